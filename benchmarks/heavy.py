@@ -1,0 +1,68 @@
+"""The teachers and the series that the benchmarks share."""
+
+import pathlib
+
+import numpy as np
+import torch
+from sklearn.linear_model import RidgeClassifierCV
+from skorch import NeuralNetClassifier
+from skorch.callbacks import LRScheduler
+
+from tsdistill.students import Inception
+
+
+def read_ucr(data_dir, name):
+    """Series and labels of a UCR set in the archive's .tsv layout: train, then test."""
+    parts = []
+    for split in ("TRAIN", "TEST"):
+        table = np.loadtxt(pathlib.Path(data_dir, name, f"{name}_{split}.tsv"), delimiter="\t")
+        parts += [table[:, np.newaxis, 1:].astype(np.float32), table[:, 0].astype(int)]
+    return parts
+
+
+def inception_teacher(X, y, seed, epochs=150, n_filters=32, n_blocks=3):
+    """An Inception network of 157,000 weights, trained through skorch on labels 0 .. K - 1."""
+    torch.manual_seed(seed)
+    steps = epochs * -(-len(X) // 32)
+    net = NeuralNetClassifier(
+        Inception(n_filters=n_filters, n_blocks=n_blocks).build(*X.shape[1:], len(np.unique(y))),
+        criterion=torch.nn.CrossEntropyLoss,
+        optimizer=torch.optim.AdamW,
+        lr=0.002,
+        max_epochs=epochs,
+        batch_size=32,
+        iterator_train__shuffle=True,
+        train_split=None,
+        callbacks=[
+            LRScheduler(
+                torch.optim.lr_scheduler.OneCycleLR,
+                max_lr=0.002,
+                total_steps=steps,
+                step_every="batch",
+            )
+        ],
+        verbose=0,
+    )
+    return net.fit(X, y)
+
+
+class MiniRocketRidge:
+    """sktime's MiniRocket with a ridge head; twice its decision values are the logits."""
+
+    def __init__(self, seed=0):
+        self.seed = seed
+
+    def fit(self, X, y):
+        from sktime.transformations.panel.rocket import MiniRocket
+
+        self.rocket_ = MiniRocket(random_state=self.seed).fit(X)
+        features = self.rocket_.transform(X).to_numpy()
+        self.centre_, self.scale_ = features.mean(axis=0), features.std(axis=0) + 1e-8
+        self.ridge_ = RidgeClassifierCV(alphas=np.logspace(-3, 3, 10))
+        self.ridge_.fit((features - self.centre_) / self.scale_, y)
+        self.classes_ = self.ridge_.classes_
+        return self
+
+    def decision_function(self, X):
+        features = self.rocket_.transform(np.asarray(X)).to_numpy()
+        return 2 * self.ridge_.decision_function((features - self.centre_) / self.scale_)

@@ -1,0 +1,7 @@
+"""Distil a heavy time-series classifier into a small network that keeps its reasons."""
+
+from tsdistill._version import __version__
+from tsdistill.classifier import SaliencyDistilledClassifier
+from tsdistill.teachers import Teacher
+
+__all__ = ["SaliencyDistilledClassifier", "Teacher", "__version__"]

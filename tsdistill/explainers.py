@@ -1,0 +1,194 @@
+"""What each timestep did for a prediction, of teachers and students alike.
+
+The score explained is the target's centred logit, ``c(z)_k = z_k - mean_k z`` (of
+log-probabilities where a model gives no logits: the same number). Maps are signed:
+positive means that the timestep speaks for the target.
+"""
+
+import numpy as np
+import torch
+
+from tsdistill.exceptions import ParameterError, TeacherError
+from tsdistill.knowledge import Copies, ask
+from tsdistill.teachers import as_tensor
+
+METHODS = ("occlusion", "gradient")
+COPIES_A_BLOCK = 2**16
+SERIES_A_BATCH = 256
+BYTES_A_BATCH = 16 * 2**20
+STARTS_A_WINDOW = 3
+KEPT_A_CLASS = 8
+DONORS_A_TARGET = 8
+
+
+def occlusion(
+    model, panel, target, donors, donor_rows, width, *,
+    per_channel=False, device="cpu", n_jobs=None, verbose=0,
+):  # fmt: skip
+    """Map of what is lost when a window is replaced by the same window of donors.
+
+    Windows of one width slide over the series, a third of their width at a time, first and
+    last position included. A timestep's value is the mean loss of the target's centred logit
+    over all windows that cover it, and over the donors of the target::
+
+        E[t] = mean_{m covers t} mean_d ( c(z(x))_k - c(z(x~_{m,d}))_k )
+
+    Parameters
+    ----------
+    model : bound Teacher
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+    target : ndarray of shape (n_instances,), int64
+        Column to explain for each series.
+    donors : ndarray of shape (n_series, n_channels, n_timepoints), float32
+    donor_rows : ndarray of shape (n_classes, n_donors), int64
+        Which rows of donors fill in for each target.
+    width : int
+        Timesteps in a window.
+    per_channel : bool, default=False
+        Replace one channel at a time.
+    device, n_jobs, verbose
+        As in :class:`~tsdistill.SaliencyDistilledClassifier`.
+
+    Returns
+    -------
+    maps : ndarray of shape (n_instances, n_timepoints), or with per_channel \
+            (n_instances, n_channels, n_timepoints), float32
+    """
+    n_instances, n_channels, n_timepoints = panel.shape
+    starts = sliding_starts(n_timepoints, width)
+    grid = (n_channels if per_channel else 1, len(starts), donor_rows.shape[1])
+    asked = {"device": device, "n_jobs": n_jobs, "verbose": verbose, "title": "occlusion"}
+    maps = np.empty((n_instances, grid[0], n_timepoints), dtype=np.float32)
+    block = max(1, COPIES_A_BLOCK // np.prod(grid))
+    with model.on_device(device):
+        for a in range(0, n_instances, block):
+            series, k = panel[a : a + block], target[a : a + block]
+            row, channel, start, donor = (
+                axis.ravel() for axis in np.indices((len(series), *grid), sparse=False)
+            )
+            copies = Copies(
+                series, donors, row, donor_rows[k[row], donor], starts[start], width,
+                channel if per_channel else None,
+            )  # fmt: skip
+            without = _centred(ask(model, copies, **asked))[np.arange(len(row)), k[row]]
+            score = _centred(ask(model, series, **asked | {"verbose": 0}))
+            score = score[np.arange(len(series)), k].reshape(-1, 1, 1)
+            lost = score - without.reshape(len(series), *grid).mean(axis=-1)
+            maps[a : a + block] = _spread(lost, starts, width, n_timepoints)
+    return maps if per_channel else maps[:, 0]
+
+
+def sliding_starts(n_timepoints, width):
+    """Starts of overlapping windows, at most a third of a width apart, both ends included."""
+    last = n_timepoints - width
+    stride = max(1, width // STARTS_A_WINDOW)
+    return np.unique(np.round(np.linspace(0, last, -(-last // stride) + 1)).astype(np.int64))
+
+
+def _spread(lost, starts, width, n_timepoints):
+    """Mean over the windows that cover a timestep, from the last axis to time."""
+    since_start = np.arange(n_timepoints) - starts[:, None]
+    covers = ((since_start >= 0) & (since_start < width)).astype(np.float32)
+    return (lost @ covers) / covers.sum(axis=0)
+
+
+def _centred(log_proba):
+    return log_proba - log_proba.mean(axis=1, keepdims=True)
+
+
+def gradient(model, panel, target, baseline, *, per_channel=False, device="cpu"):
+    """First-order estimate of what a timestep does: gradient times distance to a baseline.
+
+    ::
+
+        E[c, t] = (x[c, t] - baseline[c]) * d c(z(x))_k / d x[c, t]
+
+    Parameters
+    ----------
+    model : bound Teacher, differentiable
+    panel, target, per_channel, device
+        As in :func:`occlusion`.
+    baseline : ndarray of shape (n_channels,)
+        The training mean of each channel.
+
+    Returns
+    -------
+    maps : ndarray of shape (n_instances, n_timepoints), summed over channels, or with \
+            per_channel (n_instances, n_channels, n_timepoints), float32
+
+    Raises
+    ------
+    TeacherError
+        If the model is a black box.
+    """
+    if not model.differentiable:
+        raise TeacherError(
+            f"method='gradient' needs a model made of torch modules, and {model!r} is a black "
+            "box; use method='occlusion', which any teacher can answer."
+        )
+    size = max(1, min(SERIES_A_BATCH, BYTES_A_BATCH // panel[0].nbytes))
+    maps = np.empty(panel.shape, dtype=np.float32)
+    # cuDNN has no backward for recurrent layers in eval mode; only this call goes without it.
+    with model.on_device(device), torch.backends.cudnn.flags(enabled=False), torch.enable_grad():
+        for a in range(0, len(panel), size):
+            series = as_tensor(panel[a : a + size]).to(device, copy=True).requires_grad_()
+            log_proba = model.logits(series)
+            centred = log_proba - log_proba.mean(dim=1, keepdim=True)
+            columns = torch.as_tensor(target[a : a + size], device=centred.device)
+            score = centred.gather(1, columns[:, None]).sum()
+            (slope,) = torch.autograd.grad(score, series)
+            away = series.detach() - torch.as_tensor(baseline, device=device)[:, None]
+            maps[a : a + size] = (slope * away).cpu().numpy()
+    return maps if per_channel else maps.sum(axis=1)
+
+
+def background(panel, groups, n_classes, rng, n_a_class=KEPT_A_CLASS):
+    """A few series of each class to take donors from.
+
+    Parameters
+    ----------
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints)
+    groups : ndarray of shape (n_instances,), int64
+        The class of each series.
+    n_classes : int
+    rng : numpy.random.Generator
+    n_a_class : int
+
+    Returns
+    -------
+    series : ndarray of shape (n_kept, n_channels, n_timepoints), float32
+    groups : ndarray of shape (n_kept,), int64
+    """
+    rows = [
+        rng.permutation(np.flatnonzero(groups == group))[:n_a_class] for group in range(n_classes)
+    ]
+    rows = np.concatenate(rows)
+    return panel[rows].copy(), groups[rows]
+
+
+def opposing_rows(groups, n_classes):
+    """Rows of a background that fill in for each target: series of the other classes.
+
+    Classes take turns, so that no other class is left out before its second series is used.
+
+    Parameters
+    ----------
+    groups : ndarray of shape (n_kept,), int64
+        The class of each background series.
+    n_classes : int
+
+    Returns
+    -------
+    donor_rows : ndarray of shape (n_classes, n_donors), int64
+    """
+    turn = np.array([np.sum(groups[:i] == group) for i, group in enumerate(groups)])
+    order = np.argsort(turn, kind="stable")
+    others = [order[groups[order] != target] for target in range(n_classes)]
+    n_donors = min(DONORS_A_TARGET, *map(len, others))
+    return np.stack([rows[:n_donors] for rows in others])
+
+
+def check_method(method):
+    """Refuse an unknown ``method``."""
+    if method not in METHODS:
+        raise ParameterError(f"method={method!r}; expected one of {', '.join(map(repr, METHODS))}.")

@@ -1,0 +1,167 @@
+"""Asking the teacher everything once: its answers to the series and to their perturbed copies."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from sklearn.utils.validation import check_memory
+from tqdm.auto import tqdm
+
+from tsdistill.exceptions import HardTeacherWarning
+from tsdistill.teachers import PROBABILITY_FLOOR, as_tensor
+from tsdistill.windows import replace_windows
+
+SERIES_A_QUESTION = 256
+BYTES_A_QUESTION = 16 * 2**20
+QUESTIONS_A_TASK = 16
+TASKS_A_WORKER = 4
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What the teacher said, in log-probabilities.
+
+    Attributes
+    ----------
+    clean : ndarray of shape (n_instances, n_classes), float32
+    perturbed : ndarray of shape (n_instances, n_windows, n_classes), float32, or None
+        None where nothing that is trained on needs the copies.
+    """
+
+    clean: np.ndarray
+    perturbed: np.ndarray | None = None
+
+
+def ask_perturbed(
+    teacher, panel, plan, clean, *, device="cpu", n_jobs=None, memory=None, verbose=0
+):
+    """Ask about every perturbed copy of a plan, or recall it from a cache.
+
+    Parameters
+    ----------
+    teacher : bound Teacher
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+    plan : WindowPlan
+    clean : ndarray of shape (n_instances, n_classes)
+        The teacher's answers to panel: with the panel and the plan they are the cache's key,
+        since a torch module has no hash that another process would find again.
+    memory : None, str or joblib.Memory
+    device, n_jobs, verbose
+        As in :class:`~tsdistill.SaliencyDistilledClassifier`.
+
+    Returns
+    -------
+    perturbed : ndarray of shape (n_instances, n_windows, n_classes), float32
+    """
+    recall = check_memory(memory).cache(
+        _answers_to_plan, ignore=["teacher", "device", "n_jobs", "verbose"]
+    )
+    return recall(
+        panel, plan.start, plan.donor, plan.width, plan.donors, clean,
+        teacher=teacher, device=device, n_jobs=n_jobs, verbose=verbose,
+    )  # fmt: skip
+
+
+def _answers_to_plan(
+    panel, start, donor, width, donors, clean, *, teacher, device, n_jobs, verbose
+):
+    row = np.repeat(np.arange(len(panel)), start.shape[1])
+    copies = Copies(panel, donors, row, donor.ravel(), start.ravel(), width)
+    flat = ask(teacher, copies, device=device, n_jobs=n_jobs, verbose=verbose,
+               title="teacher: windows")  # fmt: skip
+    return flat.reshape(*start.shape, clean.shape[1])
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Perturbed copies, described by integers and built a slice at a time.
+
+    Attributes
+    ----------
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+    donors : ndarray of shape (n_donors, n_channels, n_timepoints), float32
+    row, donor, start : ndarray of shape (n_copies,), int64
+        Series of the panel, row of donors, first timestep of the window.
+    width : int
+    channel : ndarray of shape (n_copies,), int64, optional
+        The only channel to replace.
+    """
+
+    panel: np.ndarray
+    donors: np.ndarray
+    row: np.ndarray
+    donor: np.ndarray
+    start: np.ndarray
+    width: int
+    channel: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.row)
+
+    def __getitem__(self, part):
+        return replace_windows(
+            as_tensor(self.panel[self.row[part]]),
+            as_tensor(self.donors[self.donor[part]]),
+            as_tensor(self.start[part]),
+            self.width,
+            None if self.channel is None else as_tensor(self.channel[part]),
+        ).numpy()
+
+
+def ask(teacher, questions, *, device="cpu", n_jobs=None, verbose=0, title="teacher"):
+    """Ask about series in slices of bounded size.
+
+    Slices are the same whatever ``n_jobs`` is, and so are the answers. Models made of torch
+    modules are asked here, on ``device``; ``n_jobs`` spreads black boxes over joblib workers.
+
+    Parameters
+    ----------
+    teacher : bound Teacher
+    questions : ndarray of shape (n_questions, n_channels, n_timepoints), or Copies
+    device : str or torch.device, default="cpu"
+    n_jobs : int, default=None
+    verbose : int, default=0
+        Above 0: a progress bar, named ``title``.
+
+    Returns
+    -------
+    log_proba : ndarray of shape (n_questions, n_classes), float32
+    """
+    size = max(1, min(SERIES_A_QUESTION, BYTES_A_QUESTION // questions[0:1].nbytes))
+    parts = [slice(a, min(a + size, len(questions))) for a in range(0, len(questions), size)]
+    bar = {"total": len(parts), "desc": title, "disable": not verbose, "leave": False}
+    if teacher.differentiable or n_jobs in (None, 1):
+        with teacher.on_device(device), tqdm(parts, **bar) as progress:
+            return np.concatenate([teacher.log_proba(questions[part]) for part in progress])
+    n_tasks = max(TASKS_A_WORKER * effective_n_jobs(n_jobs), len(parts) // QUESTIONS_A_TASK)
+    tasks = [parts[i::n_tasks] for i in range(min(n_tasks, len(parts)))]
+    answers = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_answer_parts)(teacher, questions, task) for task in tasks
+    )
+    collected = [None] * len(parts)
+    with tqdm(**bar) as progress:
+        for i, answer in enumerate(answers):
+            collected[i::n_tasks] = answer
+            progress.update(len(answer))
+    return np.concatenate(collected)
+
+
+def _answer_parts(teacher, questions, parts):
+    return [teacher.log_proba(questions[part]) for part in parts]
+
+
+def warn_if_hard(teacher, clean):
+    """Warn of a teacher whose every answer is 0 or 1: there is nothing soft to distil."""
+    if teacher.differentiable:
+        return
+    log_one = -np.log1p((clean.shape[1] - 1) * PROBABILITY_FLOOR)
+    if np.abs(clean.max(axis=1) - log_one).max() < 1e-7:
+        warnings.warn(
+            f"{teacher!r} answers every series with a probability of 0 or 1, so it has no soft "
+            "targets and its saliency comes in jumps. If it has decision values, pass those: a "
+            "callable that returns their softmax, or an object with decision_function and "
+            "classes_ in place of predict_proba.",
+            HardTeacherWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,187 @@
+"""Temporal saliency: what replacing a window does to the prediction, taught to the student.
+
+With z the logits (log-probabilities of a teacher that gives no logits), x a series and x~_m
+its copy with window m replaced, the measures of one network are::
+
+    "class"         s[m, k] = tau^2 * p_k(x) * (log p_k(x) - log p_k(x~_m)),   p = softmax(z / tau)
+    "sum"           S[m]    = sum_k s[m, k] = tau^2 * KL(p(x) || p(x~_m))
+    "logit_change"  d[m, k] = c(z(x))_k - c(z(x~_m))_k,   c(z) = z - mean_k z
+
+and the loss is ``mean SmoothL1(student / scale_s, teacher / scale_t)`` with beta = 1.
+"class" and "sum" divide each network by the mean of its own positive entries over the batch;
+"logit_change" divides both by the teacher's mean absolute change, so that the student
+learns the absolute size too.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from tsdistill.exceptions import ParameterError
+from tsdistill.objectives.base import Objective, check_positive
+
+MEASURES = ("logit_change", "class", "sum")
+SMALLEST_SCALE = 1e-4
+
+
+def class_saliency(clean, perturbed, temperature):
+    """Per-class saliency ``s[m, k]``, the pointwise terms of tau^2 * KL(p(x) || p(x~_m)).
+
+    Parameters
+    ----------
+    clean : Tensor of shape (n_instances, n_classes)
+        Logits for the series.
+    perturbed : Tensor of shape (n_instances, n_windows, n_classes)
+        Logits for their copies.
+    temperature : float
+        tau, above 0.
+
+    Returns
+    -------
+    saliency : Tensor of shape (n_instances, n_windows, n_classes)
+
+    References
+    ----------
+    Temporal Saliency Distillation, ECAI 2025, DOI 10.3233/FAIA251144, arXiv 2601.04263.
+    """
+    log_clean = F.log_softmax(clean / temperature, dim=-1)[:, None]
+    log_perturbed = F.log_softmax(perturbed / temperature, dim=-1)
+    return temperature**2 * log_clean.exp() * (log_clean - log_perturbed)
+
+
+def sum_saliency(clean, perturbed, temperature):
+    """Saliency summed over classes, ``S[m] = tau^2 * KL(p(x) || p(x~_m))``, 0 or more.
+
+    Parameters and source as :func:`class_saliency`.
+
+    Returns
+    -------
+    saliency : Tensor of shape (n_instances, n_windows)
+    """
+    return class_saliency(clean, perturbed, temperature).sum(dim=-1)
+
+
+def logit_change(clean, perturbed):
+    """Change of the centred logits, ``d[m, k] = c(z(x))_k - c(z(x~_m))_k``.
+
+    The measure of this library: at high temperature the paper's tends to it, without that
+    measure's freedom of scale.
+
+    Parameters
+    ----------
+    clean : Tensor of shape (n_instances, n_classes)
+    perturbed : Tensor of shape (n_instances, n_windows, n_classes)
+
+    Returns
+    -------
+    change : Tensor of shape (n_instances, n_windows, n_classes)
+    """
+    change = clean[:, None] - perturbed
+    return change - change.mean(dim=-1, keepdim=True)
+
+
+def own_scale(saliency, sample_weight=None):
+    """The paper's normaliser: mean positive entry of one network's saliency over a batch.
+
+    Bounded from below by 1e-4, and 1 where no entry is positive: the measure is free of
+    scale, so a network whose saliency dies would otherwise be blown up without limit.
+
+    Parameters
+    ----------
+    saliency : Tensor of shape (n_instances, ...)
+    sample_weight : Tensor of shape (n_instances,), optional
+
+    Returns
+    -------
+    scale : Tensor, a scalar
+    """
+    positive = (saliency > 0).to(saliency.dtype)
+    if sample_weight is not None:
+        positive = positive * _along(sample_weight, saliency)
+    count = positive.sum()
+    mean = (saliency * positive).sum() / count.clamp_min(torch.finfo(saliency.dtype).tiny)
+    return torch.where(count > 0, mean.clamp_min(SMALLEST_SCALE), torch.ones_like(mean))
+
+
+def teacher_scale(change, sample_weight=None):
+    """Mean absolute change of the teacher over a batch, bounded from below by 1e-4.
+
+    Parameters and return as :func:`own_scale`.
+    """
+    size = change.abs()
+    if sample_weight is None:
+        return size.mean().clamp_min(SMALLEST_SCALE)
+    weight = _along(sample_weight, size).expand_as(size)
+    tiny = torch.finfo(size.dtype).tiny
+    return ((size * weight).sum() / weight.sum().clamp_min(tiny)).clamp_min(SMALLEST_SCALE)
+
+
+def saliency_loss(student, teacher, student_scale, teacher_scale):
+    """Mean SmoothL1 (beta = 1) between two scaled saliencies, for each series.
+
+    Parameters
+    ----------
+    student, teacher : Tensor of shape (n_instances, ...)
+    student_scale, teacher_scale : Tensor, scalars
+
+    Returns
+    -------
+    losses : Tensor of shape (n_instances,)
+    """
+    losses = F.smooth_l1_loss(student / student_scale, teacher / teacher_scale, reduction="none")
+    return losses.flatten(start_dim=1).mean(dim=1)
+
+
+def _along(sample_weight, saliency):
+    return sample_weight.view(-1, *[1] * (saliency.ndim - 1))
+
+
+class TemporalSaliency(Objective):
+    """The student's temporal saliency follows the teacher's.
+
+    Parameters
+    ----------
+    weight : float, default=5.0
+        With "class" and "sum" keep it at 1 or below: they are free of scale, and small
+        students collapsed at 10.
+    measure : {"logit_change", "class", "sum"}, default="logit_change"
+        How the effect of a window is measured; "class" is the published one.
+    temperature : float, default=4.0
+        Of "class" and "sum"; "logit_change" has none.
+
+    References
+    ----------
+    Temporal Saliency Distillation, ECAI 2025, DOI 10.3233/FAIA251144, arXiv 2601.04263.
+    """
+
+    name = "saliency"
+    needs_copies = True
+
+    def __init__(self, weight=5.0, measure="logit_change", temperature=4.0):
+        super().__init__(weight)
+        self.measure = measure
+        self.temperature = temperature
+
+    def check(self):
+        super().check()
+        check_positive(f"{type(self).__name__}.temperature", self.temperature)
+        if self.measure not in MEASURES:
+            raise ParameterError(
+                f"saliency={self.measure!r}; expected one of {', '.join(map(repr, MEASURES))}."
+            )
+
+    def losses(self, answers, sample_weight):
+        student = (answers.student, answers.student_perturbed)
+        teacher = (answers.teacher, answers.teacher_perturbed)
+        if self.measure == "logit_change":
+            of_student, of_teacher = logit_change(*student), logit_change(*teacher)
+            scale = teacher_scale(of_teacher, sample_weight)
+            return saliency_loss(of_student, of_teacher, scale, scale)
+        measure = class_saliency if self.measure == "class" else sum_saliency
+        of_student = measure(*student, self.temperature)
+        of_teacher = measure(*teacher, self.temperature)
+        return saliency_loss(
+            of_student,
+            of_teacher,
+            own_scale(of_student, sample_weight),
+            own_scale(of_teacher, sample_weight),
+        )

@@ -1,0 +1,194 @@
+"""What counts as a panel: shapes, values, labels and weights, and their errors.
+
+A panel is a float32 array of shape ``(n_instances, n_channels, n_timepoints)``.
+Users may also pass 2-D arrays ``(n_instances, n_timepoints)`` of univariate series.
+"""
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from tsdistill.exceptions import PanelError
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+def validate_series(estimator, X, y="no_validation", *, reset):
+    """Validate series as scikit-learn does, and the time axis that it never checks.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Where ``n_features_in_`` (scikit-learn's second axis), ``n_channels_in_``,
+        ``n_timepoints_in_`` and ``panel_ndim_`` are written (``reset=True``) or read.
+    X : array-like of shape (n_instances, n_timepoints) or \
+            (n_instances, n_channels, n_timepoints)
+    y : array-like of shape (n_instances,), default="no_validation"
+    reset : bool
+        True in ``fit``; False where X has to match what ``fit`` saw.
+
+    Returns
+    -------
+    X : ndarray in the user's shape, finite, numeric; never a copy of a numeric array
+    y : ndarray of shape (n_instances,), only if y was passed
+
+    Raises
+    ------
+    PanelError
+        If X has more than three axes, does not fit float32, or does not match ``fit``.
+    ValueError, TypeError
+        scikit-learn's own: NaN, infinity, complex, sparse, empty, inconsistent lengths.
+    """
+    if not reset:
+        _check_same_ndim(estimator, X)
+    checked = validate_data(
+        estimator, X, y, reset=reset, dtype="numeric", allow_nd=True, ensure_min_samples=1
+    )
+    X = checked[0] if isinstance(checked, tuple) else checked
+    if X.ndim > 3:
+        raise PanelError(
+            f"X has {X.ndim} axes, shape {X.shape}; expected (n_instances, n_timepoints) or "
+            "(n_instances, n_channels, n_timepoints)."
+        )
+    if X.shape[-1] == 0:
+        raise PanelError(f"X has no timepoints, shape {X.shape}; its last axis is time.")
+    _check_fits_float32(X)
+    n_channels = X.shape[1] if X.ndim == 3 else 1
+    if reset:
+        estimator.panel_ndim_ = X.ndim
+        estimator.n_channels_in_ = n_channels
+        estimator.n_timepoints_in_ = X.shape[-1]
+    elif X.shape[-1] != estimator.n_timepoints_in_:
+        raise PanelError(
+            f"X has {X.shape[-1]} timepoints, but {type(estimator).__name__} was fitted on "
+            f"{estimator.n_timepoints_in_}; resample or cut the series to that length."
+        )
+    return (X, checked[1]) if isinstance(checked, tuple) else X
+
+
+def _check_same_ndim(estimator, X):
+    """Tell 2-D from 3-D before scikit-learn compares the wrong axes."""
+    shape = getattr(X, "shape", None) or np.shape(X)
+    ndim = len(shape)
+    if ndim not in (2, 3) or ndim == estimator.panel_ndim_:
+        return
+    if ndim == 2:
+        remedy = (
+            "X[:, np.newaxis, :] for n instances of one channel, "
+            "X[np.newaxis] for one instance of several channels"
+        )
+    else:
+        remedy = "X[:, 0, :] where the series have one channel"
+    raise PanelError(
+        f"X has {ndim} axes, shape {tuple(shape)}, but {type(estimator).__name__} was fitted on "
+        f"{estimator.panel_ndim_}-D series with {estimator.n_channels_in_} channel(s) and "
+        f"{estimator.n_timepoints_in_} timepoints; reshape with {remedy}."
+    )
+
+
+def _check_fits_float32(X):
+    if (X.dtype.kind == "f" and X.dtype.itemsize <= 4) or X.dtype.kind in "bui":
+        return
+    low, high = float(X.min()), float(X.max())
+    if max(-low, high) > FLOAT32_MAX:
+        raise PanelError(
+            f"X has values from {low:.3g} to {high:.3g}, too large for float32 "
+            f"(infinity beyond {FLOAT32_MAX:.3g}); rescale the series before fitting."
+        )
+
+
+def as_panel(X):
+    """View or convert validated series as a float32 panel.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_instances, n_timepoints) or \
+            (n_instances, n_channels, n_timepoints)
+
+    Returns
+    -------
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints)
+        C-contiguous float32; shares memory with X where X already is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> as_panel(np.zeros((4, 20))).shape
+    (4, 1, 20)
+    """
+    X = X[:, np.newaxis, :] if X.ndim == 2 else X
+    return np.ascontiguousarray(X, dtype=np.float32)
+
+
+def in_layout(panel, ndim):
+    """Give a panel back in 2-D or 3-D shape, for models that were fitted on it.
+
+    Parameters
+    ----------
+    panel : array or tensor of shape (n_instances, n_channels, n_timepoints)
+    ndim : {2, 3}
+        2 asks for ``(n_instances, n_timepoints)`` and needs one channel.
+    """
+    return panel[:, 0, :] if ndim == 2 else panel
+
+
+def encode_labels(y):
+    """Turn labels into positions in their sorted set.
+
+    Any value is a label, also -1 (UCR sets use it for a class).
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_instances,)
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+    codes : ndarray of shape (n_instances,), int64
+
+    Raises
+    ------
+    PanelError
+        If there is only one class.
+    ValueError
+        scikit-learn's own, if y is continuous.
+    """
+    check_classification_targets(y)
+    classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise PanelError(
+            f"y holds one class only, {classes[0]!r}; a classifier needs series of two classes "
+            "or more."
+        )
+    return classes, codes.astype(np.int64)
+
+
+def check_sample_weight(sample_weight, n_instances):
+    """Check weights of the labelled series and scale them to mean 1.
+
+    Parameters
+    ----------
+    sample_weight : None, scalar or array-like of shape (n_instances,)
+        Non-negative, not all zero. None weighs every series equally.
+    n_instances : int
+
+    Returns
+    -------
+    sample_weight : ndarray of shape (n_instances,), float32, mean 1
+    """
+    if sample_weight is None:
+        return np.ones(n_instances, dtype=np.float32)
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.ndim == 0:
+        weights = np.full(n_instances, float(weights))
+    if weights.shape != (n_instances,):
+        raise PanelError(
+            f"sample_weight has shape {weights.shape}; expected ({n_instances},), one weight a "
+            "series of X."
+        )
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+        raise PanelError(
+            "sample_weight must be finite and non-negative with at least one weight above 0; got "
+            f"values from {weights.min()} to {weights.max()}."
+        )
+    return (weights / weights.mean()).astype(np.float32)

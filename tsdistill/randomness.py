@@ -1,0 +1,38 @@
+"""Where randomness comes from, and that the global random states stay as they were."""
+
+import contextlib
+import random
+
+import numpy as np
+import torch
+
+
+def seed_sequence(random_state):
+    """Turn scikit-learn's ``random_state`` into a source of independent seeds.
+
+    Parameters
+    ----------
+    random_state : None, int or numpy.random.RandomState
+        None takes fresh entropy from the operating system, not NumPy's global state.
+    """
+    if isinstance(random_state, np.random.RandomState):
+        random_state = random_state.randint(np.iinfo(np.int32).max)
+    elif isinstance(random_state, np.random.Generator):
+        random_state = random_state.integers(np.iinfo(np.int32).max)
+    return np.random.SeedSequence(random_state)
+
+
+@contextlib.contextmanager
+def global_states_kept(seed, device="cpu"):
+    """Seed Python's, NumPy's and torch's global random states, and put them back after."""
+    cuda = torch.device(device).type == "cuda"
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[torch.device(device)] if cuda else []):
+        try:
+            random.seed(seed)
+            np.random.seed(seed % 2**32)
+            torch.manual_seed(seed)
+            yield
+        finally:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)

@@ -1,0 +1,84 @@
+"""What all students share: a configuration that builds a network, and input standardisation."""
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import nn
+
+
+class Student(BaseEstimator):
+    """Configuration of a student network.
+
+    A scikit-learn estimator without ``fit``: its parameters can be read, cloned and searched
+    (``student__n_filters``). :meth:`build` makes the network.
+    """
+
+    def build(self, n_channels, n_timepoints, n_classes):
+        """Make a freshly initialised network.
+
+        Parameters
+        ----------
+        n_channels, n_timepoints, n_classes : int
+
+        Returns
+        -------
+        network : torch.nn.Module
+            From ``(n_instances, n_channels, n_timepoints)`` to logits
+            ``(n_instances, n_classes)``.
+        """
+        raise TypeError(f"{type(self).__name__} defines no build(...).")
+
+
+class Standardise(nn.Module):
+    """Subtract each channel's mean and divide by its standard deviation.
+
+    Both are buffers, so that they travel with the weights; :meth:`learn` sets them once,
+    from the training series. Until then the input passes unchanged.
+
+    Parameters
+    ----------
+    n_channels : int
+    """
+
+    def __init__(self, n_channels):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(n_channels, 1))
+        self.register_buffer("std", torch.ones(n_channels, 1))
+
+    @torch.no_grad()
+    def learn(self, panel):
+        """Take each channel's mean and standard deviation from a panel.
+
+        A constant channel keeps a standard deviation of 1.
+        """
+        std, mean = torch.std_mean(panel.double(), dim=(0, 2), correction=0)
+        std[std <= 1e-7 * mean.abs().clamp_min(1e-30)] = 1.0
+        self.mean.copy_(mean[:, None])
+        self.std.copy_(std[:, None])
+
+    def forward(self, x):
+        return (x - self.mean) / self.std
+
+
+def conv_block(n_in, n_out, kernel_size, dilation=1, stride=1):
+    """Convolution of the input's length, batch normalisation, ReLU."""
+    conv = nn.Conv1d(
+        n_in,
+        n_out,
+        kernel_size,
+        stride=stride,
+        dilation=dilation,
+        padding=dilation * (kernel_size - 1) // 2,
+        bias=False,
+    )
+    return nn.Sequential(conv, nn.BatchNorm1d(n_out), nn.ReLU())
+
+
+class PooledHead(nn.Module):
+    """Mean over time, then one linear layer to the logits."""
+
+    def __init__(self, n_filters, n_classes):
+        super().__init__()
+        self.linear = nn.Linear(n_filters, n_classes)
+
+    def forward(self, features):
+        return self.linear(features.mean(dim=-1))

@@ -1,0 +1,43 @@
+"""FCN: three convolutions and a mean over time."""
+
+from torch import nn
+
+from tsdistill.students.base import PooledHead, Standardise, Student, conv_block
+
+
+class FCN(Student):
+    """The fully convolutional network of Wang et al., in any size.
+
+    Parameters
+    ----------
+    n_filters : int, default=16
+        Of the first and third convolution; the second has twice as many. 128 is the
+        published size.
+    kernel_sizes : tuple of three int, default=(7, 5, 3)
+        Odd lengths in timesteps; the published first length, 8, has no centre.
+
+    Notes
+    -----
+    With one channel and K classes the defaults have ``4,352 + 17 K`` weights less none, 4,370
+    at K = 2 counting normalisation.
+
+    References
+    ----------
+    Wang, Yan, Oates: Time series classification from scratch with deep neural networks.
+    IJCNN 2017.
+    """
+
+    def __init__(self, n_filters=16, kernel_sizes=(7, 5, 3)):
+        self.n_filters = n_filters
+        self.kernel_sizes = kernel_sizes
+
+    def build(self, n_channels, n_timepoints, n_classes):
+        first, second, third = self.kernel_sizes
+        n_filters = self.n_filters
+        return nn.Sequential(
+            Standardise(n_channels),
+            conv_block(n_channels, n_filters, first),
+            conv_block(n_filters, 2 * n_filters, second),
+            conv_block(2 * n_filters, n_filters, third),
+            PooledHead(n_filters, n_classes),
+        )

@@ -1,0 +1,44 @@
+"""GRU: a recurrent student."""
+
+import torch
+from torch import nn
+
+from tsdistill.students.base import Standardise, Student
+
+
+class GRU(Student):
+    """A gated recurrent network; its mean and its last state give the logits.
+
+    Slower to train than the convolutional students, since steps follow one another.
+
+    Parameters
+    ----------
+    hidden_size : int, default=24
+    n_layers : int, default=1
+    bidirectional : bool, default=False
+    """
+
+    def __init__(self, hidden_size=24, n_layers=1, bidirectional=False):
+        self.hidden_size = hidden_size
+        self.n_layers = n_layers
+        self.bidirectional = bidirectional
+
+    def build(self, n_channels, n_timepoints, n_classes):
+        return _GRUNetwork(
+            n_channels, n_classes, self.hidden_size, self.n_layers, self.bidirectional
+        )
+
+
+class _GRUNetwork(nn.Module):
+    def __init__(self, n_channels, n_classes, hidden_size, n_layers, bidirectional):
+        super().__init__()
+        self.standardise = Standardise(n_channels)
+        self.recurrent = nn.GRU(
+            n_channels, hidden_size, n_layers, batch_first=True, bidirectional=bidirectional
+        )
+        n_states = hidden_size * (2 if bidirectional else 1)
+        self.linear = nn.Linear(2 * n_states, n_classes)
+
+    def forward(self, x):
+        states, _ = self.recurrent(self.standardise(x).transpose(1, 2))
+        return self.linear(torch.cat([states.mean(dim=1), states[:, -1]], dim=1))

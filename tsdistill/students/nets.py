@@ -1,0 +1,124 @@
+"""What counts as a student: each accepted form becomes an unfitted skorch net."""
+
+import copy
+
+import torch
+from sklearn.base import clone
+from skorch import NeuralNetClassifier
+from torch import nn
+
+from tsdistill.exceptions import StudentError
+from tsdistill.students import STUDENTS
+from tsdistill.students.base import Standardise, Student
+
+
+def as_net(student, n_channels, n_timepoints, n_classes, **settings):
+    """Make an unfitted skorch net of any form of student.
+
+    Parameters
+    ----------
+    student : str, Student, torch.nn.Module, callable or skorch.NeuralNetClassifier
+        A name, a configuration, a module (copied; training starts from its weights), a
+        factory ``(n_channels, n_timepoints, n_classes) -> module``, or an unfitted skorch
+        net, which is cloned and keeps its own settings.
+    n_channels, n_timepoints, n_classes : int
+    **settings
+        skorch settings (``max_epochs``, ``lr``, ...), used unless student is a skorch net.
+
+    Returns
+    -------
+    net : skorch.NeuralNetClassifier
+        Neither initialised nor fitted.
+
+    Raises
+    ------
+    StudentError
+        If student is none of these.
+    """
+    if isinstance(student, NeuralNetClassifier):
+        return clone(student)
+    shape = (n_channels, n_timepoints, n_classes)
+    if isinstance(student, str) and student in STUDENTS:
+        module = STUDENTS[student]().build(*shape)
+    elif isinstance(student, Student) or (
+        hasattr(student, "build") and not isinstance(student, nn.Module)
+    ):
+        module = student.build(*shape)
+    elif isinstance(student, nn.Module):
+        module = copy.deepcopy(student)
+    elif callable(student):
+        module = student(*shape)
+    else:
+        raise StudentError(
+            f"student={student!r}; expected one of {', '.join(map(repr, STUDENTS))}, a "
+            "configuration such as students.Lite(), a torch module, a factory (n_channels, "
+            "n_timepoints, n_classes) -> module, or an unfitted skorch.NeuralNetClassifier."
+        )
+    if not isinstance(module, nn.Module):
+        raise StudentError(
+            f"student {student!r} built a {type(module).__name__}; expected a torch.nn.Module."
+        )
+    return NeuralNetClassifier(
+        module,
+        criterion=nn.CrossEntropyLoss,
+        classes=list(range(n_classes)),
+        train_split=None,
+        callbacks__print_log=None,
+        verbose=0,
+        **settings,
+    )
+
+
+def check_outputs(net, panel, n_classes):
+    """Ask an initialised net about two series, and find out what it answers with.
+
+    Parameters
+    ----------
+    net : initialised skorch.NeuralNetClassifier
+    panel : Tensor of shape (n_instances, n_channels, n_timepoints)
+    n_classes : int
+
+    Returns
+    -------
+    gives_proba : bool
+        True where the net follows skorch's convention for ``NLLLoss``: the module answers
+        with probabilities.
+
+    Raises
+    ------
+    StudentError
+        If the module fails, or does not give one logit a class.
+    """
+    sample = panel[:2].to(net.device)
+    module = net.module_
+    was_training = module.training
+    try:
+        with torch.no_grad():
+            answers = module.eval()(sample)
+    except Exception as error:  # the module is the user's: anything can come out of it
+        raise StudentError(
+            f"student {type(module).__name__} failed on series of shape {tuple(sample.shape)} "
+            f"(n_instances, n_channels, n_timepoints): {type(error).__name__}: {error}"
+        ) from error
+    finally:
+        module.train(was_training)
+    answers = answers[0] if isinstance(answers, tuple) else answers
+    if tuple(answers.shape) != (len(sample), n_classes):
+        raise StudentError(
+            f"student {type(module).__name__} answers {len(sample)} series in shape "
+            f"{tuple(answers.shape)}; expected ({len(sample)}, {n_classes}), one logit for each "
+            f"of the {n_classes} classes."
+        )
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise StudentError(f"student {type(module).__name__} has no weights to train.")
+    if not isinstance(net.criterion_, nn.NLLLoss):
+        return False
+    sums_to_one = torch.allclose(answers.sum(dim=1), torch.ones(len(sample)).to(answers))
+    return bool((answers >= 0).all()) and sums_to_one
+
+
+def learn_standardisation(module, panel):
+    """Set every :class:`Standardise` of a module to the channels' mean and deviation."""
+    for part in module.modules():
+        if isinstance(part, Standardise):
+            part.learn(panel)

@@ -1,0 +1,54 @@
+"""ResNet: convolution blocks with residual connections."""
+
+import torch
+from torch import nn
+
+from tsdistill.students.base import PooledHead, Standardise, Student, conv_block
+
+
+class ResNet(Student):
+    """The residual network of Wang et al., in any size.
+
+    Parameters
+    ----------
+    n_filters : int, default=8
+        Of the first block; later blocks have twice as many. 64 is the published size.
+    n_blocks : int, default=3
+    kernel_sizes : tuple of int, default=(7, 5, 3)
+        Odd lengths of the convolutions of a block, in timesteps.
+
+    References
+    ----------
+    Wang, Yan, Oates: Time series classification from scratch with deep neural networks.
+    IJCNN 2017.
+    """
+
+    def __init__(self, n_filters=8, n_blocks=3, kernel_sizes=(7, 5, 3)):
+        self.n_filters = n_filters
+        self.n_blocks = n_blocks
+        self.kernel_sizes = kernel_sizes
+
+    def build(self, n_channels, n_timepoints, n_classes):
+        widths = [self.n_filters if i == 0 else 2 * self.n_filters for i in range(self.n_blocks)]
+        blocks = [
+            _ResidualBlock(n_in, n_out, self.kernel_sizes)
+            for n_in, n_out in zip([n_channels, *widths], widths, strict=False)
+        ]
+        return nn.Sequential(Standardise(n_channels), *blocks, PooledHead(widths[-1], n_classes))
+
+
+class _ResidualBlock(nn.Module):
+    def __init__(self, n_in, n_out, kernel_sizes):
+        super().__init__()
+        blocks = [
+            conv_block(n_in if i == 0 else n_out, n_out, k) for i, k in enumerate(kernel_sizes)
+        ]
+        del blocks[-1][2]  # the last ReLU comes after the sum
+        self.body = nn.Sequential(*blocks)
+        self.shortcut = nn.Sequential(
+            nn.Conv1d(n_in, n_out, 1, bias=False) if n_in != n_out else nn.Identity(),
+            nn.BatchNorm1d(n_out),
+        )
+
+    def forward(self, x):
+        return torch.relu(self.body(x) + self.shortcut(x))

@@ -1,0 +1,529 @@
+"""Anything that classifies, behind one question: what are your log-probabilities?
+
+:class:`Teacher` is the only class that the other rooms know. Below it stand the ways to
+ask: a torch module (logits), a skorch net, ``predict_proba``, ``decision_function``, a
+callable, and several of these averaged. scikit-learn's introspection is never called on
+a teacher, since classifiers of other libraries lack its tags.
+"""
+
+import contextlib
+import copy
+import warnings
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from torch import nn
+
+from tsdistill.exceptions import TeacherError
+from tsdistill.panels import in_layout
+
+PROBABILITY_FLOOR = 1e-4
+"""Smallest probability a teacher is heard to give: log-probabilities stay above -9.21."""
+
+SUM_TOLERANCE = 1e-3
+
+
+class Teacher:
+    """A classifier with the labels of its columns, asked in panels.
+
+    Users need this class only to name the classes of a bare module or callable; any
+    classifier may be passed to :class:`~tsdistill.SaliencyDistilledClassifier` as it is.
+
+    Parameters
+    ----------
+    model : classifier, torch.nn.Module, callable, or list of these
+        A classifier with ``predict_proba`` or else ``decision_function``; a skorch net; a
+        module that returns logits; a callable from series to probabilities, given series
+        in the shape that the user passes; or a list, whose probabilities are averaged.
+    classes : array-like of shape (n_classes,), optional
+        The label of each column. Default: the model's own ``classes_``; for a bare module
+        or callable the sorted labels of y, or 0 .. n_classes - 1 without y.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels of the columns that :meth:`log_proba` gives. After :meth:`bind`.
+    differentiable : bool
+        Whether :meth:`logits` can be called and differentiated.
+
+    Notes
+    -----
+    Log-probabilities of a model that gives probabilities are
+    ``log(max(p, 1e-4) / sum(max(p, 1e-4)))``: exact zeros and ones stay finite.
+    Decision values are taken as logits; one column d becomes ``(-d, d)``, the columns that a
+    one-against-rest model would have, so a binary p is ``sigmoid(2 d)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def rising(X):
+    ...     p = 1 / (1 + np.exp(X[:, 0] - X[:, -1]))
+    ...     return np.column_stack([1 - p, p])
+    >>> teacher = Teacher(rising, classes=["down", "up"])
+    >>> X = np.array([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]])
+    >>> teacher.bind(X).classes_[teacher.bind(X).log_proba(X[:, None]).argmax(1)].tolist()
+    ['up', 'down']
+    """
+
+    def __init__(self, model, classes=None):
+        self.model = model
+        self.classes = classes
+
+    def __repr__(self):
+        return f"Teacher({_name(self.model)})"
+
+    @property
+    def is_fitted(self):
+        """Whether the model can be asked as it is."""
+        return _is_fitted(self.model)
+
+    def fit(self, X, y, random_state=None):
+        """Fit a clone of the model, and leave the model as it is.
+
+        Parameters
+        ----------
+        X : ndarray in the user's shape
+        y : ndarray of shape (n_instances,)
+        random_state : numpy.random.RandomState, optional
+            Source for every ``random_state`` of the clone that is None.
+
+        Returns
+        -------
+        teacher : Teacher
+            A new one, around the fitted clone.
+        """
+        return Teacher(_fit_clone(self.model, X, y, random_state), self.classes)
+
+    def bind(self, X, classes=None):
+        """Find out how the model wants to be asked, and which of its columns are needed.
+
+        Parameters
+        ----------
+        X : ndarray in the user's shape
+            The first two series are asked; the user's shape is tried first, then, for
+            series of one channel, the other of 2-D and 3-D.
+        classes : ndarray of shape (n_classes,), optional
+            The labels to answer for, in this order. Default: all that the model knows.
+
+        Returns
+        -------
+        bound : Teacher
+            A new one, which can be asked.
+
+        Raises
+        ------
+        TeacherError
+            If the model cannot be asked, answers in the wrong shape, or lacks a class.
+        """
+        bound = copy.copy(self)
+        bound._way = _way_to_ask(self.model, X, self.classes, classes)
+        known, bound._columns = bound._way.classes, None
+        if classes is not None:
+            bound._columns = _columns_of(known, classes, self.model)
+            known = np.asarray(classes)
+            if np.array_equal(bound._columns, np.arange(len(bound._way.classes))):
+                bound._columns = None
+        bound.classes_ = known
+        return bound
+
+    @classmethod
+    def of_student(cls, net, classes):
+        """Ask a fitted student as a teacher is asked, without a trial question.
+
+        Parameters
+        ----------
+        net : fitted skorch.NeuralNetClassifier that takes panels
+        classes : ndarray of shape (n_classes,)
+        """
+        student = cls(net)
+        student._way, student._columns, student.classes_ = _way_in_layout(net, 3), None, classes
+        return student
+
+    @property
+    def differentiable(self):
+        """Whether the model is made of torch modules alone."""
+        return self._way.differentiable
+
+    def log_proba(self, panel):
+        """Log-probabilities over ``classes_``.
+
+        Parameters
+        ----------
+        panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_instances, n_classes), float32, rows sum to 1 in exp
+        """
+        return _log_softmax(self._select(self._way.log_proba(panel)))
+
+    def logits(self, panel):
+        """Log-probabilities as a differentiable function of a tensor on the model's device."""
+        return torch.log_softmax(self._select(self._way.logits(panel)), dim=-1)
+
+    def _select(self, answers):
+        return answers if self._columns is None else answers[:, self._columns]
+
+    def on_device(self, device):
+        """Context in which torch modules are in eval mode on a device; all is put back after."""
+        return self._way.on_device(device)
+
+
+def as_teacher(model):
+    """Wrap a model in a :class:`Teacher`, unless it is one.
+
+    Raises
+    ------
+    TeacherError
+        If nothing about the model says how to ask it.
+    """
+    teacher = model if isinstance(model, Teacher) else Teacher(model)
+    _check_can_classify(teacher.model)
+    return teacher
+
+
+class _Probabilities:
+    """A black box that gives probabilities."""
+
+    differentiable = False
+
+    def __init__(self, ask, name, ndim):
+        self.ask, self.name, self.ndim = ask, name, ndim
+
+    def log_proba(self, panel):
+        answers = _as_numbers(self.ask(in_layout(panel, self.ndim)), self.name)
+        return _log_of_proba(answers, len(panel), self.name)
+
+    def on_device(self, device):
+        return contextlib.nullcontext()
+
+    def logits(self, panel):
+        raise TeacherError(
+            f"teacher {self.name} gives no gradients; use method='occlusion', which any teacher "
+            "can answer."
+        )
+
+
+class _DecisionValues(_Probabilities):
+    """A black box that gives decision values, taken as logits."""
+
+    def log_proba(self, panel):
+        answers = _as_numbers(self.ask(in_layout(panel, self.ndim)), self.name)
+        if answers.ndim == 1:
+            answers = np.column_stack([-answers, answers])
+        _check_answers(answers, len(panel), self.name)
+        return _log_softmax(answers)
+
+
+class _Module:
+    """A torch module that gives logits, or probabilities (skorch's convention for NLLLoss)."""
+
+    differentiable = True
+
+    def __init__(self, module, name, ndim, gives_proba=False):
+        self.module, self.name, self.ndim, self.gives_proba = module, name, ndim, gives_proba
+
+    def logits(self, panel):
+        answers = self.module(in_layout(panel, self.ndim))
+        answers = answers[0] if isinstance(answers, tuple) else answers
+        if self.gives_proba:
+            return torch.log(answers.clamp_min(PROBABILITY_FLOOR))
+        return answers
+
+    def log_proba(self, panel):
+        device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
+        with self.on_device(device), torch.no_grad():
+            answers = self.logits(as_tensor(panel, device)).float().cpu().numpy()
+        _check_answers(answers, len(panel), self.name)
+        return _log_softmax(answers)
+
+    @contextlib.contextmanager
+    def on_device(self, device):
+        tensors = [*self.module.parameters(), *self.module.buffers()]
+        devices = [tensor.device for tensor in tensors]
+        modes = [(module, module.training) for module in self.module.modules()]
+        try:
+            if any(mode for _, mode in modes):
+                self.module.eval()
+            if any(d != torch.device(device) for d in devices):
+                self.module.to(device)
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
+            if devices and len(set(devices)) == 1:
+                self.module.to(devices[0])
+
+
+class _Average:
+    """Several teachers, their probabilities averaged."""
+
+    def __init__(self, teachers):
+        self.teachers = teachers
+        self.classes = teachers[0].classes_
+        self.differentiable = all(teacher.differentiable for teacher in teachers)
+
+    def log_proba(self, panel):
+        answers = [teacher.log_proba(panel) for teacher in self.teachers]
+        return np.log(np.mean(np.exp(answers), axis=0))
+
+    def logits(self, panel):
+        answers = torch.stack([teacher.logits(panel) for teacher in self.teachers])
+        return torch.logsumexp(answers, dim=0)
+
+    @contextlib.contextmanager
+    def on_device(self, device):
+        with contextlib.ExitStack() as stack:
+            for teacher in self.teachers:
+                stack.enter_context(teacher.on_device(device))
+            yield
+
+
+def _way_to_ask(model, X, classes, wanted):
+    """Choose how to ask a fitted model, by asking it about two series."""
+    if isinstance(model, (list, tuple)):
+        if wanted is None and classes is None:
+            wanted = as_teacher(model[0]).bind(X).classes_
+        target = wanted if wanted is not None else np.asarray(classes)
+        return _Average([_member(m, classes).bind(X, target) for m in model])
+    _check_declared_shape(model, X)
+    sample = np.asarray(X[:2], dtype=np.float32)
+    panel = sample[:, np.newaxis] if sample.ndim == 2 else sample
+    layouts = [X.ndim] + ([5 - X.ndim] if panel.shape[1] == 1 else [])
+    failures = []
+    for ndim in layouts:
+        way = _way_in_layout(model, ndim)
+        try:
+            n_columns = way.log_proba(panel).shape[1]
+            break
+        except Exception as error:  # the model is the user's: anything can come out of it
+            failures.append(error)
+    else:
+        error = failures[0]
+        if isinstance(error, TeacherError):
+            raise error
+        raise TeacherError(
+            f"teacher {_name(model)} failed on two series of shape {sample.shape}: "
+            f"{type(error).__name__}: {error}. It is asked in the shape of X; check that it was "
+            "fitted on the same number of channels and timepoints."
+        ) from error
+    way.classes = _classes_of(model, classes, wanted, n_columns)
+    return way
+
+
+def _member(model, classes):
+    teacher = as_teacher(model)
+    return Teacher(teacher.model, classes) if teacher.classes is None else teacher
+
+
+def _way_in_layout(model, ndim):
+    name = _name(model)
+    if isinstance(model, nn.Module):
+        return _Module(model, name, ndim)
+    if _is_skorch_net(model):
+        criterion = getattr(model, "criterion_", None)
+        plain = model.predict_nonlinearity == "auto"
+        if plain and isinstance(criterion, nn.CrossEntropyLoss):
+            return _Module(model.module_, name, ndim)
+        if plain and isinstance(criterion, nn.NLLLoss):
+            return _Module(model.module_, name, ndim, gives_proba=True)
+    if hasattr(model, "predict_proba"):
+        return _Probabilities(model.predict_proba, name, ndim)
+    if hasattr(model, "decision_function"):
+        return _DecisionValues(model.decision_function, name, ndim)
+    if callable(model):
+        return _Probabilities(model, name, ndim)
+    raise _nothing_to_ask(model)
+
+
+def _nothing_to_ask(model):
+    return TeacherError(
+        f"teacher {_name(model)} has neither predict_proba nor decision_function; pass a "
+        "classifier that has one, a torch module that gives logits, or a callable from X to "
+        "probabilities."
+    )
+
+
+def _check_can_classify(model):
+    if isinstance(model, (list, tuple)):
+        if not model:
+            raise TeacherError("teacher is an empty list; expected one classifier or more.")
+        for member in model:
+            as_teacher(member)
+        return
+    if isinstance(model, type):
+        raise TeacherError(f"teacher is the class {model.__name__}; pass an instance of it.")
+    if not (
+        isinstance(model, nn.Module)
+        or hasattr(model, "predict_proba")
+        or hasattr(model, "decision_function")
+        or (callable(model) and not hasattr(model, "predict"))
+        or not _is_fitted(model)
+    ):
+        raise _nothing_to_ask(model)
+
+
+def _is_skorch_net(model):
+    return hasattr(model, "module_") and hasattr(model, "predict_nonlinearity")
+
+
+def _is_fitted(model):
+    """Tell a fitted model by the signs that libraries leave, without their introspection."""
+    if isinstance(model, (list, tuple)):
+        return all(as_teacher(member).is_fitted for member in model)
+    if isinstance(model, nn.Module) or not hasattr(model, "fit"):
+        return True
+    if hasattr(model, "__sklearn_is_fitted__"):
+        return bool(model.__sklearn_is_fitted__())
+    flag = getattr(model, "is_fitted", None)
+    if isinstance(flag, (bool, np.bool_)):  # sktime, aeon
+        return bool(flag)
+    if not hasattr(model, "get_params"):
+        return True
+    return any(name.endswith("_") and not name.startswith("_") for name in vars(model))
+
+
+def _fit_clone(model, X, y, random_state):
+    if isinstance(model, (list, tuple)):
+        fitted = []
+        for member in model:
+            teacher = as_teacher(member)
+            fitted.append(teacher if teacher.is_fitted else teacher.fit(X, y, random_state))
+        return fitted
+    unfitted = clone(model)
+    if random_state is not None and hasattr(unfitted, "get_params"):
+        seeds = {
+            key: int(random_state.randint(np.iinfo(np.int32).max))
+            for key, value in sorted(unfitted.get_params().items())
+            if value is None and key.split("__")[-1] == "random_state"
+        }
+        if seeds:
+            unfitted.set_params(**seeds)
+    try:
+        unfitted.fit(X, y)
+    except Exception as error:  # the model is the user's: anything can come out of it
+        raise TeacherError(
+            f"teacher {_name(model)} is not fitted, and fitting it on X of shape {X.shape} failed: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return unfitted
+
+
+def _classes_of(model, classes, wanted, n_columns):
+    """Labels of a model's columns: named by the user, known to the model, or those of y."""
+    if classes is None:
+        classes = getattr(model, "classes_", None)
+    if classes is None:
+        source = "y has"
+        classes = np.arange(n_columns) if wanted is None else wanted
+    else:
+        source = "its classes are"
+    classes = np.asarray(classes)
+    if len(classes) != n_columns:
+        raise TeacherError(
+            f"teacher {_name(model)} answers with {n_columns} columns, but {source} "
+            f"{len(classes)} classes {_few(classes)}; name the label of each column with "
+            "Teacher(model, classes=[...])."
+        )
+    return classes
+
+
+def _columns_of(known, wanted, model):
+    position = {label: k for k, label in enumerate(np.asarray(known).tolist())}
+    missing = [label for label in np.asarray(wanted).tolist() if label not in position]
+    if missing:
+        raise TeacherError(
+            f"teacher {_name(model)} does not know class {_few(missing)} of y; it knows "
+            f"{_few(known)}. Where its columns stand for the labels of y under other names, say "
+            "so with Teacher(model, classes=[...])."
+        )
+    return np.array([position[label] for label in np.asarray(wanted).tolist()])
+
+
+def _check_declared_shape(model, X):
+    """Refuse series that a fitted model says it was not fitted on."""
+    n_channels, n_timepoints = (X.shape[1] if X.ndim == 3 else 1), X.shape[-1]
+    told = {
+        "timepoints": (n_timepoints, ("n_timepoints_in_", "n_timepoints_", "series_length")),
+        "channels": (n_channels, ("n_channels_in_", "n_channels_")),
+    }
+    for what, (got, names) in told.items():
+        for name in names:
+            declared = getattr(model, name, None)
+            if isinstance(declared, (int, np.integer)) and 0 < declared != got:
+                raise TeacherError(
+                    f"teacher {_name(model)} was fitted on {declared} {what}, but X of shape "
+                    f"{X.shape} has {got}; give X as the teacher was trained."
+                )
+    metadata = getattr(model, "_X_metadata", None)  # sktime keeps no public count of channels
+    if isinstance(metadata, dict) and metadata.get("is_univariate") and n_channels > 1:
+        raise TeacherError(
+            f"teacher {_name(model)} was fitted on series of 1 channel, but X of shape {X.shape} "
+            f"has {n_channels}; give X as the teacher was trained."
+        )
+
+
+def _as_numbers(answers, name):
+    try:
+        if isinstance(answers, torch.Tensor):
+            answers = answers.detach().cpu().numpy()
+        return np.asarray(answers, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TeacherError(
+            f"teacher {name} answered with something that is no array: {error}"
+        ) from error
+
+
+def _check_answers(answers, n_instances, name):
+    if answers.ndim != 2 or len(answers) != n_instances or answers.shape[1] < 2:
+        raise TeacherError(
+            f"teacher {name} answered {n_instances} series in shape {answers.shape}; expected "
+            f"({n_instances}, n_classes) with at least two classes."
+        )
+    bad = ~np.isfinite(answers).all(axis=1)
+    if bad.any():
+        raise TeacherError(
+            f"teacher {name} answered NaN or infinity for {bad.sum()} of {n_instances} series; "
+            "check what it does with series like these, perturbed ones included."
+        )
+
+
+def _log_of_proba(proba, n_instances, name):
+    """Floored, renormalised log-probabilities."""
+    _check_answers(proba, n_instances, name)
+    total = proba.sum(axis=1)
+    if (proba < -SUM_TOLERANCE).any() or (np.abs(total - 1) > SUM_TOLERANCE).any():
+        worst = total[np.abs(total - 1).argmax()]
+        raise TeacherError(
+            f"teacher {name} answered rows that are no probabilities (smallest entry "
+            f"{proba.min():.3g}, a row sums to {worst:.4g}); expected rows that sum to 1. Pass "
+            "logits as a torch module, or apply a softmax first."
+        )
+    floored = np.maximum(proba, PROBABILITY_FLOOR)
+    return np.log(floored / floored.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _log_softmax(logits):
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return (shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))).astype(np.float32)
+
+
+def _name(model):
+    if isinstance(model, (list, tuple)):
+        return "[" + ", ".join(_name(member) for member in model) + "]"
+    if isinstance(model, Teacher):
+        return _name(model.model)
+    return getattr(model, "__name__", type(model).__name__)
+
+
+def _few(labels, most=6):
+    labels = [repr(label) for label in np.asarray(labels).tolist()]
+    return ", ".join(labels[:most]) + (", ..." if len(labels) > most else "")
+
+
+def as_tensor(array, device="cpu"):
+    """Share an array's memory with torch, read-only arrays included (we never write to it)."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*not writable.*")
+        return torch.as_tensor(array, device=device)
