@@ -1,7 +1,6 @@
 """SaliencyDistilledClassifier: the estimator that wires the rooms together."""
 
 import math
-from numbers import Integral, Real
 
 import numpy as np
 import torch
@@ -11,21 +10,144 @@ from skorch.callbacks import GradientNormClipping, LRScheduler
 from torch import nn
 
 from tsdistill import explainers, fidelity
-from tsdistill.exceptions import PanelError, ParameterError, TeacherError
+from tsdistill.asking import as_tensor
+from tsdistill.exceptions import ParameterError, TeacherError
 from tsdistill.knowledge import Knowledge, ask, ask_perturbed, warn_if_hard
-from tsdistill.objectives import Label, Objective, SoftTargets, TemporalSaliency
-from tsdistill.objectives.base import check_positive
-from tsdistill.panels import as_panel, check_sample_weight, encode_labels, validate_series
+from tsdistill.panels import (
+    as_panel,
+    check_sample_weight,
+    check_two_classes,
+    encode_labels,
+    held_out_rows,
+    validate_series,
+)
 from tsdistill.randomness import global_states_kept, seed_sequence
+from tsdistill.settings import as_list, check_settings, objectives_of
 from tsdistill.students.nets import as_net, check_outputs, learn_standardisation
-from tsdistill.teachers import Teacher, as_teacher, as_tensor
+from tsdistill.teachers import Teacher, as_teacher
 from tsdistill.training import DistillationLoss, DistillationSet, take_steps, train
-from tsdistill.windows import DONORS, draw_plan, stand_in_donors, window_width
+from tsdistill.windows import draw_plan, stand_in_donors, window_width
 
 STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 2000, 50, 500
 
 
 class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
+    """A small network that gives a teacher's answers for the teacher's reasons.
+
+    ``fit`` asks the teacher once about the training series and about copies of them in which
+    a window was replaced by that of another series. The student learns the answers (soft
+    targets) and what each window changed (temporal saliency)::
+
+        L = label_weight * CE(student, y)
+          + soft_target_weight * tau^2 * KL(teacher || student)
+          + saliency_weight * mean SmoothL1(student saliency, teacher saliency)
+          + auxiliary objectives
+
+    Parameters
+    ----------
+    teacher : classifier, torch.nn.Module, callable, Teacher, or list of these
+        The model to replace. A fitted one is used as it is and never copied, cloned or
+        changed; an unfitted one is cloned and fitted on the labelled series of ``fit``. It
+        needs ``predict_proba`` or else ``decision_function``; a bare module gives logits, a
+        callable gives probabilities. It is asked in the shape (2-D or 3-D) of X; one that
+        refuses that is asked in the other shape, where series have one channel. See
+        :class:`~tsdistill.Teacher` to name the classes of a bare module or callable.
+    student : str, Student, torch.nn.Module, callable or skorch.NeuralNetClassifier, \
+            default="lite"
+        The network to train: "lite", "inception", "fcn", "resnet", "gru"; a configuration of
+        :mod:`tsdistill.students`; a module (copied, training starts from its weights); a
+        factory ``(n_channels, n_timepoints, n_classes) -> module``; or an unfitted skorch
+        net, whose own epochs, batch size, optimiser, learning rate, device and callbacks are
+        used in place of those below. Every student is asked in 3-D and gives logits.
+    label_weight : float, default=0.1
+        Weight of the cross-entropy with the labels.
+    soft_target_weight : float, default=1.0
+        Weight of the soft targets.
+    saliency_weight : float, default=5.0
+        Weight of the temporal saliency; 0 is plain knowledge distillation, and the teacher is
+        then not asked about windows. With ``saliency="class"`` or "sum" stay at 1 or below.
+    temperature : float, default=4.0
+        tau of the soft targets and of the saliencies "class" and "sum".
+    saliency : {"logit_change", "class", "sum"}, default="logit_change"
+        How the effect of a window is measured, see
+        :class:`~tsdistill.objectives.TemporalSaliency`.
+    auxiliary : Objective or list of Objective, default=None
+        Further terms of the loss.
+    window_size : int or float, default=0.1
+        Length of a window, in timesteps (int) or as a fraction of the series (float).
+    n_windows : int, default=64
+        Windows a series about which the teacher is asked: ``n_instances * n_windows``
+        questions in all.
+    windows_per_step : int, default=1
+        Copies of each series in a training step; the windows go round.
+    donors : {"opposing", "same", "any", "mean", "zero", "noise"}, default="opposing"
+        What a window is replaced by: the same window of a series of another class, of the
+        same class, of any; each channel's mean, zeros, or noise.
+    max_epochs : int, default=None
+        None gives about 2,000 steps in all, within 50 to 500 epochs.
+    batch_size : int, default=32
+        Series in a step, their copies not counted.
+    lr : float, default=0.005
+        Peak of the learning rate, which warms up and then falls to zero.
+    device : str or torch.device, default="cpu"
+        Where the student trains and predicts, and where a torch teacher is asked.
+    callbacks : list of skorch callbacks, default=None
+        Added to those of the net.
+    validation_fraction : float, default=None
+        Share of the series, of each class, to hold out; the weights of the epoch with the
+        lowest loss on them are kept. None trains on all series and keeps the last weights.
+    memory : None, str or joblib.Memory, default=None
+        Where the teacher's answers to windows are kept between fits.
+    n_jobs : int, default=None
+        joblib workers among which a black-box teacher's questions are spread. Answers, and
+        so the student, do not depend on it. Torch teachers are asked in this process.
+    random_state : int or numpy.random.RandomState, default=None
+        Fixes windows, donors, weights and the order of training. The same value gives the
+        same student on the same device.
+    verbose : int, default=0
+        Above 0: progress bars for the teacher's questions and for the epochs.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    teacher_ : Teacher
+        The fitted teacher, which answers for ``classes_``.
+    student_ : skorch.NeuralNetClassifier
+        The trained student; ``student_.module_`` is the bare network.
+    history_ : list of dict
+        One an epoch: ``epoch``, ``dur`` (seconds), ``train_loss``, ``valid_loss`` where
+        series are held out, and each term, unweighted, by its name: ``label``,
+        ``soft_targets``, ``saliency``.
+    n_channels_in_, n_timepoints_in_ : int
+        Shape of the series of ``fit``.
+    n_features_in_ : int
+        The second axis of X in ``fit``, as scikit-learn counts: timepoints in 2-D, channels
+        in 3-D.
+
+    Notes
+    -----
+    The global random states of Python, NumPy and torch are as before after ``fit``. A ``fit``
+    that fails leaves the estimator as it was. As everywhere in skorch, an interrupt from the
+    keyboard during training ends it early and keeps the student trained so far.
+
+    References
+    ----------
+    Temporal Saliency Distillation, ECAI 2025, DOI 10.3233/FAIA251144, arXiv 2601.04263; the
+    default measure "logit_change" is this library's.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sktime.datasets import load_gunpoint
+    >>> from tsdistill import SaliencyDistilledClassifier
+    >>> X, y = load_gunpoint(split="train", return_type="numpyflat")
+    >>> teacher = RandomForestClassifier(random_state=0).fit(X, y)
+    >>> student = SaliencyDistilledClassifier(teacher, max_epochs=20, random_state=0).fit(X, y)
+    >>> student.predict(X[:3]).shape, student.explain(X[:3]).shape
+    ((3,), (3, 150))
+    """
+
     def __init__(
         self,
         teacher,
@@ -76,10 +198,37 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X, y=None, *, sample_weight=None, X_unlabelled=None):
+        """Ask the teacher, and train the student.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_instances, n_timepoints) or \
+                (n_instances, n_channels, n_timepoints)
+            Training series; finite numbers.
+        y : array-like of shape (n_instances,), default=None
+            Labels, of any kind. Without them a fitted teacher labels the series.
+        sample_weight : array-like of shape (n_instances,), default=None
+            Weight of each series in every term of the loss.
+        X_unlabelled : array-like, shaped as X, default=None
+            Further series, which only the teacher labels.
+
+        Returns
+        -------
+        self : SaliencyDistilledClassifier
+
+        Raises
+        ------
+        PanelError, ParameterError, TeacherError, StudentError
+            Before training, each with what was got and what was expected; all are
+            ValueErrors.
+        TrainingError
+            If the loss becomes NaN or infinite.
+        """
         before = dict(vars(self))
         try:
             seeds = seed_sequence(self.random_state).generate_state(4)
-            objectives = self._check_parameters()
+            check_settings(self)
+            objectives = objectives_of(self)
             with global_states_kept(int(seeds[0]), self.device):
                 self._fit(X, y, sample_weight, X_unlabelled, objectives, seeds)
         except BaseException:
@@ -131,13 +280,18 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         warn_if_hard(self.teacher_, clean)
         groups = clean.argmax(axis=1)
         if y is None:
-            check_two_answers(groups, self.classes_)
+            check_two_classes(self.classes_[np.unique(groups)], "the teacher's answers hold")
         else:
             groups[: len(labels)] = labels
         plan = perturbed = None
         if any(objective.needs_copies for objective in objectives):
             plan = draw_plan(
-                panel, groups, width=width, n_windows=self.n_windows, donors=self.donors, rng=rng
+                panel,
+                self.classes_[groups],
+                width=width,
+                n_windows=self.n_windows,
+                donors=self.donors,
+                rng=rng,
             )
             perturbed = ask_perturbed(
                 self.teacher_, panel, plan, clean, memory=self.memory, **asked
@@ -152,54 +306,13 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
             net,
             data,
             DistillationLoss(objectives, gives_proba),
-            validation_rows=self._validation_rows(groups, rng),
+            validation_rows=held_out_rows(groups, self.validation_fraction, rng),
             bar=self.verbose > 0,
         )
         self.student_ = final.initialize()
         self.student_.module_.load_state_dict(net.module_.state_dict())
         self.student_.module_.eval()
         self.student_.history = net.history
-
-    def _check_parameters(self):
-        """Refuse what cannot be used, whatever the data; return the objectives."""
-        for name in ("n_windows", "windows_per_step"):
-            check_count(name, getattr(self, name))
-        if self.max_epochs is not None:
-            check_count("max_epochs", self.max_epochs)
-        check_count("batch_size", self.batch_size)
-        check_positive("lr", self.lr)
-        if self.donors not in DONORS:
-            raise ParameterError(
-                f"donors={self.donors!r}; expected one of {', '.join(map(repr, DONORS))}."
-            )
-        fraction = self.validation_fraction
-        if fraction is not None and not (isinstance(fraction, Real) and 0 < fraction < 1):
-            raise ParameterError(
-                f"validation_fraction={fraction!r}; expected None or a share of the series in "
-                "(0, 1)."
-            )
-        check_device(self.device)
-        objectives = [
-            Label(self.label_weight),
-            SoftTargets(self.soft_target_weight, self.temperature),
-            TemporalSaliency(self.saliency_weight, self.saliency, self.temperature),
-            *as_list(self.auxiliary),
-        ]
-        for objective, name in zip(
-            objectives, ("label_weight", "soft_target_weight", "saliency_weight"), strict=False
-        ):
-            check_positive(name, objective.weight, zero=True)
-        for objective in objectives:
-            if not isinstance(objective, Objective):
-                raise ParameterError(
-                    f"auxiliary={objective!r}; expected an Objective or a list of them, such as "
-                    "tsdistill.objectives.PerturbedSoftTargets()."
-                )
-            objective.check()
-        objectives = [objective for objective in objectives if objective.weight > 0]
-        if not objectives:
-            raise ParameterError("every weight is 0, so there is nothing to train for.")
-        return objectives
 
     def _net(self, n_classes, n_series):
         """The student as an unfitted skorch net, with the settings of this estimator."""
@@ -230,23 +343,6 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
             ],
         )
 
-    def _validation_rows(self, groups, rng):
-        """A stratified share of the series, at least one, never all of a class."""
-        if self.validation_fraction is None:
-            return None
-        rows = []
-        for group in np.unique(groups):
-            members = rng.permutation(np.flatnonzero(groups == group))
-            n_held = min(len(members) - 1, round(self.validation_fraction * len(members)))
-            rows.append(members[:n_held])
-        rows = np.concatenate(rows)
-        if not len(rows):
-            raise ParameterError(
-                f"validation_fraction={self.validation_fraction} holds out none of "
-                f"{len(groups)} series; pass a larger share."
-            )
-        return torch.as_tensor(rows)
-
     def __sklearn_clone__(self):
         parameters = {
             name: value
@@ -274,13 +370,55 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         return ask(model, panel, device=self.student_.device, n_jobs=n_jobs)
 
     def predict_proba(self, X):
+        """Probabilities of the classes, in the order of ``classes_``.
+
+        Parameters
+        ----------
+        X : array-like, of the number of axes, channels and timepoints of ``fit``
+
+        Returns
+        -------
+        proba : ndarray of shape (n_instances, n_classes), float32
+        """
         return np.exp(self._log_proba(self._student_model, self._panel(X)))
 
     def predict(self, X):
+        """Labels of the series.
+
+        Parameters
+        ----------
+        X : array-like, of the number of axes, channels and timepoints of ``fit``
+
+        Returns
+        -------
+        y : ndarray of shape (n_instances,)
+        """
         panel = self._panel(X)
         return self.classes_[self._log_proba(self._student_model, panel).argmax(axis=1)]
 
     def explain(self, X, *, target=None, method="occlusion", of="student", per_channel=False):
+        """What each timestep did for the prediction.
+
+        Parameters
+        ----------
+        X : array-like, of the number of axes, channels and timepoints of ``fit``
+        target : label, or array-like of shape (n_instances,), default=None
+            The class to speak for. None takes the explained model's own prediction.
+        method : {"occlusion", "gradient"}, default="occlusion"
+            "occlusion" slides a window and replaces it by that of training series of other
+            classes, see :func:`tsdistill.explainers.occlusion`; "gradient" is the gradient
+            times the distance to the channel's mean, for models made of torch modules.
+        of : {"student", "teacher"}, default="student"
+            Whose prediction is explained.
+        per_channel : bool, default=False
+            One map a channel.
+
+        Returns
+        -------
+        maps : ndarray of shape (n_instances, n_timepoints), or with per_channel \
+                (n_instances, n_channels, n_timepoints), float32
+            In units of the target's centred logit; positive speaks for the target.
+        """
         explainers.check_method(method)
         panel = self._panel(X)
         if of not in ("student", "teacher"):
@@ -323,6 +461,23 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         return np.array([position[label] for label in labels.tolist()])
 
     def fidelity_score(self, X, *, metric="agreement"):
+        """How far the student answers as its teacher does; higher is better.
+
+        Parameters
+        ----------
+        X : array-like, of the number of axes, channels and timepoints of ``fit``
+            Series held out from ``fit``, or the score flatters.
+        metric : {"agreement", "kl", "js", "saliency"}, default="agreement"
+            "agreement": share of equal predictions. "kl": minus the mean KL(teacher ||
+            student) in nats. "js": minus the mean Jensen-Shannon divergence. "saliency": mean
+            correlation of both models' occlusion maps for the teacher's class, by fills that
+            the student was not trained on: the channel's mean, or opposing series where
+            ``donors`` is "mean" or "zero".
+
+        Returns
+        -------
+        score : float
+        """
         fidelity.check_metric(metric)
         panel = self._panel(X)
         teacher = self._log_proba(self.teacher_, panel)
@@ -347,36 +502,3 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
             for model in (self.teacher_, self._student_model)
         ]
         return fidelity.saliency_correlation(*maps)
-
-
-def as_list(value):
-    """None is no item, a list or tuple its items, anything else one item."""
-    if value is None:
-        return []
-    return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def check_count(name, value):
-    """Refuse what is no whole number above 0."""
-    if not isinstance(value, Integral) or isinstance(value, (bool, np.bool_)) or value < 1:
-        raise ParameterError(f"{name}={value!r}; expected a whole number above 0.")
-
-
-def check_device(device):
-    """Refuse a device that torch does not know or that is not there."""
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise ParameterError(
-            f"device={device!r} cannot be used: {error}. Expected 'cpu', or 'cuda' where torch "
-            "finds a GPU."
-        ) from error
-
-
-def check_two_answers(groups, classes):
-    """Refuse labels by a teacher that puts one class first for every series."""
-    if len(np.unique(groups)) < 2:
-        raise PanelError(
-            f"the teacher answers {classes[groups[0]]!r} for all {len(groups)} series, so X has "
-            "one class only; pass series of other classes too."
-        )

@@ -8,9 +8,9 @@ positive means that the timestep speaks for the target.
 import numpy as np
 import torch
 
+from tsdistill.asking import as_tensor
 from tsdistill.exceptions import ParameterError, TeacherError
 from tsdistill.knowledge import Copies, ask
-from tsdistill.teachers import as_tensor
 
 METHODS = ("occlusion", "gradient")
 COPIES_A_BLOCK = 2**16

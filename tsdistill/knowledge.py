@@ -8,8 +8,8 @@ from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.utils.validation import check_memory
 from tqdm.auto import tqdm
 
+from tsdistill.asking import PROBABILITY_FLOOR, as_tensor
 from tsdistill.exceptions import HardTeacherWarning
-from tsdistill.teachers import PROBABILITY_FLOOR, as_tensor
 from tsdistill.windows import replace_windows
 
 SERIES_A_QUESTION = 256

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from tsdistill.exceptions import PanelError
+from tsdistill.exceptions import PanelError, ParameterError
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -155,12 +155,51 @@ def encode_labels(y):
     """
     check_classification_targets(y)
     classes, codes = np.unique(y, return_inverse=True)
+    check_two_classes(classes, "y holds")
+    return classes, codes.astype(np.int64)
+
+
+def check_two_classes(classes, source):
+    """Refuse a single class; source says where it comes from."""
     if len(classes) < 2:
         raise PanelError(
-            f"y holds one class only, {classes[0]!r}; a classifier needs series of two classes "
-            "or more."
+            f"{source} one class only, {classes.tolist()}; a classifier needs series of two "
+            "classes or more."
         )
-    return classes, codes.astype(np.int64)
+
+
+def held_out_rows(groups, fraction, rng):
+    """Draw a stratified share of the series, at least one in all, never all of a class.
+
+    Parameters
+    ----------
+    groups : ndarray of shape (n_instances,)
+        The class of each series.
+    fraction : float in (0, 1), or None for no rows
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    rows : ndarray of int64, or None
+
+    Raises
+    ------
+    ParameterError
+        If the share is less than one series of every class.
+    """
+    if fraction is None:
+        return None
+    rows = []
+    for group in np.unique(groups):
+        members = rng.permutation(np.flatnonzero(groups == group))
+        rows.append(members[: min(len(members) - 1, round(fraction * len(members)))])
+    rows = np.concatenate(rows)
+    if not len(rows):
+        raise ParameterError(
+            f"validation_fraction={fraction} holds out none of {len(groups)} series; pass a "
+            "larger share."
+        )
+    return rows
 
 
 def check_sample_weight(sample_weight, n_instances):

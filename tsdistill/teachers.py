@@ -8,20 +8,14 @@ a teacher, since classifiers of other libraries lack its tags.
 
 import contextlib
 import copy
-import warnings
 
 import numpy as np
 import torch
 from sklearn.base import clone
 from torch import nn
 
+from tsdistill.asking import log_softmax, name_of, nothing_to_ask, way_in_layout
 from tsdistill.exceptions import TeacherError
-from tsdistill.panels import in_layout
-
-PROBABILITY_FLOOR = 1e-4
-"""Smallest probability a teacher is heard to give: log-probabilities stay above -9.21."""
-
-SUM_TOLERANCE = 1e-3
 
 
 class Teacher:
@@ -71,7 +65,7 @@ class Teacher:
         self.classes = classes
 
     def __repr__(self):
-        return f"Teacher({_name(self.model)})"
+        return f"Teacher({name_of(self.model)})"
 
     @property
     def is_fitted(self):
@@ -137,7 +131,7 @@ class Teacher:
         classes : ndarray of shape (n_classes,)
         """
         student = cls(net)
-        student._way, student._columns, student.classes_ = _way_in_layout(net, 3), None, classes
+        student._way, student._columns, student.classes_ = way_in_layout(net, 3), None, classes
         return student
 
     @property
@@ -156,7 +150,7 @@ class Teacher:
         -------
         log_proba : ndarray of shape (n_instances, n_classes), float32, rows sum to 1 in exp
         """
-        return _log_softmax(self._select(self._way.log_proba(panel)))
+        return log_softmax(self._select(self._way.log_proba(panel)))
 
     def logits(self, panel):
         """Log-probabilities as a differentiable function of a tensor on the model's device."""
@@ -181,79 +175,6 @@ def as_teacher(model):
     teacher = model if isinstance(model, Teacher) else Teacher(model)
     _check_can_classify(teacher.model)
     return teacher
-
-
-class _Probabilities:
-    """A black box that gives probabilities."""
-
-    differentiable = False
-
-    def __init__(self, ask, name, ndim):
-        self.ask, self.name, self.ndim = ask, name, ndim
-
-    def log_proba(self, panel):
-        answers = _as_numbers(self.ask(in_layout(panel, self.ndim)), self.name)
-        return _log_of_proba(answers, len(panel), self.name)
-
-    def on_device(self, device):
-        return contextlib.nullcontext()
-
-    def logits(self, panel):
-        raise TeacherError(
-            f"teacher {self.name} gives no gradients; use method='occlusion', which any teacher "
-            "can answer."
-        )
-
-
-class _DecisionValues(_Probabilities):
-    """A black box that gives decision values, taken as logits."""
-
-    def log_proba(self, panel):
-        answers = _as_numbers(self.ask(in_layout(panel, self.ndim)), self.name)
-        if answers.ndim == 1:
-            answers = np.column_stack([-answers, answers])
-        _check_answers(answers, len(panel), self.name)
-        return _log_softmax(answers)
-
-
-class _Module:
-    """A torch module that gives logits, or probabilities (skorch's convention for NLLLoss)."""
-
-    differentiable = True
-
-    def __init__(self, module, name, ndim, gives_proba=False):
-        self.module, self.name, self.ndim, self.gives_proba = module, name, ndim, gives_proba
-
-    def logits(self, panel):
-        answers = self.module(in_layout(panel, self.ndim))
-        answers = answers[0] if isinstance(answers, tuple) else answers
-        if self.gives_proba:
-            return torch.log(answers.clamp_min(PROBABILITY_FLOOR))
-        return answers
-
-    def log_proba(self, panel):
-        device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
-        with self.on_device(device), torch.no_grad():
-            answers = self.logits(as_tensor(panel, device)).float().cpu().numpy()
-        _check_answers(answers, len(panel), self.name)
-        return _log_softmax(answers)
-
-    @contextlib.contextmanager
-    def on_device(self, device):
-        tensors = [*self.module.parameters(), *self.module.buffers()]
-        devices = [tensor.device for tensor in tensors]
-        modes = [(module, module.training) for module in self.module.modules()]
-        try:
-            if any(mode for _, mode in modes):
-                self.module.eval()
-            if any(d != torch.device(device) for d in devices):
-                self.module.to(device)
-            yield
-        finally:
-            for module, mode in modes:
-                module.training = mode
-            if devices and len(set(devices)) == 1:
-                self.module.to(devices[0])
 
 
 class _Average:
@@ -293,7 +214,7 @@ def _way_to_ask(model, X, classes, wanted):
     layouts = [X.ndim] + ([5 - X.ndim] if panel.shape[1] == 1 else [])
     failures = []
     for ndim in layouts:
-        way = _way_in_layout(model, ndim)
+        way = way_in_layout(model, ndim)
         try:
             n_columns = way.log_proba(panel).shape[1]
             break
@@ -304,7 +225,7 @@ def _way_to_ask(model, X, classes, wanted):
         if isinstance(error, TeacherError):
             raise error
         raise TeacherError(
-            f"teacher {_name(model)} failed on two series of shape {sample.shape}: "
+            f"teacher {name_of(model)} failed on two series of shape {sample.shape}: "
             f"{type(error).__name__}: {error}. It is asked in the shape of X; check that it was "
             "fitted on the same number of channels and timepoints."
         ) from error
@@ -315,34 +236,6 @@ def _way_to_ask(model, X, classes, wanted):
 def _member(model, classes):
     teacher = as_teacher(model)
     return Teacher(teacher.model, classes) if teacher.classes is None else teacher
-
-
-def _way_in_layout(model, ndim):
-    name = _name(model)
-    if isinstance(model, nn.Module):
-        return _Module(model, name, ndim)
-    if _is_skorch_net(model):
-        criterion = getattr(model, "criterion_", None)
-        plain = model.predict_nonlinearity == "auto"
-        if plain and isinstance(criterion, nn.CrossEntropyLoss):
-            return _Module(model.module_, name, ndim)
-        if plain and isinstance(criterion, nn.NLLLoss):
-            return _Module(model.module_, name, ndim, gives_proba=True)
-    if hasattr(model, "predict_proba"):
-        return _Probabilities(model.predict_proba, name, ndim)
-    if hasattr(model, "decision_function"):
-        return _DecisionValues(model.decision_function, name, ndim)
-    if callable(model):
-        return _Probabilities(model, name, ndim)
-    raise _nothing_to_ask(model)
-
-
-def _nothing_to_ask(model):
-    return TeacherError(
-        f"teacher {_name(model)} has neither predict_proba nor decision_function; pass a "
-        "classifier that has one, a torch module that gives logits, or a callable from X to "
-        "probabilities."
-    )
 
 
 def _check_can_classify(model):
@@ -361,11 +254,7 @@ def _check_can_classify(model):
         or (callable(model) and not hasattr(model, "predict"))
         or not _is_fitted(model)
     ):
-        raise _nothing_to_ask(model)
-
-
-def _is_skorch_net(model):
-    return hasattr(model, "module_") and hasattr(model, "predict_nonlinearity")
+        raise nothing_to_ask(model)
 
 
 def _is_fitted(model):
@@ -404,8 +293,8 @@ def _fit_clone(model, X, y, random_state):
         unfitted.fit(X, y)
     except Exception as error:  # the model is the user's: anything can come out of it
         raise TeacherError(
-            f"teacher {_name(model)} is not fitted, and fitting it on X of shape {X.shape} failed: "
-            f"{type(error).__name__}: {error}"
+            f"teacher {name_of(model)} is not fitted, and fitting it on X of shape {X.shape} "
+            f"failed: {type(error).__name__}: {error}"
         ) from error
     return unfitted
 
@@ -422,7 +311,7 @@ def _classes_of(model, classes, wanted, n_columns):
     classes = np.asarray(classes)
     if len(classes) != n_columns:
         raise TeacherError(
-            f"teacher {_name(model)} answers with {n_columns} columns, but {source} "
+            f"teacher {name_of(model)} answers with {n_columns} columns, but {source} "
             f"{len(classes)} classes {_few(classes)}; name the label of each column with "
             "Teacher(model, classes=[...])."
         )
@@ -434,7 +323,7 @@ def _columns_of(known, wanted, model):
     missing = [label for label in np.asarray(wanted).tolist() if label not in position]
     if missing:
         raise TeacherError(
-            f"teacher {_name(model)} does not know class {_few(missing)} of y; it knows "
+            f"teacher {name_of(model)} does not know class {_few(missing)} of y; it knows "
             f"{_few(known)}. Where its columns stand for the labels of y under other names, say "
             "so with Teacher(model, classes=[...])."
         )
@@ -453,77 +342,17 @@ def _check_declared_shape(model, X):
             declared = getattr(model, name, None)
             if isinstance(declared, (int, np.integer)) and 0 < declared != got:
                 raise TeacherError(
-                    f"teacher {_name(model)} was fitted on {declared} {what}, but X of shape "
+                    f"teacher {name_of(model)} was fitted on {declared} {what}, but X of shape "
                     f"{X.shape} has {got}; give X as the teacher was trained."
                 )
     metadata = getattr(model, "_X_metadata", None)  # sktime keeps no public count of channels
     if isinstance(metadata, dict) and metadata.get("is_univariate") and n_channels > 1:
         raise TeacherError(
-            f"teacher {_name(model)} was fitted on series of 1 channel, but X of shape {X.shape} "
+            f"teacher {name_of(model)} was fitted on series of 1 channel, but X of shape {X.shape} "
             f"has {n_channels}; give X as the teacher was trained."
         )
-
-
-def _as_numbers(answers, name):
-    try:
-        if isinstance(answers, torch.Tensor):
-            answers = answers.detach().cpu().numpy()
-        return np.asarray(answers, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TeacherError(
-            f"teacher {name} answered with something that is no array: {error}"
-        ) from error
-
-
-def _check_answers(answers, n_instances, name):
-    if answers.ndim != 2 or len(answers) != n_instances or answers.shape[1] < 2:
-        raise TeacherError(
-            f"teacher {name} answered {n_instances} series in shape {answers.shape}; expected "
-            f"({n_instances}, n_classes) with at least two classes."
-        )
-    bad = ~np.isfinite(answers).all(axis=1)
-    if bad.any():
-        raise TeacherError(
-            f"teacher {name} answered NaN or infinity for {bad.sum()} of {n_instances} series; "
-            "check what it does with series like these, perturbed ones included."
-        )
-
-
-def _log_of_proba(proba, n_instances, name):
-    """Floored, renormalised log-probabilities."""
-    _check_answers(proba, n_instances, name)
-    total = proba.sum(axis=1)
-    if (proba < -SUM_TOLERANCE).any() or (np.abs(total - 1) > SUM_TOLERANCE).any():
-        worst = total[np.abs(total - 1).argmax()]
-        raise TeacherError(
-            f"teacher {name} answered rows that are no probabilities (smallest entry "
-            f"{proba.min():.3g}, a row sums to {worst:.4g}); expected rows that sum to 1. Pass "
-            "logits as a torch module, or apply a softmax first."
-        )
-    floored = np.maximum(proba, PROBABILITY_FLOOR)
-    return np.log(floored / floored.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def _log_softmax(logits):
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return (shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))).astype(np.float32)
-
-
-def _name(model):
-    if isinstance(model, (list, tuple)):
-        return "[" + ", ".join(_name(member) for member in model) + "]"
-    if isinstance(model, Teacher):
-        return _name(model.model)
-    return getattr(model, "__name__", type(model).__name__)
 
 
 def _few(labels, most=6):
     labels = [repr(label) for label in np.asarray(labels).tolist()]
     return ", ".join(labels[:most]) + (", ..." if len(labels) > most else "")
-
-
-def as_tensor(array, device="cpu"):
-    """Share an array's memory with torch, read-only arrays included (we never write to it)."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*not writable.*")
-        return torch.as_tensor(array, device=device)

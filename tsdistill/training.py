@@ -15,9 +15,9 @@ from torch.optim.swa_utils import update_bn
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
+from tsdistill.asking import as_tensor
 from tsdistill.exceptions import TrainingError
 from tsdistill.objectives import Answers
-from tsdistill.teachers import as_tensor
 from tsdistill.windows import replace_windows
 
 
@@ -237,7 +237,7 @@ def train(net, data, loss, *, validation_rows=None, bar=False):
     net : initialised skorch.NeuralNetClassifier, after :func:`take_steps`
     data : DistillationSet
     loss : DistillationLoss
-    validation_rows : Tensor of int, optional
+    validation_rows : ndarray of int, optional
         Rows held out; the weights of the epoch with the lowest loss on them are kept.
     bar : bool, default=False
         Whether to show a progress bar over the epochs.

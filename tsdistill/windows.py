@@ -65,7 +65,8 @@ def window_width(window_size, n_timepoints):
             f"window_size={window_size} steps does not fit series of {n_timepoints} timepoints; "
             f"expected 1 to {n_timepoints}, or a fraction such as 0.1."
         )
-    if isinstance(window_size, Real) and 0 < window_size <= 1:
+    is_number = isinstance(window_size, Real) and not isinstance(window_size, (bool, np.bool_))
+    if is_number and 0 < window_size <= 1:
         return max(1, round(float(window_size) * n_timepoints))
     raise ParameterError(
         f"window_size={window_size!r}; expected an int (steps) or a float in (0, 1] (a fraction "
@@ -145,7 +146,7 @@ def _series_donors(groups, n_windows, kind, rng):
         n_usable = len(candidates) - (kind != "opposing")
         if n_usable < 1:
             raise PanelError(
-                f"donors={kind!r}: class {group!r} has no donor, of {n_instances} series "
+                f"donors={kind!r}: class {group.item()!r} has no donor, of {n_instances} series "
                 f"{len(members)} are of that class; pass more series or donors='any'."
             )
         ring = rng.permutation(candidates)

@@ -56,6 +56,11 @@ class Standardise(nn.Module):
         self.std.copy_(std[:, None])
 
     def forward(self, x):
+        if x.ndim != 3 or x.shape[1] != len(self.mean):  # broadcasting would let it pass
+            raise ValueError(
+                f"got series of shape {tuple(x.shape)}; expected (n_instances, {len(self.mean)}, "
+                "n_timepoints)."
+            )
         return (x - self.mean) / self.std
 
 

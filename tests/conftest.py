@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+import torch
+from skorch import NeuralNetClassifier
+from sktime.datasets import load_basic_motions, load_gunpoint, load_italy_power_demand
+
+from tsdistill import SaliencyDistilledClassifier
+from tsdistill.students import Inception
+
+torch.set_num_threads(1)  # small networks: more threads only wait for each other
+
+
+@pytest.fixture(scope="session")
+def gunpoint():
+    """X (50, 1, 150), y, X_test (150, 1, 150), y_test; labels '1' and '2'."""
+    return (
+        *load_gunpoint(split="train", return_type="numpy3D"),
+        *load_gunpoint(split="test", return_type="numpy3D"),
+    )
+
+
+@pytest.fixture(scope="session")
+def italy():
+    """X (67, 1, 24), y, X_test, y_test."""
+    return (
+        *load_italy_power_demand(split="train", return_type="numpy3D"),
+        *load_italy_power_demand(split="test", return_type="numpy3D"),
+    )
+
+
+@pytest.fixture(scope="session")
+def motions():
+    """X (40, 6, 100), y, X_test, y_test; four classes, strings."""
+    return (
+        *load_basic_motions(split="train", return_type="numpy3D"),
+        *load_basic_motions(split="test", return_type="numpy3D"),
+    )
+
+
+def train_network(X, y, n_filters, epochs, seed=0):
+    """A small Inception network trained through skorch, on labels 0 .. K - 1."""
+    codes = np.unique(y, return_inverse=True)[1]
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return NeuralNetClassifier(
+            Inception(n_filters=n_filters).build(*X.shape[1:], codes.max() + 1),
+            criterion=torch.nn.CrossEntropyLoss,
+            optimizer=torch.optim.Adam,
+            lr=0.003,
+            max_epochs=epochs,
+            batch_size=16,
+            iterator_train__shuffle=True,
+            train_split=None,
+            verbose=0,
+        ).fit(X.astype(np.float32), codes)
+
+
+@pytest.fixture(scope="session")
+def gunpoint_net(gunpoint):
+    """A fitted skorch net on GunPoint, its classes 0 and 1."""
+    return train_network(gunpoint[0], gunpoint[1], n_filters=8, epochs=40)
+
+
+@pytest.fixture
+def toy():
+    """Twelve series of 20 steps in three classes, told apart by where the bump is."""
+    rng = np.random.default_rng(0)
+    y = np.arange(12) % 3
+    X = rng.normal(scale=0.1, size=(12, 20))
+    for row, k in enumerate(y):
+        X[row, 2 + 6 * k : 6 + 6 * k] += 1.0
+    return X, y
+
+
+def bump_teacher(X):
+    """Probabilities of a model that looks where the toy bumps are."""
+    X = np.asarray(X).reshape(len(X), -1)
+    scores = np.stack([X[:, 2 + 6 * k : 6 + 6 * k].mean(axis=1) for k in range(3)], axis=1)
+    weights = np.exp(3 * scores)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+@pytest.fixture
+def quick():
+    """The estimator with settings that train in a moment."""
+
+    def make(teacher=bump_teacher, **settings):
+        settings = {"max_epochs": 3, "n_windows": 4, "random_state": 0} | settings
+        return SaliencyDistilledClassifier(teacher, **settings)
+
+    return make

@@ -1,0 +1,116 @@
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from sklearn.ensemble import RandomForestClassifier
+
+from tsdistill import knowledge
+from tsdistill.exceptions import HardTeacherWarning
+from tsdistill.knowledge import ask, ask_perturbed, warn_if_hard
+from tsdistill.students import Lite
+from tsdistill.teachers import as_teacher
+from tsdistill.windows import draw_plan
+
+
+@pytest.fixture
+def asked(toy):
+    """A forest that counts nothing, the toy panel, and a plan of five windows."""
+    X, y = toy
+    panel = X[:, np.newaxis].astype(np.float32)
+    plan = draw_plan(
+        panel, y, width=4, n_windows=5, donors="opposing", rng=np.random.default_rng(0)
+    )
+    teacher = as_teacher(RandomForestClassifier(10, random_state=0).fit(X, y)).bind(X)
+    return teacher, panel, plan
+
+
+def test_answers_to_windows_equal_a_slow_loop(asked):
+    teacher, panel, plan = asked
+    clean = ask(teacher, panel)
+    perturbed = ask_perturbed(teacher, panel, plan, clean)
+    assert perturbed.shape == (12, 5, 3)
+    for i in range(12):
+        for m in range(5):
+            copy = panel[i].copy()
+            a = plan.start[i, m]
+            copy[:, a : a + 4] = panel[plan.donor[i, m], :, a : a + 4]
+            np.testing.assert_allclose(perturbed[i, m], teacher.log_proba(copy[None])[0])
+
+
+def test_answers_do_not_depend_on_workers_or_slices(asked, monkeypatch):
+    teacher, panel, plan = asked
+    expected = ask_perturbed(teacher, panel, plan, ask(teacher, panel))
+    monkeypatch.setattr(knowledge, "SERIES_A_QUESTION", 7)
+    for n_jobs in (None, 2):
+        answers = ask_perturbed(teacher, panel, plan, ask(teacher, panel), n_jobs=n_jobs)
+        np.testing.assert_array_equal(answers, expected)
+
+
+def test_every_copy_is_asked_about_once_and_in_bounded_slices(toy):
+    X, y = toy
+    sizes = []
+
+    def teacher(X):
+        sizes.append(len(X))
+        return np.full((len(X), 3), 1 / 3)
+
+    bound = as_teacher(teacher).bind(X)
+    panel = np.tile(X[:, np.newaxis].astype(np.float32), (10, 1, 1))
+    plan = draw_plan(
+        panel, np.tile(y, 10), width=4, n_windows=9, donors="any", rng=np.random.default_rng(0)
+    )
+    sizes.clear()
+    ask_perturbed(bound, panel, plan, np.zeros((120, 3)))
+    assert sum(sizes) == 120 * 9
+    assert max(sizes) <= knowledge.SERIES_A_QUESTION
+
+
+def test_cache_is_found_again_by_another_module_of_the_same_answers(toy, tmp_path):
+    X, y = toy
+    panel = X[:, np.newaxis].astype(np.float32)
+    plan = draw_plan(
+        panel, y, width=4, n_windows=5, donors="opposing", rng=np.random.default_rng(0)
+    )
+    torch.manual_seed(0)
+    module = Lite().build(1, 20, 3)
+    calls = []
+    module.register_forward_hook(lambda *_: calls.append(1))
+    teacher = as_teacher(module).bind(X)
+    clean = ask(teacher, panel)
+    first = ask_perturbed(teacher, panel, plan, clean, memory=str(tmp_path))
+    n_calls = len(calls)
+    second = ask_perturbed(teacher, panel, plan, clean, memory=str(tmp_path))
+    np.testing.assert_array_equal(first, second)
+    assert len(calls) == n_calls
+    ask_perturbed(teacher, panel, plan, clean + 1, memory=str(tmp_path))
+    assert len(calls) > n_calls
+
+
+def test_progress_bar_only_when_verbose(asked, capsys):
+    teacher, panel, _ = asked
+    ask(teacher, panel)
+    assert not capsys.readouterr().err
+    ask(teacher, panel, verbose=1, title="teacher: series")
+    assert "teacher: series" in capsys.readouterr().err
+
+
+def test_hard_teacher_is_warned_of_with_the_remedy(toy):
+    X, _ = toy
+    hard = as_teacher(lambda X: np.eye(3)[np.arange(len(X)) % 3]).bind(X)
+    with pytest.warns(HardTeacherWarning, match="decision values"):
+        warn_if_hard(hard, hard.log_proba(X[:, np.newaxis]))
+
+
+def test_soft_or_merely_confident_teachers_are_not_warned_of(toy):
+    X, _ = toy
+    proba = np.eye(3)[np.arange(12) % 3]
+    proba[5] = [0.01, 0.01, 0.98]
+    soft = as_teacher(lambda X: proba[: len(X)]).bind(X)
+    sure = as_teacher(torch.nn.Linear(20, 3).requires_grad_(False)).bind(X)
+    with torch.no_grad():
+        sure.model.weight.mul_(1e6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for teacher in (soft, sure):
+            warn_if_hard(teacher, teacher.log_proba(X[:, np.newaxis].astype(np.float32)))

@@ -1,0 +1,206 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from tsdistill.exceptions import ParameterError
+from tsdistill.objectives import (
+    Answers,
+    Label,
+    PerturbedSoftTargets,
+    SoftTargets,
+    TemporalSaliency,
+    class_saliency,
+    label_loss,
+    logit_change,
+    soft_target_loss,
+    sum_saliency,
+)
+from tsdistill.objectives.saliency import own_scale, teacher_scale
+
+N, M, K, TAU = 4, 3, 3, 2.5
+
+
+@pytest.fixture
+def answers():
+    draw = torch.Generator().manual_seed(0)
+
+    def normal(*shape):
+        return 2 * torch.randn(*shape, generator=draw, dtype=torch.float64)
+
+    return Answers(
+        student=normal(N, K).requires_grad_(),
+        teacher=normal(N, K),
+        labels=torch.tensor([0, 2, 1, 1]),
+        student_perturbed=normal(N, M, K).requires_grad_(),
+        teacher_perturbed=normal(N, M, K),
+    )
+
+
+def softmax(z, tau=1.0):
+    e = [math.exp(v / tau) for v in z.tolist()]
+    return [v / sum(e) for v in e]
+
+
+def smooth_l1(d):
+    return 0.5 * d * d if abs(d) < 1 else abs(d) - 0.5
+
+
+def slow_class_saliency(clean, perturbed):
+    s = np.zeros((N, M, K))
+    for i in range(N):
+        p = softmax(clean[i], TAU)
+        for m in range(M):
+            q = softmax(perturbed[i][m], TAU)
+            for k in range(K):
+                s[i, m, k] = TAU**2 * p[k] * (math.log(p[k]) - math.log(q[k]))
+    return s
+
+
+def slow_logit_change(clean, perturbed):
+    d = np.zeros((N, M, K))
+    for i in range(N):
+        for m in range(M):
+            z, z_m = clean[i].tolist(), perturbed[i][m].tolist()
+            for k in range(K):
+                d[i, m, k] = (z[k] - sum(z) / K) - (z_m[k] - sum(z_m) / K)
+    return d
+
+
+def slow_own_scale(s):
+    positive = [v for v in s.ravel() if v > 0]
+    return sum(positive) / len(positive) + 1e-8
+
+
+def slow_saliency_loss(s_student, s_teacher, scale_student, scale_teacher):
+    losses = []
+    for i in range(N):
+        terms = [
+            smooth_l1(a / scale_student - b / scale_teacher)
+            for a, b in zip(s_student[i].ravel(), s_teacher[i].ravel(), strict=True)
+        ]
+        losses.append(sum(terms) / len(terms))
+    return losses
+
+
+def check_against(losses, slow):
+    np.testing.assert_allclose(losses.detach().numpy(), slow, rtol=1e-6)
+
+
+def test_label_loss_is_cross_entropy(answers):
+    slow = [-math.log(softmax(z)[y]) for z, y in zip(answers.student, answers.labels, strict=True)]
+    check_against(label_loss(answers.student, answers.labels), slow)
+    check_against(Label().losses(answers, torch.ones(N)), slow)
+
+
+def slow_kl(teacher, student, tau):
+    p, q = softmax(teacher, tau), softmax(student, tau)
+    return tau**2 * sum(p[k] * (math.log(p[k]) - math.log(q[k])) for k in range(K))
+
+
+def test_soft_targets_sum_over_classes(answers):
+    slow = [slow_kl(answers.teacher[i], answers.student[i], TAU) for i in range(N)]
+    check_against(soft_target_loss(answers.student, answers.teacher, TAU), slow)
+    check_against(SoftTargets(temperature=TAU).losses(answers, torch.ones(N)), slow)
+
+
+def test_control_is_soft_targets_on_the_copies(answers):
+    slow = [
+        np.mean(
+            [
+                slow_kl(answers.teacher_perturbed[i, m], answers.student_perturbed[i, m], TAU)
+                for m in range(M)
+            ]
+        )
+        for i in range(N)
+    ]
+    check_against(PerturbedSoftTargets(temperature=TAU).losses(answers, torch.ones(N)), slow)
+
+
+def test_class_measure_follows_the_paper(answers):
+    s_student = slow_class_saliency(answers.student, answers.student_perturbed)
+    s_teacher = slow_class_saliency(answers.teacher, answers.teacher_perturbed)
+    check_against(class_saliency(answers.student, answers.student_perturbed, TAU), s_student)
+    slow = slow_saliency_loss(
+        s_student, s_teacher, slow_own_scale(s_student), slow_own_scale(s_teacher)
+    )
+    objective = TemporalSaliency(measure="class", temperature=TAU)
+    check_against(objective.losses(answers, torch.ones(N)), slow)
+
+
+def test_sum_measure_is_the_kl_of_the_change(answers):
+    s_student = slow_class_saliency(answers.student, answers.student_perturbed).sum(axis=2)
+    s_teacher = slow_class_saliency(answers.teacher, answers.teacher_perturbed).sum(axis=2)
+    assert (s_student >= 0).all()
+    check_against(sum_saliency(answers.student, answers.student_perturbed, TAU), s_student)
+    slow = slow_saliency_loss(
+        s_student, s_teacher, slow_own_scale(s_student), slow_own_scale(s_teacher)
+    )
+    objective = TemporalSaliency(measure="sum", temperature=TAU)
+    check_against(objective.losses(answers, torch.ones(N)), slow)
+
+
+def test_logit_change_scales_both_by_the_teacher(answers):
+    d_student = slow_logit_change(answers.student, answers.student_perturbed)
+    d_teacher = slow_logit_change(answers.teacher, answers.teacher_perturbed)
+    check_against(logit_change(answers.student, answers.student_perturbed), d_student)
+    scale = np.abs(d_teacher).mean()
+    slow = slow_saliency_loss(d_student, d_teacher, scale, scale)
+    check_against(TemporalSaliency().losses(answers, torch.ones(N)), slow)
+
+
+def test_logit_change_is_blind_to_a_constant_added_to_the_logits(answers):
+    shifted = logit_change(answers.student + 5, answers.student_perturbed - 3)
+    torch.testing.assert_close(shifted, logit_change(answers.student, answers.student_perturbed))
+
+
+@pytest.mark.parametrize("measure", ["logit_change", "class", "sum"])
+def test_a_student_like_its_teacher_has_no_saliency_loss(answers, measure):
+    answers.student, answers.student_perturbed = answers.teacher, answers.teacher_perturbed
+    losses = TemporalSaliency(measure=measure).losses(answers, torch.ones(N))
+    assert losses.abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("measure", ["logit_change", "class", "sum"])
+@pytest.mark.parametrize("silent", ["student", "teacher", "both"])
+def test_networks_that_do_not_react_give_finite_losses_and_gradients(answers, measure, silent):
+    if silent != "teacher":
+        with torch.no_grad():
+            answers.student_perturbed.copy_(answers.student[:, None].expand(N, M, K))
+    if silent != "student":
+        answers.teacher_perturbed = answers.teacher[:, None].expand(N, M, K)
+    losses = TemporalSaliency(measure=measure).losses(answers, torch.ones(N))
+    losses.sum().backward()
+    assert losses.isfinite().all()
+    assert answers.student.grad.isfinite().all()
+    assert answers.student_perturbed.grad.isfinite().all()
+
+
+def test_scales_have_a_floor_and_one_where_nothing_is_positive():
+    assert own_scale(-torch.ones(2, 3)) == 1
+    assert own_scale(torch.full((2, 3), 1e-9)) == pytest.approx(1e-4)
+    assert teacher_scale(torch.zeros(2, 3)) == pytest.approx(1e-4)
+
+
+@pytest.mark.parametrize("scale", [own_scale, teacher_scale])
+def test_a_weight_of_two_counts_as_two_rows_in_the_scales(answers, scale):
+    change = logit_change(answers.teacher, answers.teacher_perturbed)
+    weight = torch.tensor([1.0, 2.0, 1.0, 1.0], dtype=torch.float64)
+    doubled = torch.cat([change, change[1:2]])
+    torch.testing.assert_close(scale(change, weight), scale(doubled))
+
+
+@pytest.mark.parametrize(
+    ("objective", "named"),
+    [
+        (Label(-1), "Label.weight=-1"),
+        (Label(float("nan")), "Label.weight=nan"),
+        (Label("1"), "Label.weight='1'"),
+        (SoftTargets(temperature=0), "temperature=0"),
+        (TemporalSaliency(measure="logits"), "saliency='logits'.*'logit_change', 'class', 'sum'"),
+    ],
+)
+def test_parameters_that_cannot_be_are_named(objective, named):
+    with pytest.raises(ParameterError, match=named):
+        objective.check()

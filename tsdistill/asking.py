@@ -1,0 +1,184 @@
+"""The ways to ask one model for log-probabilities: module, probabilities, decision values.
+
+A way knows the layout (2-D or 3-D) in which its model takes series, and checks and converts
+what comes back. Which labels the columns stand for is the business of ``teachers``.
+"""
+
+import contextlib
+import warnings
+
+import numpy as np
+import torch
+from torch import nn
+
+from tsdistill.exceptions import TeacherError
+from tsdistill.panels import in_layout
+
+PROBABILITY_FLOOR = 1e-4
+"""Smallest probability a teacher is heard to give: log-probabilities stay above -9.22."""
+
+SUM_TOLERANCE = 1e-3
+
+
+def way_in_layout(model, ndim):
+    name = name_of(model)
+    if isinstance(model, nn.Module):
+        return Module(model, name, ndim)
+    if _is_skorch_net(model):
+        criterion = getattr(model, "criterion_", None)
+        plain = model.predict_nonlinearity == "auto"
+        if plain and isinstance(criterion, nn.CrossEntropyLoss):
+            return Module(model.module_, name, ndim)
+        if plain and isinstance(criterion, nn.NLLLoss):
+            return Module(model.module_, name, ndim, gives_proba=True)
+    if hasattr(model, "predict_proba"):
+        return Probabilities(model.predict_proba, name, ndim)
+    if hasattr(model, "decision_function"):
+        return DecisionValues(model.decision_function, name, ndim)
+    if callable(model):
+        return Probabilities(model, name, ndim)
+    raise nothing_to_ask(model)
+
+
+def nothing_to_ask(model):
+    return TeacherError(
+        f"teacher {name_of(model)} has neither predict_proba nor decision_function; pass a "
+        "classifier that has one, a torch module that gives logits, or a callable from X to "
+        "probabilities."
+    )
+
+
+def _is_skorch_net(model):
+    return hasattr(model, "module_") and hasattr(model, "predict_nonlinearity")
+
+
+class Probabilities:
+    """A black box that gives probabilities."""
+
+    differentiable = False
+
+    def __init__(self, ask, name, ndim):
+        self.ask, self.name, self.ndim = ask, name, ndim
+
+    def log_proba(self, panel):
+        answers = _as_numbers(self.ask(in_layout(panel, self.ndim)), self.name)
+        return _log_of_proba(answers, len(panel), self.name)
+
+    def on_device(self, device):
+        return contextlib.nullcontext()
+
+    def logits(self, panel):
+        raise TeacherError(
+            f"teacher {self.name} gives no gradients; use method='occlusion', which any teacher "
+            "can answer."
+        )
+
+
+class DecisionValues(Probabilities):
+    """A black box that gives decision values, taken as logits."""
+
+    def log_proba(self, panel):
+        answers = _as_numbers(self.ask(in_layout(panel, self.ndim)), self.name)
+        if answers.ndim == 1:
+            answers = np.column_stack([-answers, answers])
+        _check_answers(answers, len(panel), self.name)
+        return log_softmax(answers)
+
+
+class Module:
+    """A torch module that gives logits, or probabilities (skorch's convention for NLLLoss)."""
+
+    differentiable = True
+
+    def __init__(self, module, name, ndim, gives_proba=False):
+        self.module, self.name, self.ndim, self.gives_proba = module, name, ndim, gives_proba
+
+    def logits(self, panel):
+        answers = self.module(in_layout(panel, self.ndim))
+        answers = answers[0] if isinstance(answers, tuple) else answers
+        if self.gives_proba:
+            return torch.log(answers.clamp_min(PROBABILITY_FLOOR))
+        return answers
+
+    def log_proba(self, panel):
+        device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
+        with self.on_device(device), torch.no_grad():
+            answers = self.logits(as_tensor(panel, device)).float().cpu().numpy()
+        _check_answers(answers, len(panel), self.name)
+        return log_softmax(answers)
+
+    @contextlib.contextmanager
+    def on_device(self, device):
+        tensors = [*self.module.parameters(), *self.module.buffers()]
+        devices = [tensor.device for tensor in tensors]
+        modes = [(module, module.training) for module in self.module.modules()]
+        try:
+            if any(mode for _, mode in modes):
+                self.module.eval()
+            if any(d != torch.device(device) for d in devices):
+                self.module.to(device)
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
+            if devices and len(set(devices)) == 1:
+                self.module.to(devices[0])
+
+
+def _as_numbers(answers, name):
+    try:
+        if isinstance(answers, torch.Tensor):
+            answers = answers.detach().cpu().numpy()
+        return np.asarray(answers, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TeacherError(
+            f"teacher {name} answered with something that is no array: {error}"
+        ) from error
+
+
+def _check_answers(answers, n_instances, name):
+    if answers.ndim != 2 or len(answers) != n_instances or answers.shape[1] < 2:
+        raise TeacherError(
+            f"teacher {name} answered {n_instances} series in shape {answers.shape}; expected "
+            f"({n_instances}, n_classes) with at least two classes."
+        )
+    bad = ~np.isfinite(answers).all(axis=1)
+    if bad.any():
+        raise TeacherError(
+            f"teacher {name} answered NaN or infinity for {bad.sum()} of {n_instances} series; "
+            "check what it does with series like these, perturbed ones included."
+        )
+
+
+def _log_of_proba(proba, n_instances, name):
+    """Floored, renormalised log-probabilities."""
+    _check_answers(proba, n_instances, name)
+    total = proba.sum(axis=1)
+    if (proba < -SUM_TOLERANCE).any() or (np.abs(total - 1) > SUM_TOLERANCE).any():
+        worst = total[np.abs(total - 1).argmax()]
+        raise TeacherError(
+            f"teacher {name} answered rows that are no probabilities (smallest entry "
+            f"{proba.min():.3g}, a row sums to {worst:.4g}); expected rows that sum to 1. Pass "
+            "logits as a torch module, or apply a softmax first."
+        )
+    floored = np.maximum(proba, PROBABILITY_FLOOR)
+    return np.log(floored / floored.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def log_softmax(logits):
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return (shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))).astype(np.float32)
+
+
+def name_of(model):
+    """What errors call a model."""
+    if isinstance(model, (list, tuple)):
+        return "[" + ", ".join(name_of(member) for member in model) + "]"
+    return getattr(model, "__name__", type(model).__name__)
+
+
+def as_tensor(array, device="cpu"):
+    """Share an array's memory with torch, read-only arrays included (we never write to it)."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*not writable.*")
+        return torch.as_tensor(array, device=device)

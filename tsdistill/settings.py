@@ -1,0 +1,114 @@
+"""What can be told of the constructor's arguments without data: checks, and the objectives."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+
+from tsdistill.exceptions import ParameterError
+from tsdistill.objectives import Label, Objective, SoftTargets, TemporalSaliency
+from tsdistill.objectives.base import check_positive
+from tsdistill.windows import DONORS
+
+
+def check_settings(estimator):
+    """Refuse arguments that cannot be used, whatever the data.
+
+    Parameters
+    ----------
+    estimator : SaliencyDistilledClassifier
+
+    Raises
+    ------
+    ParameterError
+        Naming the argument, its value and what was expected.
+    """
+    for name in ("n_windows", "windows_per_step", "batch_size"):
+        check_count(name, getattr(estimator, name))
+    if estimator.max_epochs is not None:
+        check_count("max_epochs", estimator.max_epochs)
+    check_positive("lr", estimator.lr)
+    check_positive("temperature", estimator.temperature)
+    for name in ("label_weight", "soft_target_weight", "saliency_weight"):
+        check_positive(name, getattr(estimator, name), zero=True)
+    check_donors(estimator.donors)
+    fraction = estimator.validation_fraction
+    if fraction is not None and not (isinstance(fraction, Real) and 0 < fraction < 1):
+        raise ParameterError(
+            f"validation_fraction={fraction!r}; expected None or a share of the series in (0, 1)."
+        )
+    check_device(estimator.device)
+
+
+def objectives_of(estimator):
+    """The terms of the loss whose weight is above 0.
+
+    Parameters
+    ----------
+    estimator : SaliencyDistilledClassifier
+        With checked settings.
+
+    Returns
+    -------
+    objectives : list of Objective
+
+    Raises
+    ------
+    ParameterError
+        If an auxiliary is no objective, a parameter of one cannot be used, two have the same
+        name, or none is left.
+    """
+    objectives = [
+        Label(estimator.label_weight),
+        SoftTargets(estimator.soft_target_weight, estimator.temperature),
+        TemporalSaliency(estimator.saliency_weight, estimator.saliency, estimator.temperature),
+        *as_list(estimator.auxiliary),
+    ]
+    for objective in objectives:
+        if not isinstance(objective, Objective):
+            raise ParameterError(
+                f"auxiliary={objective!r}; expected an Objective or a list of them, such as "
+                "tsdistill.objectives.PerturbedSoftTargets()."
+            )
+        objective.check()
+    names = [objective.name for objective in objectives]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ParameterError(
+            f"auxiliary={estimator.auxiliary!r} makes two objectives named {twice}; each needs a "
+            "name of its own, under which history_ keeps its value."
+        )
+    objectives = [objective for objective in objectives if objective.weight > 0]
+    if not objectives:
+        raise ParameterError("every weight is 0, so there is nothing to train for.")
+    return objectives
+
+
+def check_donors(donors):
+    """Refuse an unknown kind of donors."""
+    if donors not in DONORS:
+        raise ParameterError(f"donors={donors!r}; expected one of {', '.join(map(repr, DONORS))}.")
+
+
+def as_list(value):
+    """None is no item, a list or tuple its items, anything else one item."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def check_count(name, value):
+    """Refuse what is no whole number above 0."""
+    if not isinstance(value, Integral) or isinstance(value, (bool, np.bool_)) or value < 1:
+        raise ParameterError(f"{name}={value!r}; expected a whole number above 0.")
+
+
+def check_device(device):
+    """Refuse a device that torch does not know or that is not there."""
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise ParameterError(
+            f"device={device!r} cannot be used: {error}. Expected 'cpu', or 'cuda' where torch "
+            "finds a GPU."
+        ) from error
