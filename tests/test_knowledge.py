@@ -7,7 +7,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from tsdistill import knowledge
 from tsdistill.exceptions import HardTeacherWarning
-from tsdistill.knowledge import ask, ask_perturbed, warn_if_hard
+from tsdistill.knowledge import Knowledge, ask, ask_perturbed, warn_if_hard
 from tsdistill.students import Lite
 from tsdistill.teachers import as_teacher
 from tsdistill.windows import draw_plan
@@ -99,7 +99,7 @@ def test_hard_teacher_is_warned_of_with_the_remedy(toy):
     X, _ = toy
     hard = as_teacher(lambda X: np.eye(3)[np.arange(len(X)) % 3]).bind(X)
     with pytest.warns(HardTeacherWarning, match="decision values"):
-        warn_if_hard(hard, hard.log_proba(X[:, np.newaxis]))
+        warn_if_hard(hard, Knowledge(hard.log_proba(X[:, np.newaxis])))
 
 
 def test_soft_or_merely_confident_teachers_are_not_warned_of(toy):
@@ -113,4 +113,15 @@ def test_soft_or_merely_confident_teachers_are_not_warned_of(toy):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for teacher in (soft, sure):
-            warn_if_hard(teacher, teacher.log_proba(X[:, np.newaxis].astype(np.float32)))
+            answers = teacher.log_proba(X[:, np.newaxis].astype(np.float32))
+            warn_if_hard(teacher, Knowledge(answers))
+
+
+def test_a_forest_certain_of_its_own_series_is_not_hard(toy):
+    X, _ = toy
+    hard = as_teacher(lambda X: np.eye(3)[np.arange(len(X)) % 3]).bind(X)
+    clean = hard.log_proba(X[:, np.newaxis])
+    soft = np.log(np.full((12, 4, 3), 1 / 3, dtype=np.float32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_if_hard(hard, Knowledge(clean, soft))

@@ -28,7 +28,8 @@ from tsdistill.teachers import Teacher, as_teacher
 from tsdistill.training import DistillationLoss, DistillationSet, take_steps, train
 from tsdistill.windows import draw_plan, stand_in_donors, window_width
 
-STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 2000, 50, 500
+STEPS, FEWEST_EPOCHS = 2000, 50
+QUESTIONS, FEWEST_WINDOWS, MOST_WINDOWS = 4000, 8, 64
 
 
 class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
@@ -75,19 +76,19 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         Further terms of the loss.
     window_size : int or float, default=0.1
         Length of a window, in timesteps (int) or as a fraction of the series (float).
-    n_windows : int, default=64
-        Windows a series about which the teacher is asked: ``n_instances * n_windows``
-        questions in all.
+    n_windows : int, default=None
+        Windows a series about which the teacher is asked. None asks about 4,000 in all, at
+        least 8 and at most 64 a series.
     windows_per_step : int, default=1
         Copies of each series in a training step; the windows go round.
     donors : {"opposing", "same", "any", "mean", "zero", "noise"}, default="opposing"
         What a window is replaced by: the same window of a series of another class, of the
         same class, of any; each channel's mean, zeros, or noise.
     max_epochs : int, default=None
-        None gives about 2,000 steps in all, within 50 to 500 epochs.
+        None gives about 2,000 steps in all, and at least 50 epochs.
     batch_size : int, default=32
         Series in a step, their copies not counted.
-    lr : float, default=0.005
+    lr : float, default=0.01
         Peak of the learning rate, which warms up and then falls to zero.
     device : str or torch.device, default="cpu"
         Where the student trains and predicts, and where a torch teacher is asked.
@@ -160,12 +161,12 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         saliency="logit_change",
         auxiliary=None,
         window_size=0.1,
-        n_windows=16,
+        n_windows=None,
         windows_per_step=1,
         donors="opposing",
         max_epochs=None,
         batch_size=32,
-        lr=0.005,
+        lr=0.01,
         device="cpu",
         callbacks=None,
         validation_fraction=None,
@@ -277,7 +278,6 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
 
         asked = {"device": net.device, "n_jobs": self.n_jobs, "verbose": self.verbose}
         clean = ask(self.teacher_, panel, title="teacher: series", **asked)
-        warn_if_hard(self.teacher_, clean)
         groups = clean.argmax(axis=1)
         if y is None:
             check_two_classes(self.classes_[np.unique(groups)], "the teacher's answers hold")
@@ -289,19 +289,21 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
                 panel,
                 self.classes_[groups],
                 width=width,
-                n_windows=self.n_windows,
+                n_windows=self._n_windows(len(panel)),
                 donors=self.donors,
                 rng=rng,
             )
             perturbed = ask_perturbed(
                 self.teacher_, panel, plan, clean, memory=self.memory, **asked
             )
+        knowledge = Knowledge(clean, perturbed)
+        warn_if_hard(self.teacher_, knowledge)
         kept = explainers.background(panel, groups, n_classes, rng)
         self._background, self._background_groups = kept
         self._fill = stand_in_donors(panel, "mean")
 
         learn_standardisation(net.module_, as_tensor(panel))
-        data = DistillationSet(panel, groups, weight, Knowledge(clean, perturbed), plan, net.device)
+        data = DistillationSet(panel, groups, weight, knowledge, plan, net.device)
         self.history_ = train(
             net,
             data,
@@ -314,10 +316,15 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         self.student_.module_.eval()
         self.student_.history = net.history
 
+    def _n_windows(self, n_series):
+        if self.n_windows is not None:
+            return self.n_windows
+        return int(np.clip(QUESTIONS // n_series, FEWEST_WINDOWS, MOST_WINDOWS))
+
     def _net(self, n_classes, n_series):
         """The student as an unfitted skorch net, with the settings of this estimator."""
         n_steps = math.ceil(n_series / self.batch_size)
-        epochs = self.max_epochs or min(MOST_EPOCHS, max(FEWEST_EPOCHS, STEPS // n_steps))
+        epochs = self.max_epochs or max(FEWEST_EPOCHS, STEPS // n_steps)
         schedule = LRScheduler(
             torch.optim.lr_scheduler.OneCycleLR,
             step_every="batch",
@@ -380,7 +387,8 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         -------
         proba : ndarray of shape (n_instances, n_classes), float32
         """
-        return np.exp(self._log_proba(self._student_model, self._panel(X)))
+        panel = self._panel(X)
+        return np.exp(self._log_proba(self._student_model, panel))
 
     def predict(self, X):
         """Labels of the series.

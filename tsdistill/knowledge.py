@@ -151,17 +151,26 @@ def _answer_parts(teacher, questions, parts):
     return [teacher.log_proba(questions[part]) for part in parts]
 
 
-def warn_if_hard(teacher, clean):
-    """Warn of a teacher whose every answer is 0 or 1: there is nothing soft to distil."""
+def warn_if_hard(teacher, knowledge):
+    """Warn of a teacher whose every answer is 0 or 1: there is nothing soft to distil.
+
+    Parameters
+    ----------
+    teacher : bound Teacher
+    knowledge : Knowledge
+        Forests are often certain about the very series they were grown on; their answers to
+        perturbed copies count too.
+    """
     if teacher.differentiable:
         return
-    log_one = -np.log1p((clean.shape[1] - 1) * PROBABILITY_FLOOR)
-    if np.abs(clean.max(axis=1) - log_one).max() < 1e-7:
+    log_one = -np.log1p((knowledge.clean.shape[1] - 1) * PROBABILITY_FLOOR)
+    answers = [a for a in (knowledge.clean, knowledge.perturbed) if a is not None]
+    if all(np.abs(a.max(axis=-1) - log_one).max() < 1e-7 for a in answers):
         warnings.warn(
             f"{teacher!r} answers every series with a probability of 0 or 1, so it has no soft "
             "targets and its saliency comes in jumps. If it has decision values, pass those: a "
             "callable that returns their softmax, or an object with decision_function and "
             "classes_ in place of predict_proba.",
             HardTeacherWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -23,10 +23,11 @@ def check_settings(estimator):
     ParameterError
         Naming the argument, its value and what was expected.
     """
-    for name in ("n_windows", "windows_per_step", "batch_size"):
+    for name in ("windows_per_step", "batch_size"):
         check_count(name, getattr(estimator, name))
-    if estimator.max_epochs is not None:
-        check_count("max_epochs", estimator.max_epochs)
+    for name in ("n_windows", "max_epochs"):
+        if getattr(estimator, name) is not None:
+            check_count(name, getattr(estimator, name))
     check_positive("lr", estimator.lr)
     check_positive("temperature", estimator.temperature)
     for name in ("label_weight", "soft_target_weight", "saliency_weight"):

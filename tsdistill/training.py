@@ -205,10 +205,13 @@ class EpochBar(Callback):
         self.bar_ = tqdm(total=net.max_epochs, desc="student", leave=False)
 
     def on_epoch_end(self, net, **kwargs):
-        self.bar_.set_postfix(loss=f"{net.history[-1, 'train_loss']:.4f}", refresh=False)
+        self.bar_.set_postfix(
+            loss=f"{net.history[-1].get('train_loss', math.nan):.4f}", refresh=False
+        )
         self.bar_.update()
 
     def on_train_end(self, net, **kwargs):
+        self.bar_.refresh()
         self.bar_.close()
 
 

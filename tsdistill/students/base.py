@@ -64,13 +64,12 @@ class Standardise(nn.Module):
         return (x - self.mean) / self.std
 
 
-def conv_block(n_in, n_out, kernel_size, dilation=1, stride=1):
+def conv_block(n_in, n_out, kernel_size, dilation=1):
     """Convolution of the input's length, batch normalisation, ReLU."""
     conv = nn.Conv1d(
         n_in,
         n_out,
         kernel_size,
-        stride=stride,
         dilation=dilation,
         padding=dilation * (kernel_size - 1) // 2,
         bias=False,

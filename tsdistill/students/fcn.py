@@ -18,8 +18,8 @@ class FCN(Student):
 
     Notes
     -----
-    With one channel and K classes the defaults have ``4,352 + 17 K`` weights less none, 4,370
-    at K = 2 counting normalisation.
+    With one channel the defaults have 4,370 weights at two classes, and 17 more for each
+    further class.
 
     References
     ----------

@@ -16,6 +16,11 @@ class GRU(Student):
     hidden_size : int, default=24
     n_layers : int, default=1
     bidirectional : bool, default=False
+
+    Notes
+    -----
+    With one channel the defaults have 2,042 weights at two classes, and 49 more for each
+    further class.
     """
 
     def __init__(self, hidden_size=24, n_layers=1, bidirectional=False):

@@ -20,9 +20,8 @@ class Inception(Student):
 
     Notes
     -----
-    With one channel and K classes the defaults have ``12,016 + 33 K`` weights, 12,082 at
-    K = 2; 32 filters and three blocks, the teacher of our benchmarks, have about 157,000 or,
-    with the residual connection, 159,000.
+    With one channel the defaults have 10,498 weights at two classes, and 33 more for each
+    further class; 32 filters, the teacher of our benchmarks, have 157,186.
 
     References
     ----------

@@ -58,6 +58,8 @@ def as_net(student, n_channels, n_timepoints, n_classes, **settings):
         raise StudentError(
             f"student {student!r} built a {type(module).__name__}; expected a torch.nn.Module."
         )
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise StudentError(f"student {type(module).__name__} has no weights to train.")
     return NeuralNetClassifier(
         module,
         criterion=nn.CrossEntropyLoss,
@@ -109,8 +111,6 @@ def check_outputs(net, panel, n_classes):
             f"{tuple(answers.shape)}; expected ({len(sample)}, {n_classes}), one logit for each "
             f"of the {n_classes} classes."
         )
-    if not any(parameter.requires_grad for parameter in module.parameters()):
-        raise StudentError(f"student {type(module).__name__} has no weights to train.")
     if not isinstance(net.criterion_, nn.NLLLoss):
         return False
     sums_to_one = torch.allclose(answers.sum(dim=1), torch.ones(len(sample)).to(answers))

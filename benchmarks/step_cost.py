@@ -1,0 +1,236 @@
+"""What does the saliency term cost a step, beside plain KD, a bare loop, and the paper's way?
+
+    python benchmarks/step_cost.py --data-dir DIR --threads 1
+
+Arms alternate within a round, and ratios are medians over rounds. "Fit" is the whole call,
+the teacher's questions included; "step" is the training alone. --data-dir is accepted for
+the real series; without it, series of the same shapes are drawn.
+"""
+
+import argparse
+import time
+import tracemalloc
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from heavy import read_ucr
+
+from tsdistill import SaliencyDistilledClassifier, Teacher
+from tsdistill.knowledge import ask, ask_perturbed
+from tsdistill.students import Inception, Lite
+from tsdistill.windows import draw_plan
+
+BATCH = 32
+
+
+def shapes(data_dir):
+    """GunPoint and 500 series of FordA, or noise of their shapes."""
+    if data_dir:
+        X, y, _, _ = read_ucr(data_dir, "GunPoint")
+        yield "GunPoint 50 x 1 x 150", X, y, 100
+        X, y, _, _ = read_ucr(data_dir, "FordA")
+        yield "FordA-size 500 x 1 x 500", X[:500], y[:500], 4
+        return
+    rng = np.random.default_rng(0)
+    for title, n, n_timepoints, epochs in (("GunPoint", 50, 150, 100), ("FordA", 500, 500, 4)):
+        X = rng.standard_normal((n, 1, n_timepoints)).astype(np.float32)
+        yield f"{title}-size {n} x 1 x {n_timepoints}", X, np.arange(n) % 2, epochs
+
+
+def fit(X, y, teacher, epochs, **settings):
+    """Seconds of a whole fit, and of its training alone."""
+    student = SaliencyDistilledClassifier(
+        teacher, max_epochs=epochs, batch_size=BATCH, random_state=0, **settings
+    )
+    start = time.perf_counter()
+    student.fit(X, y)
+    return time.perf_counter() - start, sum(row["dur"] for row in student.history_)
+
+
+def bare_loop(X, y, teacher, epochs, temperature=4.0):
+    """KD as one would write it in torch: the same student, optimiser, schedule, clipping."""
+    start = time.perf_counter()
+    panel, labels = torch.from_numpy(X), torch.from_numpy(np.unique(y, return_inverse=True)[1])
+    with torch.no_grad():
+        answers = torch.cat([teacher(part) for part in panel.split(256)])
+    student = Lite().build(1, X.shape[-1], 2)
+    optimiser = torch.optim.AdamW(student.parameters(), lr=0.01, weight_decay=1e-4)
+    n_steps = -(-len(X) // BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.01, n_steps * epochs)
+    for _ in range(epochs):
+        for rows in torch.randperm(len(X)).tensor_split(n_steps):
+            z = student(panel[rows])
+            loss = 0.1 * F.cross_entropy(z, labels[rows]) + temperature**2 * F.kl_div(
+                F.log_softmax(z / temperature, 1),
+                F.log_softmax(answers[rows] / temperature, 1),
+                log_target=True,
+                reduction="batchmean",
+            )
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            loss.item()
+    return time.perf_counter() - start
+
+
+def published_step(X, y, teacher, n_steps=2, n_windows=50, tau=8.0):
+    """Seconds a step of the published procedure: loops, 50 copies, teacher asked each step."""
+    width = max(1, round(0.1 * X.shape[-1]))
+    student = Lite().build(1, X.shape[-1], 2)
+    optimiser = torch.optim.Adam(student.parameters(), lr=0.005, weight_decay=1e-5)
+    panel, codes = torch.from_numpy(X), np.unique(y, return_inverse=True)[1]
+    rng = np.random.default_rng(0)
+
+    def saliency(network, series, copies):
+        log_p = F.log_softmax(network(series[None]) / tau, dim=1)[0]
+        changes = []
+        for one in copies:
+            log_q = F.log_softmax(network(one[None]) / tau, dim=1)[0]
+            changes.append(tau**2 * log_p.exp() * (log_p - log_q))
+        return torch.stack(changes)
+
+    student.eval()  # single series have no batch statistics
+    seconds = []
+    for _ in range(n_steps):
+        rows = rng.permutation(len(X))[:BATCH]
+        start = time.perf_counter()
+        of_student, of_teacher = [], []
+        for i in rows:
+            others = rng.permutation(np.flatnonzero(codes != codes[i]))[:n_windows]
+            copies = []
+            for m in range(n_windows):
+                a = rng.integers(X.shape[-1] - width + 1)
+                one = panel[i].clone()
+                one[:, a : a + width] = panel[others[m % len(others)], :, a : a + width]
+                copies.append(one)
+            of_student.append(saliency(student, panel[i], copies))
+            with torch.no_grad():
+                of_teacher.append(saliency(teacher, panel[i], copies))
+        of_student, of_teacher = torch.stack(of_student), torch.stack(of_teacher)
+        loss = F.cross_entropy(student(panel[rows]), torch.from_numpy(codes[rows]))
+        loss = loss + F.smooth_l1_loss(
+            of_student / (of_student[of_student > 0].mean() + 1e-8),
+            of_teacher / (of_teacher[of_teacher > 0].mean() + 1e-8),
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds))
+
+
+def step_costs(data_dir, rounds):
+    """Print the ratios for both shapes."""
+    for title, X, y, epochs in shapes(data_dir):
+        torch.manual_seed(0)
+        small = Inception(n_filters=4, n_blocks=1).build(1, X.shape[-1], 2).eval()
+        large = Inception(n_filters=32).build(1, X.shape[-1], 2).eval()
+        classes = np.unique(y)
+        n_steps = epochs * -(-len(X) // BATCH)
+        times = {"default": [], "KD": [], "bare": []}
+        for _ in range(rounds + 1):
+            times["default"].append(fit(X, y, Teacher(small, classes), epochs))
+            times["KD"].append(fit(X, y, Teacher(small, classes), epochs, saliency_weight=0))
+            times["bare"].append((bare_loop(X, y, small, epochs),) * 2)
+        times = {arm: np.array(values[1:]) for arm, values in times.items()}
+        for which, part in enumerate(("fit", "training")):
+            ratio = np.median(times["default"][:, which] / times["KD"][:, which])
+            print(f"{title}: default / KD, {part}, {n_steps} steps: {ratio:.2f} (bar 2.0)")
+        ratio = np.median(times["KD"][:, 0] / times["bare"][:, 0])
+        print(f"{title}: KD fit / bare torch loop: {ratio:.2f} (bar 1.25)")
+        ours = np.median(times["default"][:, 1]) / n_steps
+        theirs = published_step(X, y, large)
+        print(
+            f"{title}: published procedure {1e3 * theirs:.0f} ms a step, ours {1e3 * ours:.1f} ms: "
+            f"{theirs / ours:.0f} x (bar 50)\n"
+        )
+
+
+def probing(rounds):
+    """Print throughput and peak memory of asking a torch teacher about windows."""
+    rng = np.random.default_rng(0)
+    n, n_windows = 256, 16
+    panel = rng.standard_normal((n, 1, 128)).astype(np.float32)
+    network = Inception(n_filters=32).build(1, 128, 2).eval()
+    plan = draw_plan(
+        panel, np.arange(n) % 2, width=13, n_windows=n_windows, donors="opposing", rng=rng
+    )
+    teacher = Teacher(network).bind(panel)
+    clean = ask(teacher, panel)
+    ready = torch.from_numpy(np.repeat(panel, n_windows, axis=0))
+    ratios = []
+    for _ in range(rounds + 1):
+        start = time.perf_counter()
+        with torch.no_grad():
+            for part in ready.split(256):
+                network(part)
+        raw = time.perf_counter() - start
+        start = time.perf_counter()
+        ask_perturbed(teacher, panel, plan, clean)
+        ratios.append(raw / (time.perf_counter() - start))
+    print(f"probing / raw forward pass, throughput: {np.median(ratios[1:]):.3f} (bar 0.9)")
+
+
+def probing_memory():
+    """Print the peak memory of probing at N = 20,000, M = 32, T = 128, X and answers apart."""
+    rng = np.random.default_rng(0)
+    panel = rng.standard_normal((20_000, 1, 128)).astype(np.float32)
+    network = Lite().build(1, 128, 2).eval()
+    teacher = Teacher(network).bind(panel)
+    clean = ask(teacher, panel)
+    before = peak_memory()
+    tracemalloc.start()
+    plan = draw_plan(
+        panel, np.arange(20_000) % 2, width=13, n_windows=32, donors="opposing", rng=rng
+    )
+    answers = ask_perturbed(teacher, panel, plan, clean)
+    python_peak = tracemalloc.get_traced_memory()[1] / 2**20
+    extra = peak_memory() - before - answers.nbytes / 2**20
+    print(f"probing 20,000 x 32 windows: peak {extra:.0f} MB beyond X and the answers (bar 300); "
+          f"of which NumPy {python_peak - answers.nbytes / 2**20:.0f} MB")  # fmt: skip
+
+
+def peak_memory():
+    """Peak resident memory of this process so far, in MB."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def import_time(rounds):
+    """Print the time of our import against those of torch, skorch and scikit-learn."""
+    import subprocess
+    import sys
+
+    def seconds(code):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        return time.perf_counter() - start
+
+    pairs = [
+        (seconds("import tsdistill"), seconds("import torch, skorch, sklearn"))
+        for _ in range(rounds + 1)
+    ][1:]
+    ratio = np.median([ours / theirs for ours, theirs in pairs])
+    print(f"import tsdistill / import torch, skorch, sklearn: {ratio:.2f} (bar 1.2)")
+
+
+def main():
+    """Read the arguments, run, print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data-dir", help="folder of the UCR sets")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    probing_memory()  # first, while the process is small
+    import_time(options.rounds)
+    probing(options.rounds)
+    step_costs(options.data_dir, options.rounds)
+
+
+if __name__ == "__main__":
+    main()

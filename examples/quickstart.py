@@ -1,0 +1,216 @@
+"""Replace two heavy classifiers by the same small network, in three ways, and look at the reasons.
+
+Data: GunPoint, which sktime ships. Teachers: an Inception network trained here through
+skorch, and the black box that people use most, sktime's MiniRocket with a ridge head.
+Students: one small network, trained on labels only, by knowledge distillation (KD), and by
+saliency distillation. Prints a table and draws ``quickstart.png``.
+
+    make demo
+"""
+
+import argparse
+import pathlib
+import pickle
+import time
+
+import numpy as np
+import torch
+from sklearn.linear_model import RidgeClassifierCV
+from sklearn.preprocessing import StandardScaler
+from skorch import NeuralNetClassifier
+from skorch.callbacks import LRScheduler
+from sktime.datasets import load_gunpoint
+from sktime.transformations.panel.rocket import MiniRocket
+
+from tsdistill import SaliencyDistilledClassifier, Teacher
+from tsdistill.fidelity import saliency_correlation
+from tsdistill.students import Inception
+
+STUDENTS = {
+    "labels only": {"label_weight": 1.0, "soft_target_weight": 0, "saliency_weight": 0},
+    "KD": {"saliency_weight": 0},
+    "saliency-distilled": {},
+}
+METRICS = ("agreement", "kl", "saliency")
+
+
+def inception_teacher(X, y, epochs=120):
+    """An Inception network of InceptionTime's width, as a skorch net."""
+    torch.manual_seed(0)
+    net = NeuralNetClassifier(
+        Inception(n_filters=32).build(n_channels=1, n_timepoints=X.shape[2], n_classes=2),
+        criterion=torch.nn.CrossEntropyLoss,
+        optimizer=torch.optim.AdamW,
+        max_epochs=epochs,
+        batch_size=32,
+        iterator_train__shuffle=True,
+        train_split=None,
+        callbacks=[
+            LRScheduler(
+                torch.optim.lr_scheduler.OneCycleLR,
+                max_lr=0.002,
+                total_steps=epochs * -(-len(X) // 32),
+                step_every="batch",
+            )
+        ],
+        verbose=0,
+    )
+    classes, codes = np.unique(y, return_inverse=True)
+    return Teacher(net.fit(X.astype(np.float32), codes), classes=classes)
+
+
+class MiniRocketRidge:
+    """MiniRocket features, scaled, with a ridge head, whose decision values are the logits."""
+
+    def fit(self, X, y):
+        self.rocket_ = MiniRocket(random_state=0).fit(X)
+        self.scaler_ = StandardScaler().fit(self.rocket_.transform(X).to_numpy())
+        self.ridge_ = RidgeClassifierCV(alphas=np.logspace(-3, 3, 10))
+        self.ridge_.fit(self.scaler_.transform(self.rocket_.transform(X).to_numpy()), y)
+        self.classes_ = self.ridge_.classes_
+        return self
+
+    def decision_function(self, X):
+        features = self.scaler_.transform(self.rocket_.transform(X).to_numpy())
+        return 2 * self.ridge_.decision_function(features)  # near certainty at a margin of 1
+
+
+def seconds_of(call):
+    """The answer of a call, and how long it took."""
+    start = time.perf_counter()
+    answer = call()
+    return answer, time.perf_counter() - start
+
+
+def microseconds_a_series(predict_proba, X):
+    """Median over five calls on the whole panel."""
+    return 1e6 * np.median([seconds_of(lambda: predict_proba(X))[1] for _ in range(5)]) / len(X)
+
+
+def size_of(model):
+    """Weights of a network; of anything else, its pickled size."""
+    if isinstance(model, NeuralNetClassifier):
+        return f"{sum(p.numel() for p in model.module_.parameters()):,}"
+    return f"({len(pickle.dumps(model)) / 1e6:.1f} MB)"
+
+
+def draw(path, X, y, rows, title):
+    """One series of each class; under it, what each model makes of every timestep."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    from matplotlib.collections import LineCollection
+
+    picked = [int(np.flatnonzero(y == label)[3]) for label in np.unique(y)]
+    fig, axes = plt.subplots(
+        len(rows), len(picked), figsize=(10, 1.9 * len(rows) + 1.2), sharex=True, sharey="col",
+        layout="constrained",
+    )  # fmt: skip
+    largest = max(np.abs(maps[picked]).max() for _, maps in rows)
+    time_axis = np.arange(X.shape[2])
+    for r, (name, maps) in enumerate(rows):
+        for c, i in enumerate(picked):
+            ax, series, saliency = axes[r, c], X[i, 0], maps[i]
+            low, high = series.min(), series.max()
+            points = np.column_stack([time_axis, series])
+            segments = np.stack([points[:-1], points[1:]], axis=1)
+            line = LineCollection(
+                segments, array=(saliency[:-1] + saliency[1:]) / 2, cmap="RdBu_r", linewidth=3.5,
+                norm=plt.Normalize(-largest, largest), path_effects=None, zorder=3,
+            )  # fmt: skip
+            ax.plot(time_axis, series, color="0.25", linewidth=4.6, zorder=2)
+            ax.add_collection(line)
+            strip = ax.twinx()
+            strip.fill_between(
+                time_axis, saliency, 0, where=saliency >= 0, color="#b2182b", alpha=0.3
+            )
+            strip.fill_between(
+                time_axis, saliency, 0, where=saliency < 0, color="#2166ac", alpha=0.3
+            )
+            strip.set(ylim=(-1.2 * largest, 3.6 * largest), yticks=[])
+            ax.set(xlim=(0, X.shape[2] - 1), ylim=(low - 0.9 * (high - low), high + 0.2), yticks=[])
+            ax.set_zorder(strip.get_zorder() + 1)
+            ax.patch.set_visible(False)
+            for spine in ("top", "right", "left"):
+                ax.spines[spine].set_visible(False)
+                strip.spines[spine].set_visible(False)
+            if r == 0:
+                label = {"1": "Gun", "2": "Point"}.get(y[i], y[i])
+                ax.set_title(f"a series of class “{label}”", fontsize=11)
+            if c == 0:
+                ax.text(0.005, 1.0, name, transform=ax.transAxes, fontsize=9.5, va="top")
+    for ax in axes[-1]:
+        ax.set_xlabel("timestep")
+    bar = fig.colorbar(line, ax=axes, shrink=0.6, pad=0.01)
+    bar.set_label("← speaks against          speaks for the class →")
+    bar.set_ticks([0])
+    fig.suptitle(title, fontsize=12)
+    fig.savefig(path, dpi=120)
+
+
+def main():
+    """Train, print the table, draw the picture."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--picture", default="quickstart.png", type=pathlib.Path)
+    parser.add_argument("--max-epochs", type=int, default=None, help="of the students")
+    options = parser.parse_args()
+    X, y = load_gunpoint(split="train", return_type="numpy3D")
+    X_test, y_test = load_gunpoint(split="test", return_type="numpy3D")
+
+    columns = [
+        "model",
+        "accuracy",
+        "agreement",
+        "KL",
+        "saliency",
+        "weights",
+        "us/series",
+        "train_s",
+    ]
+    line = "{:<22}{:>9}{:>11}{:>8}{:>10}{:>11}{:>11}{:>9}"
+    print("GunPoint, test split. Agreement, KL (nats), saliency correlation: with the teacher.\n")
+    teachers = {
+        "Inception network": lambda: inception_teacher(X, y),
+        "MiniRocket + ridge": lambda: MiniRocketRidge().fit(X, y),
+    }
+    for number, (name, make) in enumerate(teachers.items()):
+        teacher, seconds = seconds_of(make)
+        students = {
+            arm: SaliencyDistilledClassifier(
+                teacher, max_epochs=options.max_epochs, random_state=0, **settings
+            )
+            for arm, settings in STUDENTS.items()
+        }
+        times = {arm: seconds_of(lambda s=s: s.fit(X, y))[1] for arm, s in students.items()}
+        asked = students["KD"].teacher_
+        log_proba = asked.log_proba(X_test.astype(np.float32))
+        target = asked.classes_[log_proba.argmax(axis=1)]
+        heavy = getattr(teacher, "model", teacher)
+        latency = microseconds_a_series(asked.log_proba, X_test.astype(np.float32))
+        print(line.format(*columns))
+        accuracy = np.mean(target == y_test)
+        blank = ("", "", "")
+        print(line.format(name, f"{accuracy:.3f}", *blank, size_of(heavy), f"{latency:.0f}",
+                          f"{seconds:.0f}"))  # fmt: skip
+        rows = [(f"the teacher ({name})", students["KD"].explain(X_test, of="teacher"))]
+        for arm, student in students.items():
+            scores = [student.fidelity_score(X_test, metric=m) for m in METRICS]
+            latency = microseconds_a_series(student.predict_proba, X_test)
+            print(line.format(
+                "  " + arm, f"{student.score(X_test, y_test):.3f}", f"{scores[0]:.3f}",
+                f"{-scores[1]:.3f}", f"{scores[2]:.2f}", size_of(student.student_),
+                f"{latency:.0f}", f"{times[arm]:.0f}",
+            ))  # fmt: skip
+            if arm != "labels only":
+                maps = student.explain(X_test, target=target)
+                alike = saliency_correlation(rows[0][1], maps)
+                rows.append((f"{arm} student: maps correlate {alike:.2f} with the teacher's", maps))
+        print()
+        if number == 0:
+            draw(options.picture, X_test, y_test, rows, "Which timesteps made each model decide?")
+    print(f"Picture: {options.picture}")
+
+
+if __name__ == "__main__":
+    main()
