@@ -140,7 +140,7 @@ def test_a_teacher_of_one_answer_cannot_label(toy, quick):
     [
         (np.ones(5), r"shape \(5,\); expected \(12,\)"),
         (-np.ones(12), "non-negative"),
-        (np.zeros(12), "at least one weight above 0"),
+        (np.zeros(12), "a weight above zero"),
         (np.full(12, np.nan), "finite"),
     ],
 )
@@ -186,7 +186,7 @@ def test_unknown_options_of_methods(toy, quick):
         student.explain(X, of="both")
     with pytest.raises(ValueError, match="metric='auc'; expected one of 'agreement'"):
         student.fidelity_score(X, metric="auc")
-    with pytest.raises(ValueError, match=r"unknown labels \['9'\]; expected a label of \[0, 1, 2"):
+    with pytest.raises(ValueError, match=r"unknown labels \[9\]; expected labels of \[0, 1, 2"):
         student.explain(X, target=9)
     with pytest.raises(ValueError, match="one for each of the 2 series"):
         student.explain(X, target=[0, 1, 2])

@@ -302,6 +302,12 @@ def test_clone_keeps_a_fitted_teacher_by_identity_and_clones_an_unfitted_one(toy
         assert copied.lr == 0.5
 
 
+def test_clone_of_a_mixed_list_keeps_the_fitted_members(toy):
+    fitted, unfitted = RandomForestClassifier(5).fit(*toy), RandomForestClassifier(5)
+    copied = clone(SaliencyDistilledClassifier([fitted, unfitted])).teacher
+    assert copied[0] is fitted and copied[1] is not unfitted
+
+
 def test_fitted_teacher_survives_grid_search_in_a_pipeline(toy, quick):
     X, y = toy
     forest = RandomForestClassifier(10, random_state=0).fit(StandardScaler().fit_transform(X), y)

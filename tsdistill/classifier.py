@@ -1,12 +1,8 @@
 """SaliencyDistilledClassifier: the estimator that wires the rooms together."""
 
-import math
-
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import GradientNormClipping, LRScheduler
 from torch import nn
 
 from tsdistill import explainers, fidelity
@@ -19,17 +15,15 @@ from tsdistill.panels import (
     check_two_classes,
     encode_labels,
     held_out_rows,
+    target_columns,
     validate_series,
 )
 from tsdistill.randomness import global_states_kept, seed_sequence
-from tsdistill.settings import as_list, check_settings, objectives_of
+from tsdistill.settings import check_settings, n_windows_of, net_settings, objectives_of
 from tsdistill.students.nets import as_net, check_outputs, learn_standardisation
-from tsdistill.teachers import Teacher, as_teacher
+from tsdistill.teachers import Teacher, as_teacher, clone_teacher
 from tsdistill.training import DistillationLoss, DistillationSet, take_steps, train
 from tsdistill.windows import draw_plan, stand_in_donors, window_width
-
-STEPS, FEWEST_EPOCHS = 2000, 50
-QUESTIONS, FEWEST_WINDOWS, MOST_WINDOWS = 4000, 8, 64
 
 
 class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
@@ -249,11 +243,9 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
             )
         if y is None:
             X = validate_series(self, X, reset=True)
-            if sample_weight is None:
-                sample_weight = 1.0
         else:
             X, y = validate_series(self, X, y, reset=True)
-        width = window_width(self.window_size, self.n_timepoints_in_)
+        self._width = width = window_width(self.window_size, self.n_timepoints_in_)
         weight = check_sample_weight(sample_weight, len(X))
         panel = as_panel(X)
         if X_unlabelled is not None:
@@ -269,7 +261,8 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
                 teacher = teacher.fit(X, y, np.random.RandomState(seeds[2]))
             self.teacher_ = teacher.bind(X, self.classes_)
         n_classes = len(self.classes_)
-        net = self._net(n_classes, len(panel))
+        shape = (self.n_channels_in_, self.n_timepoints_in_, n_classes)
+        net = as_net(self.student, *shape, **net_settings(self, len(panel)))
         final = clone(net)
         net = take_steps(net, self.windows_per_step).initialize()
         gives_proba = check_outputs(net, as_tensor(panel), n_classes)
@@ -289,7 +282,7 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
                 panel,
                 self.classes_[groups],
                 width=width,
-                n_windows=self._n_windows(len(panel)),
+                n_windows=n_windows_of(self, len(panel)),
                 donors=self.donors,
                 rng=rng,
             )
@@ -301,6 +294,7 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         kept = explainers.background(panel, groups, n_classes, rng)
         self._background, self._background_groups = kept
         self._fill = stand_in_donors(panel, "mean")
+        self._trained_on_fills = plan is not None and self.donors in ("mean", "zero")
 
         learn_standardisation(net.module_, as_tensor(panel))
         data = DistillationSet(panel, groups, weight, knowledge, plan, net.device)
@@ -316,45 +310,9 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         self.student_.module_.eval()
         self.student_.history = net.history
 
-    def _n_windows(self, n_series):
-        if self.n_windows is not None:
-            return self.n_windows
-        return int(np.clip(QUESTIONS // n_series, FEWEST_WINDOWS, MOST_WINDOWS))
-
-    def _net(self, n_classes, n_series):
-        """The student as an unfitted skorch net, with the settings of this estimator."""
-        n_steps = math.ceil(n_series / self.batch_size)
-        epochs = self.max_epochs or max(FEWEST_EPOCHS, STEPS // n_steps)
-        schedule = LRScheduler(
-            torch.optim.lr_scheduler.OneCycleLR,
-            step_every="batch",
-            max_lr=self.lr,
-            total_steps=n_steps * epochs,
-            pct_start=0.1,
-        )
-        return as_net(
-            self.student,
-            self.n_channels_in_,
-            self.n_timepoints_in_,
-            n_classes,
-            max_epochs=epochs,
-            batch_size=self.batch_size,
-            lr=self.lr,
-            device=self.device,
-            optimizer=torch.optim.AdamW,
-            optimizer__weight_decay=1e-4,
-            callbacks=[
-                ("clip", GradientNormClipping(1.0)),
-                ("schedule", schedule),
-                *as_list(self.callbacks),
-            ],
-        )
-
     def __sklearn_clone__(self):
         parameters = {
-            name: value
-            if name == "teacher" and as_teacher(value).is_fitted
-            else clone(value, safe=False)
+            name: clone_teacher(value) if name == "teacher" else clone(value, safe=False)
             for name, value in self.get_params(deep=False).items()
         }
         return type(self)(**parameters)
@@ -435,7 +393,7 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         if target is None:
             columns = self._log_proba(model, panel).argmax(axis=1)
         else:
-            columns = self._columns(target, len(panel))
+            columns = target_columns(target, self.classes_, len(panel))
         if method == "gradient":
             return explainers.gradient(
                 model, panel, columns, self._fill[0, :, 0], per_channel=per_channel,
@@ -446,27 +404,10 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
 
     def _occlusion(self, model, panel, columns, donors, donor_rows, per_channel=False):
         return explainers.occlusion(
-            model, panel, columns, donors, donor_rows,
-            window_width(self.window_size, self.n_timepoints_in_),
+            model, panel, columns, donors, donor_rows, self._width,
             per_channel=per_channel, device=self.student_.device, n_jobs=self.n_jobs,
             verbose=self.verbose,
         )  # fmt: skip
-
-    def _columns(self, target, n_instances):
-        """Positions of target labels, one a series."""
-        labels = (
-            np.broadcast_to(np.asarray(target), n_instances)
-            if np.ndim(target) == 0
-            else (np.asarray(target))
-        )
-        position = {label: k for k, label in enumerate(self.classes_.tolist())}
-        unknown = sorted({str(label) for label in labels.tolist() if label not in position})
-        if labels.shape != (n_instances,) or unknown:
-            raise ParameterError(
-                f"target of shape {labels.shape} with unknown labels {unknown}; expected a label "
-                f"of {self.classes_.tolist()}, or one for each of the {n_instances} series."
-            )
-        return np.array([position[label] for label in labels.tolist()])
 
     def fidelity_score(self, X, *, metric="agreement"):
         """How far the student answers as its teacher does; higher is better.
@@ -502,7 +443,7 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         """Correlation of maps for the teacher's class, by donors not trained on."""
         n_classes = len(self.classes_)
         donors, rows = self._fill, np.zeros((n_classes, 1), dtype=np.int64)
-        if self.donors in ("mean", "zero"):
+        if self._trained_on_fills:
             donors = self._background
             rows = explainers.opposing_rows(self._background_groups, n_classes)
         maps = [

@@ -68,7 +68,7 @@ def validate_series(estimator, X, y="no_validation", *, reset):
 
 def _check_same_ndim(estimator, X):
     """Tell 2-D from 3-D before scikit-learn compares the wrong axes."""
-    shape = getattr(X, "shape", None) or np.shape(X)
+    shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
     ndim = len(shape)
     if ndim not in (2, 3) or ndim == estimator.panel_ndim_:
         return
@@ -168,6 +168,61 @@ def check_two_classes(classes, source):
         )
 
 
+def label_positions(labels, classes):
+    """Positions of labels among classes, and the labels that are not there.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_labels,)
+    classes : ndarray of shape (n_classes,)
+
+    Returns
+    -------
+    positions : ndarray of int64
+        Of the labels that are there.
+    unknown : list
+    """
+    position = {label: k for k, label in enumerate(np.asarray(classes).tolist())}
+    labels = np.asarray(labels).tolist()
+    known = [position[label] for label in labels if label in position]
+    unknown = [label for label in dict.fromkeys(labels) if label not in position]
+    return np.array(known, dtype=np.int64), unknown
+
+
+def target_columns(target, classes, n_instances):
+    """Columns of the classes to explain.
+
+    Parameters
+    ----------
+    target : label, or array-like of shape (n_instances,)
+    classes : ndarray of shape (n_classes,)
+    n_instances : int
+
+    Returns
+    -------
+    columns : ndarray of shape (n_instances,), int64
+
+    Raises
+    ------
+    ParameterError
+        If a label is not among the classes, or there is not one for each series.
+    """
+    labels = np.asarray(target)
+    if labels.ndim == 0:
+        labels = np.repeat(labels, n_instances)
+    if labels.shape != (n_instances,):
+        raise ParameterError(
+            f"target has shape {labels.shape}; expected one label, or one for each of the "
+            f"{n_instances} series."
+        )
+    columns, unknown = label_positions(labels, classes)
+    if unknown:
+        raise ParameterError(
+            f"target holds unknown labels {unknown}; expected labels of {classes.tolist()}."
+        )
+    return columns
+
+
 def held_out_rows(groups, fraction, rng):
     """Draw a stratified share of the series, at least one in all, never all of a class.
 
@@ -227,7 +282,7 @@ def check_sample_weight(sample_weight, n_instances):
         )
     if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
         raise PanelError(
-            "sample_weight must be finite and non-negative with at least one weight above 0; got "
+            "sample_weight must be finite and non-negative, with a weight above zero; got "
             f"values from {weights.min()} to {weights.max()}."
         )
     return (weights / weights.mean()).astype(np.float32)

@@ -1,14 +1,19 @@
-"""What can be told of the constructor's arguments without data: checks, and the objectives."""
+"""What follows from the constructor's arguments: checks, objectives, the recipe of training."""
 
+import math
 from numbers import Integral, Real
 
 import numpy as np
 import torch
+from skorch.callbacks import GradientNormClipping, LRScheduler
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.objectives import Label, Objective, SoftTargets, TemporalSaliency
 from tsdistill.objectives.base import check_positive
 from tsdistill.windows import DONORS
+
+STEPS, FEWEST_EPOCHS = 2000, 50
+QUESTIONS, FEWEST_WINDOWS, MOST_WINDOWS = 4000, 8, 64
 
 
 def check_settings(estimator):
@@ -83,6 +88,49 @@ def objectives_of(estimator):
     if not objectives:
         raise ParameterError("every weight is 0, so there is nothing to train for.")
     return objectives
+
+
+def n_windows_of(estimator, n_series):
+    """Windows a series: as set, or about 4,000 in all, within 8 to 64 a series."""
+    if estimator.n_windows is not None:
+        return estimator.n_windows
+    return int(np.clip(QUESTIONS // n_series, FEWEST_WINDOWS, MOST_WINDOWS))
+
+
+def net_settings(estimator, n_series):
+    """Skorch settings for students that bring none: AdamW, one cycle, clipped gradients.
+
+    Parameters
+    ----------
+    estimator : SaliencyDistilledClassifier
+    n_series : int
+
+    Returns
+    -------
+    settings : dict
+    """
+    n_steps = math.ceil(n_series / estimator.batch_size)
+    epochs = estimator.max_epochs or max(FEWEST_EPOCHS, STEPS // n_steps)
+    schedule = LRScheduler(
+        torch.optim.lr_scheduler.OneCycleLR,
+        step_every="batch",
+        max_lr=estimator.lr,
+        total_steps=n_steps * epochs,
+        pct_start=0.1,
+    )
+    return {
+        "max_epochs": epochs,
+        "batch_size": estimator.batch_size,
+        "lr": estimator.lr,
+        "device": estimator.device,
+        "optimizer": torch.optim.AdamW,
+        "optimizer__weight_decay": 1e-4,
+        "callbacks": [
+            ("clip", GradientNormClipping(1.0)),
+            ("schedule", schedule),
+            *as_list(estimator.callbacks),
+        ],
+    }
 
 
 def check_donors(donors):

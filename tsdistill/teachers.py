@@ -16,6 +16,7 @@ from torch import nn
 
 from tsdistill.asking import log_softmax, name_of, nothing_to_ask, way_in_layout
 from tsdistill.exceptions import TeacherError
+from tsdistill.panels import label_positions
 
 
 class Teacher:
@@ -201,6 +202,20 @@ class _Average:
             yield
 
 
+def clone_teacher(model):
+    """Clone what is unfitted; keep what is fitted as it is, by identity.
+
+    scikit-learn's ``clone`` would silently unfit it, and copy a torch module.
+    """
+    if _is_fitted(model):
+        return model
+    if isinstance(model, Teacher):
+        return Teacher(clone_teacher(model.model), model.classes)
+    if isinstance(model, (list, tuple)):
+        return type(model)(map(clone_teacher, model))
+    return clone(model, safe=False)
+
+
 def _way_to_ask(model, X, classes, wanted):
     """Choose how to ask a fitted model, by asking it about two series."""
     if isinstance(model, (list, tuple)):
@@ -259,8 +274,10 @@ def _check_can_classify(model):
 
 def _is_fitted(model):
     """Tell a fitted model by the signs that libraries leave, without their introspection."""
+    if isinstance(model, Teacher):
+        return model.is_fitted
     if isinstance(model, (list, tuple)):
-        return all(as_teacher(member).is_fitted for member in model)
+        return all(map(_is_fitted, model))
     if isinstance(model, nn.Module) or not hasattr(model, "fit"):
         return True
     if hasattr(model, "__sklearn_is_fitted__"):
@@ -319,15 +336,14 @@ def _classes_of(model, classes, wanted, n_columns):
 
 
 def _columns_of(known, wanted, model):
-    position = {label: k for k, label in enumerate(np.asarray(known).tolist())}
-    missing = [label for label in np.asarray(wanted).tolist() if label not in position]
+    positions, missing = label_positions(wanted, known)
     if missing:
         raise TeacherError(
             f"teacher {name_of(model)} does not know class {_few(missing)} of y; it knows "
             f"{_few(known)}. Where its columns stand for the labels of y under other names, say "
             "so with Teacher(model, classes=[...])."
         )
-    return np.array([position[label] for label in np.asarray(wanted).tolist()])
+    return positions
 
 
 def _check_declared_shape(model, X):
