@@ -21,7 +21,7 @@ from joblib import Parallel, delayed
 
 from tsdistill import SaliencyDistilledClassifier, explainers, fidelity
 from tsdistill.objectives import PerturbedSoftTargets
-from tsdistill.teachers import Teacher
+from tsdistill.teachers import Teacher, as_teacher
 
 ARMS = {
     "labels": {"label_weight": 1.0, "soft_target_weight": 0, "saliency_weight": 0},
@@ -62,6 +62,10 @@ def run(data_dir, name, seed, kind, settings, most_test):
         teacher = Teacher(inception_teacher(X, codes, seed), classes=classes)
     else:
         teacher = MiniRocketRidge(seed).fit(X, y)
+    asked = as_teacher(teacher).bind(X_test, classes)
+    log_teacher = asked.log_proba(X_test)
+    target = log_teacher.argmax(axis=1)
+    map_teacher = zero_occlusion(asked, X_test, target)
     rows = []
     for arm, weights in ARMS.items():
         start = time.perf_counter()
@@ -69,13 +73,9 @@ def run(data_dir, name, seed, kind, settings, most_test):
             teacher, random_state=100 + seed, **settings, **weights
         ).fit(X, y)
         seconds = time.perf_counter() - start
-        log_teacher = student.teacher_.log_proba(X_test)
-        log_student = student._student_model.log_proba(X_test)
-        target = log_teacher.argmax(axis=1)
-        maps = [
-            zero_occlusion(model, X_test, target)
-            for model in (student.teacher_, student._student_model)
-        ]
+        answers = Teacher.of_student(student.student_, classes)
+        log_student = answers.log_proba(X_test)
+        map_student = zero_occlusion(answers, X_test, target)
         rows.append(
             {
                 "set": name,
@@ -84,7 +84,7 @@ def run(data_dir, name, seed, kind, settings, most_test):
                 "accuracy": student.score(X_test, y_test),
                 "agreement": fidelity.agreement(log_teacher, log_student),
                 "KL": fidelity.predictive_kl(log_teacher, log_student),
-                "saliency": fidelity.saliency_correlation(*maps),
+                "saliency": fidelity.saliency_correlation(map_teacher, map_student),
                 "seconds": seconds,
                 "weights": sum(p.numel() for p in student.student_.module_.parameters()),
                 "teacher accuracy": np.mean(classes[target] == y_test),
