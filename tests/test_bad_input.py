@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
+from skorch import NeuralNetClassifier
 from torch import nn
 
 import tsdistill
@@ -30,6 +31,7 @@ BAD_SERIES = {
     "4-D": (lambda X, y: (X[:, None, None], y), "X has 4 axes"),
     "empty": (lambda X, y: (X[:0], y[:0]), "0 sample"),
     "no timepoints": (lambda X, y: (X[:, :0], y), "0 feature|no timepoints"),
+    "no channels": (lambda X, y: (np.zeros((12, 0, 20)), y), "no channels|0 feature"),
     "no timepoints in 3-D": (lambda X, y: (X[:, None, :0], y), "no timepoints"),
     "lengths differ": (repeated, "inconsistent numbers of samples"),
     "complex": (lambda X, y: (X + 0j, y), "Complex data not supported"),
@@ -78,6 +80,17 @@ BAD_SETTINGS = {
         "every weight is 0",
     ),
     "auxiliary": ({"auxiliary": "autoencoder"}, "auxiliary='autoencoder'; expected an Objective"),
+    "no device": ({"device": None}, "device=None cannot be used"),
+    "verbose": ({"verbose": "yes"}, "verbose='yes'"),
+    "workers": ({"n_jobs": 0}, "n_jobs=0"),
+    "memory": ({"memory": 3}, "memory=3; expected None, a path"),
+    "random state": ({"random_state": -1}, "random_state=-1"),
+    "callbacks": ({"callbacks": ["stop"]}, "callbacks holds 'stop'"),
+    "class of student": ({"student": Lite}, r"student is the class Lite; pass Lite\(\)"),
+    "fitted skorch student": (
+        {"student": NeuralNetClassifier(Lite().build(1, 20, 3)).initialize()},
+        "initialised or fitted already",
+    ),
     "device": ({"device": "abacus"}, "device='abacus' cannot be used"),
     "validation fraction": ({"validation_fraction": 1.5}, "validation_fraction=1.5"),
     "validation of nothing": ({"validation_fraction": 0.01}, "holds out none of 12"),
@@ -173,8 +186,10 @@ def test_series_of_another_shape_than_in_fit(toy, quick, ask):
 
 def test_unlabelled_series_of_another_shape(toy, quick):
     X, y = toy
-    with pytest.raises(ValueError, match="18 features"):
+    with pytest.raises(ValueError, match="X_unlabelled does not fit X: .*18 features"):
         quick().fit(X, y, X_unlabelled=X[:, :18])
+    with pytest.raises(ValueError, match="X_unlabelled does not fit X: .*NaN"):
+        quick().fit(X, y, X_unlabelled=spoiled(X, np.nan))
 
 
 def test_unknown_options_of_methods(toy, quick):

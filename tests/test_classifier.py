@@ -5,19 +5,26 @@ import sys
 
 import numpy as np
 import pytest
+import sklearn
 import torch
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sktime.classification.interval_based import TimeSeriesForestClassifier
 
-from tsdistill import SaliencyDistilledClassifier, Teacher
+from tests.conftest import bump_teacher
+from tsdistill import SaliencyDistilledClassifier, Teacher, classifier
+from tsdistill.exceptions import HardTeacherWarning
 from tsdistill.fidelity import fidelity_scorer
+from tsdistill.knowledge import ask_perturbed
 from tsdistill.objectives import PerturbedSoftTargets
 from tsdistill.students import Lite
+from tsdistill.training import take_steps
+from tsdistill.windows import draw_plan
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +72,11 @@ def test_kd_never_asks_about_windows(toy, quick):
     assert sum(asked) == 2 + 12 + 12 * 4
 
 
-def test_student_is_a_fraction_of_its_teacher(distilled, gunpoint_net):
+def test_student_is_a_trained_skorch_net(distilled, gunpoint_net):
     def count(net):
         return sum(parameter.numel() for parameter in net.module_.parameters())
 
-    assert count(distilled.student_) < 9_000
+    assert count(distilled.student_) == 8_794 < count(gunpoint_net)
     assert distilled.student_.history.to_list()[-1]["epoch"] == 150
 
 
@@ -181,8 +188,7 @@ def test_sklearn_teachers_in_2d(toy, quick, teacher, fitted):
     assert student.score(X, y) > 0.9
     assert student.explain(X, of="teacher").shape == X.shape
     for member in members:
-        assert hasattr(member, "classes_") or not fitted
-        assert fitted or not hasattr(member, "n_features_in_")
+        assert hasattr(member, "n_features_in_") == fitted or type(member) is Pipeline
 
 
 def test_sktime_teacher_unfitted_and_fitted(italy):
@@ -245,6 +251,79 @@ def test_inputs_and_global_random_states_stay_as_they_were(toy, quick):
     assert torch.equal(torch.get_rng_state(), states[2])
 
 
+def test_models_that_write_to_their_input_or_draw_numbers_do_no_harm(toy, quick):
+    X, y = toy[0].astype(np.float32), toy[1]
+    X.flags.writeable = False
+    kept = X.copy()
+
+    def rude(X):
+        np.random.random()
+        answers = bump_teacher(X)
+        X -= 5
+        return answers
+
+    network = torch.nn.Sequential(
+        torch.nn.ReLU(inplace=True), torch.nn.Flatten(), torch.nn.Linear(20, 3)
+    )
+    np.random.seed(3)
+    state = np.random.get_state()[1].copy()
+    for teacher, student in ((rude, "lite"), (network, network)):
+        model = quick(teacher, student=student).fit(X, y)
+        model.predict(X)
+        for of in ("student", "teacher"):
+            model.explain(X, of=of)
+        model.explain(X, method="gradient")
+        model.fidelity_score(X, metric="saliency")
+        np.testing.assert_array_equal(X, kept)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+    np.testing.assert_array_equal(
+        quick(rude).fit(X, y).predict_proba(X), quick().fit(X, y).predict_proba(X)
+    )
+
+
+def test_settings_reach_what_they_set(toy, quick, tmp_path, monkeypatch):
+    X, y = toy
+    plans, steps, workers = [], [], []
+    monkeypatch.setattr(
+        classifier, "draw_plan", lambda *a, **k: plans.append(k) or draw_plan(*a, **k)
+    )
+    monkeypatch.setattr(
+        classifier, "take_steps", lambda net, m: steps.append(m) or take_steps(net, m)
+    )
+    monkeypatch.setattr(
+        classifier, "ask_perturbed", lambda *a, **k: workers.append(k) or ask_perturbed(*a, **k)
+    )
+    quick(donors="noise", windows_per_step=3, n_windows=7, window_size=0.25, n_jobs=2,
+          memory=str(tmp_path)).fit(X, y)  # fmt: skip
+    assert (plans[0]["donors"], plans[0]["n_windows"], plans[0]["width"]) == ("noise", 7, 5)
+    assert steps == [3]
+    assert workers[0]["n_jobs"] == 2 and workers[0]["memory"] == str(tmp_path)
+    assert any(tmp_path.rglob("*.pkl"))
+
+
+def test_hard_teacher_is_warned_of_in_fit(toy, quick):
+    X, y = toy
+    with pytest.warns(HardTeacherWarning, match="decision values"):
+        quick(lambda X: np.eye(3)[bump_teacher(X).argmax(axis=1)]).fit(X, y)
+
+
+def test_a_teacher_that_hardly_reacts_does_not_drown_the_rest(toy, quick):
+    X, y = toy
+    nearest = KNeighborsClassifier(1).fit(X, y)
+    with pytest.warns(HardTeacherWarning):
+        student = quick(nearest, max_epochs=150, n_windows=16).fit(X, y)
+    assert student.score(X, y) > 0.9
+    assert max(row["saliency"] for row in student.history_) < 30
+
+
+def test_float32_that_cannot_tell_the_series_apart_is_refused(toy, quick):
+    with pytest.raises(ValueError, match=r"channel 0 around values of 1e\+08.*subtract the mean"):
+        quick().fit(toy[0] + 1e8, toy[1])
+    assert quick(RidgeClassifier(), max_epochs=80).fit(toy[0] + 1e4, toy[1]).score(
+        toy[0] + 1e4, toy[1]
+    ) > 0.9  # fmt: skip
+
+
 def test_all_kinds_of_arrays_give_the_same_student(toy, quick, tmp_path):
     X, y = toy
     X = np.round(5 * X)
@@ -300,6 +379,31 @@ def test_clone_keeps_a_fitted_teacher_by_identity_and_clones_an_unfitted_one(toy
         assert copied.teacher is teacher
         assert copied.student is not student.student and copied.student.n_filters == 3
         assert copied.lr == 0.5
+
+
+def test_clone_keeps_metadata_requests(quick):
+    with sklearn.config_context(enable_metadata_routing=True):
+        copied = clone(quick().set_fit_request(sample_weight=True))
+        assert copied.get_metadata_routing().fit.requests["sample_weight"] is True
+
+
+def test_a_fitted_teacher_is_never_introspected(toy, quick):
+    class Private(RandomForestClassifier):
+        def get_params(self, deep=True):
+            assert not hasattr(self, "classes_"), "introspected after fit"
+            return super().get_params(deep)
+
+    student = quick(Private(5).fit(*toy))
+    assert "saliency_weight" in student.get_params(deep=True)
+    clone(student).set_params(lr=0.1).fit(*toy)
+    assert quick(RandomForestClassifier(5)).get_params()["teacher__n_estimators"] == 5
+
+
+def test_wrapped_fitted_teacher_can_be_a_value_of_a_grid(toy, quick):
+    forest = RandomForestClassifier(5, random_state=0).fit(*toy)
+    search = GridSearchCV(quick(), {"teacher": [Teacher(forest)]}, cv=2).fit(*toy)
+    assert search.best_estimator_.teacher.model is forest
+    assert fidelity_scorer("kl")(search, toy[0]) < 0
 
 
 def test_clone_of_a_mixed_list_keeps_the_fitted_members(toy):

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import DecisionTreeClassifier
 
 from tsdistill import knowledge
-from tsdistill.exceptions import HardTeacherWarning
+from tsdistill.exceptions import HardTeacherWarning, TeacherError
 from tsdistill.knowledge import Knowledge, ask, ask_perturbed, warn_if_hard
 from tsdistill.students import Lite
 from tsdistill.teachers import as_teacher
@@ -66,25 +68,52 @@ def test_every_copy_is_asked_about_once_and_in_bounded_slices(toy):
     assert max(sizes) <= knowledge.SERIES_A_QUESTION
 
 
-def test_cache_is_found_again_by_another_module_of_the_same_answers(toy, tmp_path):
-    X, y = toy
-    panel = X[:, np.newaxis].astype(np.float32)
-    plan = draw_plan(
-        panel, y, width=4, n_windows=5, donors="opposing", rng=np.random.default_rng(0)
-    )
+@pytest.fixture
+def many(toy):
+    """The toy panel and a plan of 480 copies."""
+    panel = toy[0][:, np.newaxis].astype(np.float32)
+    rng = np.random.default_rng(0)
+    return panel, draw_plan(panel, toy[1], width=4, n_windows=40, donors="opposing", rng=rng)
+
+
+def test_cached_windows_are_not_asked_about_again(toy, many, tmp_path):
+    panel, plan = many
     torch.manual_seed(0)
     module = Lite().build(1, 20, 3)
-    calls = []
-    module.register_forward_hook(lambda *_: calls.append(1))
-    teacher = as_teacher(module).bind(X)
+    asked = []
+    module.register_forward_hook(lambda _, inputs, __: asked.append(len(inputs[0])))
+    teacher = as_teacher(module).bind(toy[0])
     clean = ask(teacher, panel)
     first = ask_perturbed(teacher, panel, plan, clean, memory=str(tmp_path))
-    n_calls = len(calls)
+    asked.clear()
     second = ask_perturbed(teacher, panel, plan, clean, memory=str(tmp_path))
     np.testing.assert_array_equal(first, second)
-    assert len(calls) == n_calls
-    ask_perturbed(teacher, panel, plan, clean + 1, memory=str(tmp_path))
-    assert len(calls) > n_calls
+    assert sum(asked) <= knowledge.TRIAL_QUESTIONS
+
+
+def test_cache_tells_teachers_apart_that_agree_on_the_series(toy, many, tmp_path):
+    X, y = toy
+    panel, plan = many
+    answers = []
+    for model in (DecisionTreeClassifier(random_state=0), KNeighborsClassifier(1)):
+        teacher = as_teacher(model.fit(X, y)).bind(X)
+        clean = ask(teacher, panel)
+        answers.append((clean, ask_perturbed(teacher, panel, plan, clean, memory=str(tmp_path))))
+        np.testing.assert_array_equal(answers[-1][1], ask_perturbed(teacher, panel, plan, clean))
+    np.testing.assert_array_equal(answers[0][0], answers[1][0])
+    assert (answers[0][1] != answers[1][1]).any()
+
+
+def test_a_teacher_that_fails_on_copies_is_named(toy, many):
+    panel, plan = many
+
+    def teacher(X):
+        if len(X) > 2:
+            raise KeyError("boom")
+        return np.full((len(X), 3), 1 / 3)
+
+    with pytest.raises(TeacherError, match=r"Teacher\(teacher\) failed .*KeyError: 'boom'"):
+        ask_perturbed(as_teacher(teacher).bind(toy[0]), panel, plan, np.zeros((12, 3)))
 
 
 def test_progress_bar_only_when_verbose(asked, capsys):

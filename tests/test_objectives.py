@@ -180,7 +180,8 @@ def test_networks_that_do_not_react_give_finite_losses_and_gradients(answers, me
 def test_scales_have_a_floor_and_one_where_nothing_is_positive():
     assert own_scale(-torch.ones(2, 3)) == 1
     assert own_scale(torch.full((2, 3), 1e-9)) == pytest.approx(1e-4)
-    assert teacher_scale(torch.zeros(2, 3)) == pytest.approx(1e-4)
+    assert teacher_scale(torch.zeros(2, 3)) == pytest.approx(0.01)
+    assert teacher_scale(torch.zeros(2, 3), overall=2.0) == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize("scale", [own_scale, teacher_scale])

@@ -5,6 +5,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from skorch import NeuralNetClassifier
 from sktime.classification.interval_based import TimeSeriesForestClassifier
 from torch import nn
@@ -172,6 +173,33 @@ def test_list_averages_probabilities_by_label(toy):
     forest = RandomForestClassifier(20, random_state=0).fit(X, y)
     mean = (one.predict_proba(X) + forest.predict_proba(X)) / 2
     check_matches(ask([one, forest], X), mean)
+
+
+def test_list_of_very_confident_networks_stays_finite(toy):
+    torch.manual_seed(0)
+    members = [nn.Sequential(nn.Flatten(), nn.Linear(20, 3)) for _ in range(2)]
+    for member in members:
+        member[1].weight.data *= 400
+    assert np.isfinite(ask(members, toy[0])).all()
+
+
+def test_double_precision_module_is_asked_in_its_precision(toy):
+    module = nn.Sequential(nn.Flatten(), nn.Linear(20, 3)).double()
+    assert ask(module, toy[0]).dtype == np.float32
+
+
+def test_decision_values_of_pairs_are_refused(toy):
+    with pytest.raises(TeacherError, match="not one value a class.*ovr"):
+        ask(SVC(decision_function_shape="ovo").fit(*toy), toy[0])
+    assert ask(SVC().fit(*toy), toy[0]).shape == (12, 3)
+
+
+def test_columns_of_one_name_are_refused_and_unsorted_ones_sorted(toy):
+    with pytest.raises(TeacherError, match="columns of the same name"):
+        Teacher(lambda X: np.full((len(X), 2), 0.5), classes=[1, 1]).bind(toy[0])
+    bound = Teacher(lambda X: np.tile([0.9, 0.1], (len(X), 1)), classes=["b", "a"]).bind(toy[0])
+    assert bound.classes_.tolist() == ["a", "b"]
+    assert bound.log_proba(as_panel(toy[0])).argmax(axis=1).tolist() == [1] * 12
 
 
 def test_exact_zeros_and_ones_stay_finite(toy):

@@ -114,7 +114,7 @@ def test_batch_norm_ends_with_the_statistics_of_the_series_alone(material):
     network = Lite().build(1, 20, 3)
     with torch.no_grad():
         network(1000 + torch.randn(64, 1, 20))
-    settle_batch_norm(network, data, "cpu")
+    settle_batch_norm(network, data)
     network.train()
     with torch.no_grad():
         shapes = torch.cat([conv(data.panel) for conv in network.shapes], dim=1)
@@ -122,6 +122,53 @@ def test_batch_norm_ends_with_the_statistics_of_the_series_alone(material):
     torch.testing.assert_close(norm.running_mean, shapes.mean(dim=(0, 2)), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(norm.running_var, shapes.var(dim=(0, 2)), atol=1e-5, rtol=1e-3)
     assert norm.momentum == 0.1
+
+
+def test_frozen_batch_norm_keeps_its_statistics(toy, quick):
+    class Frozen(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm1d(1)
+            self.norm.running_mean.fill_(7.0)
+            self.linear = nn.Linear(20, 3)
+
+        def train(self, mode=True):
+            super().train(mode)
+            self.norm.eval()
+            return self
+
+        def forward(self, x):
+            return self.linear(self.norm(x).flatten(1))
+
+    student = quick(student=Frozen()).fit(*toy)
+    assert student.student_.module_.norm.running_mean.item() == 7.0
+
+
+def test_settled_statistics_reach_the_fitted_student(toy, quick):
+    X, y = toy
+    network = quick(windows_per_step=4).fit(X, y).student_.module_
+    with torch.no_grad():
+        panel = network.standardise(torch.tensor(X[:, np.newaxis], dtype=torch.float32))
+        shapes = torch.cat([conv(panel) for conv in network.shapes], dim=1)
+    mean = network.normalise[0].running_mean
+    torch.testing.assert_close(mean, shapes.mean(dim=(0, 2)), atol=1e-5, rtol=1e-4)
+
+
+def test_no_step_is_left_with_one_series(material):
+    data = DistillationSet(*material, "cpu")
+    for n in range(2, 12):
+        part = data.part(torch.arange(n))
+        sizes = [len(targets["labels"]) for _, targets in Steps(part, 2, 1)]
+        assert min(sizes) >= 2 and sum(sizes) == n
+
+
+@pytest.mark.parametrize("validation_fraction", [None, 0.4])
+def test_learning_rate_ends_near_zero(toy, quick, validation_fraction):
+    student = quick(max_epochs=20, batch_size=3, validation_fraction=validation_fraction).fit(*toy)
+    rates = [batch["event_lr"] for row in student.student_.history for batch in row["batches"]
+             if "event_lr" in batch]  # fmt: skip
+    assert max(rates) == pytest.approx(0.01, rel=0.05)
+    assert rates[-1] < 1e-4
 
 
 class Exploding(nn.Module):

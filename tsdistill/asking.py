@@ -21,7 +21,7 @@ SUM_TOLERANCE = 1e-3
 
 
 def way_in_layout(model, ndim):
-    name = name_of(model)
+    name = f"teacher {name_of(model)}"
     if isinstance(model, nn.Module):
         return Module(model, name, ndim)
     if _is_skorch_net(model):
@@ -61,8 +61,13 @@ class Probabilities:
         self.ask, self.name, self.ndim = ask, name, ndim
 
     def log_proba(self, panel):
-        answers = _as_numbers(self.ask(in_layout(panel, self.ndim)), self.name)
+        answers = self._answers(panel)
         return _log_of_proba(answers, len(panel), self.name)
+
+    def _answers(self, panel):
+        with warnings.catch_warnings():  # of models fitted on data frames, once a question
+            warnings.filterwarnings("ignore", message="X does not have valid feature names")
+            return _as_numbers(self.ask(in_layout(panel, self.ndim)), self.name)
 
     def on_device(self, device):
         return contextlib.nullcontext()
@@ -78,7 +83,7 @@ class DecisionValues(Probabilities):
     """A black box that gives decision values, taken as logits."""
 
     def log_proba(self, panel):
-        answers = _as_numbers(self.ask(in_layout(panel, self.ndim)), self.name)
+        answers = self._answers(panel)
         if answers.ndim == 1:
             answers = np.column_stack([-answers, answers])
         _check_answers(answers, len(panel), self.name)
@@ -94,6 +99,9 @@ class Module:
         self.module, self.name, self.ndim, self.gives_proba = module, name, ndim, gives_proba
 
     def logits(self, panel):
+        kinds = {p.dtype for p in self.module.parameters() if p.is_floating_point()}
+        if len(kinds) == 1:
+            panel = panel.to(kinds.pop())
         answers = self.module(in_layout(panel, self.ndim))
         answers = answers[0] if isinstance(answers, tuple) else answers
         if self.gives_proba:
@@ -131,21 +139,19 @@ def _as_numbers(answers, name):
             answers = answers.detach().cpu().numpy()
         return np.asarray(answers, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise TeacherError(
-            f"teacher {name} answered with something that is no array: {error}"
-        ) from error
+        raise TeacherError(f"{name} answered with something that is no array: {error}") from error
 
 
 def _check_answers(answers, n_instances, name):
     if answers.ndim != 2 or len(answers) != n_instances or answers.shape[1] < 2:
         raise TeacherError(
-            f"teacher {name} answered {n_instances} series in shape {answers.shape}; expected "
+            f"{name} answered {n_instances} series in shape {answers.shape}; expected "
             f"({n_instances}, n_classes) with at least two classes."
         )
     bad = ~np.isfinite(answers).all(axis=1)
     if bad.any():
         raise TeacherError(
-            f"teacher {name} answered NaN or infinity for {bad.sum()} of {n_instances} series; "
+            f"{name} answered NaN or infinity for {bad.sum()} of {n_instances} series; "
             "check what it does with series like these, perturbed ones included."
         )
 
@@ -157,7 +163,7 @@ def _log_of_proba(proba, n_instances, name):
     if (proba < -SUM_TOLERANCE).any() or (np.abs(total - 1) > SUM_TOLERANCE).any():
         worst = total[np.abs(total - 1).argmax()]
         raise TeacherError(
-            f"teacher {name} answered rows that are no probabilities (smallest entry "
+            f"{name} answered rows that are no probabilities (smallest entry "
             f"{proba.min():.3g}, a row sums to {worst:.4g}); expected rows that sum to 1. Pass "
             "logits as a torch module, or apply a softmax first."
         )

@@ -1,5 +1,7 @@
 """SaliencyDistilledClassifier: the estimator that wires the rooms together."""
 
+import copy
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
@@ -7,10 +9,11 @@ from torch import nn
 
 from tsdistill import explainers, fidelity
 from tsdistill.asking import as_tensor
-from tsdistill.exceptions import ParameterError, TeacherError
+from tsdistill.exceptions import PanelError, ParameterError, TeacherError
 from tsdistill.knowledge import Knowledge, ask, ask_perturbed, warn_if_hard
 from tsdistill.panels import (
     as_panel,
+    check_resolution,
     check_sample_weight,
     check_two_classes,
     encode_labels,
@@ -46,14 +49,17 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         needs ``predict_proba`` or else ``decision_function``; a bare module gives logits, a
         callable gives probabilities. It is asked in the shape (2-D or 3-D) of X; one that
         refuses that is asked in the other shape, where series have one channel. See
-        :class:`~tsdistill.Teacher` to name the classes of a bare module or callable.
+        :class:`~tsdistill.Teacher` to name the classes of a bare module or callable; wrap a
+        fitted teacher in it where it is a *value* in a search grid, or scikit-learn clones it.
     student : str, Student, torch.nn.Module, callable or skorch.NeuralNetClassifier, \
             default="lite"
         The network to train: "lite", "inception", "fcn", "resnet", "gru"; a configuration of
         :mod:`tsdistill.students`; a module (copied, training starts from its weights); a
         factory ``(n_channels, n_timepoints, n_classes) -> module``; or an unfitted skorch
         net, whose own epochs, batch size, optimiser, learning rate, device and callbacks are
-        used in place of those below. Every student is asked in 3-D and gives logits.
+        used in place of those below; the objectives take the place of its criterion, and
+        ``validation_fraction`` that of its ``train_split``. Every student is asked in 3-D and
+        gives logits (probabilities too in a skorch net with ``NLLLoss``).
     label_weight : float, default=0.1
         Weight of the cross-entropy with the labels.
     soft_target_weight : float, default=1.0
@@ -89,8 +95,9 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
     callbacks : list of skorch callbacks, default=None
         Added to those of the net.
     validation_fraction : float, default=None
-        Share of the series, of each class, to hold out; the weights of the epoch with the
-        lowest loss on them are kept. None trains on all series and keeps the last weights.
+        Share of the series, of each class, on which the student is not trained; the weights of
+        the epoch with the lowest loss on them are kept. They still serve as donors and in the
+        standardisation. None trains on all series and keeps the last weights.
     memory : None, str or joblib.Memory, default=None
         Where the teacher's answers to windows are kept between fits.
     n_jobs : int, default=None
@@ -221,8 +228,8 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         """
         before = dict(vars(self))
         try:
-            seeds = seed_sequence(self.random_state).generate_state(4)
             check_settings(self)
+            seeds = seed_sequence(self.random_state).generate_state(4)
             objectives = objectives_of(self)
             with global_states_kept(int(seeds[0]), self.device):
                 self._fit(X, y, sample_weight, X_unlabelled, objectives, seeds)
@@ -248,8 +255,9 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         self._width = width = window_width(self.window_size, self.n_timepoints_in_)
         weight = check_sample_weight(sample_weight, len(X))
         panel = as_panel(X)
+        check_resolution(X, panel)
         if X_unlabelled is not None:
-            X_unlabelled = as_panel(validate_series(self, X_unlabelled, reset=False))
+            X_unlabelled = self._unlabelled_panel(X_unlabelled)
             panel = np.concatenate([panel, X_unlabelled])
             weight = np.concatenate([weight, np.ones(len(X_unlabelled), dtype=np.float32)])
         if y is None:
@@ -266,8 +274,10 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         final = clone(net)
         net = take_steps(net, self.windows_per_step).initialize()
         gives_proba = check_outputs(net, as_tensor(panel), n_classes)
-        if isinstance(net.criterion_, nn.NLLLoss) and not gives_proba:
-            final.set_params(criterion=nn.CrossEntropyLoss)
+        if not gives_proba:  # whatever the net's criterion, the student now gives logits
+            if not isinstance(net.criterion_, nn.CrossEntropyLoss):
+                final.set_params(criterion=nn.CrossEntropyLoss)
+            final.set_params(predict_nonlinearity="auto")
 
         asked = {"device": net.device, "n_jobs": self.n_jobs, "verbose": self.verbose}
         clean = ask(self.teacher_, panel, title="teacher: series", **asked)
@@ -310,12 +320,31 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         self.student_.module_.eval()
         self.student_.history = net.history
 
+    def _unlabelled_panel(self, X_unlabelled):
+        try:
+            return as_panel(validate_series(self, X_unlabelled, reset=False))
+        except ValueError as error:
+            raise PanelError(f"X_unlabelled does not fit X: {error}") from error
+
     def __sklearn_clone__(self):
         parameters = {
             name: clone_teacher(value) if name == "teacher" else clone(value, safe=False)
             for name, value in self.get_params(deep=False).items()
         }
-        return type(self)(**parameters)
+        cloned = type(self)(**parameters)
+        if hasattr(self, "_metadata_request"):
+            cloned._metadata_request = copy.deepcopy(self._metadata_request)
+        return cloned
+
+    def get_params(self, deep=True):
+        """Parameters by name; with deep also those of student and of an unfitted teacher."""
+        parameters = super().get_params(deep=False)
+        for name, value in list(parameters.items()):
+            fitted = name == "teacher" and Teacher(value).is_fitted
+            if deep and hasattr(value, "get_params") and not isinstance(value, type) and not fitted:
+                inner = value.get_params(deep=True)
+                parameters.update((f"{name}__{key}", item) for key, item in inner.items())
+        return parameters
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -387,6 +416,10 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         """
         explainers.check_method(method)
         panel = self._panel(X)
+        with global_states_kept(0, self.student_.device):
+            return self._explain(panel, target, method, of, per_channel)
+
+    def _explain(self, panel, target, method, of, per_channel):
         if of not in ("student", "teacher"):
             raise ParameterError(f"of={of!r}; expected 'student' or 'teacher'.")
         model = self._student_model if of == "student" else self.teacher_
@@ -429,6 +462,10 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         """
         fidelity.check_metric(metric)
         panel = self._panel(X)
+        with global_states_kept(0, self.student_.device):
+            return self._fidelity(panel, metric)
+
+    def _fidelity(self, panel, metric):
         teacher = self._log_proba(self.teacher_, panel)
         if metric == "saliency":
             return self._saliency_fidelity(panel, teacher.argmax(axis=1))

@@ -132,7 +132,7 @@ def gradient(model, panel, target, baseline, *, per_channel=False, device="cpu")
     with model.on_device(device), torch.backends.cudnn.flags(enabled=False), torch.enable_grad():
         for a in range(0, len(panel), size):
             series = as_tensor(panel[a : a + size]).to(device, copy=True).requires_grad_()
-            log_proba = model.logits(series)
+            log_proba = model.logits(series.clone())  # a clone may be changed in place
             centred = log_proba - log_proba.mean(dim=1, keepdim=True)
             columns = torch.as_tensor(target[a : a + size], device=centred.device)
             score = centred.gather(1, columns[:, None]).sum()

@@ -126,7 +126,8 @@ def fidelity_scorer(metric="agreement"):
     Returns
     -------
     scorer : callable (estimator, X, y=None) -> float
-        Higher is better; divergences are negated. A Pipeline's last step is scored.
+        Higher is better; divergences are negated. Of a Pipeline the last step is scored, of a
+        fitted search its best estimator.
 
     Examples
     --------
@@ -145,6 +146,7 @@ class _FidelityScorer:
         return f"fidelity_scorer({self.metric!r})"
 
     def __call__(self, estimator, X, y=None):
+        estimator = getattr(estimator, "best_estimator_", estimator)
         if hasattr(estimator, "steps"):
             X = estimator[:-1].transform(X) if len(estimator.steps) > 1 else X
             estimator = estimator[-1]

@@ -9,13 +9,14 @@ from sklearn.utils.validation import check_memory
 from tqdm.auto import tqdm
 
 from tsdistill.asking import PROBABILITY_FLOOR, as_tensor
-from tsdistill.exceptions import HardTeacherWarning
+from tsdistill.exceptions import HardTeacherWarning, TeacherError, TsdistillError
 from tsdistill.windows import replace_windows
 
 SERIES_A_QUESTION = 256
 BYTES_A_QUESTION = 16 * 2**20
 QUESTIONS_A_TASK = 16
 TASKS_A_WORKER = 4
+TRIAL_QUESTIONS = 64
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,14 @@ class Knowledge:
     clean: np.ndarray
     perturbed: np.ndarray | None = None
 
+    def mean_change(self):
+        """Mean absolute change of the centred logits over all windows, a float32 scalar."""
+        total = 0.0
+        for clean, perturbed in zip(self.clean, self.perturbed, strict=True):
+            change = clean - perturbed
+            total += np.abs(change - change.mean(axis=-1, keepdims=True)).mean(dtype=np.float64)
+        return np.float32(total / len(self.clean))
+
 
 def ask_perturbed(
     teacher, panel, plan, clean, *, device="cpu", n_jobs=None, memory=None, verbose=0
@@ -44,8 +53,9 @@ def ask_perturbed(
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
     plan : WindowPlan
     clean : ndarray of shape (n_instances, n_classes)
-        The teacher's answers to panel: with the panel and the plan they are the cache's key,
-        since a torch module has no hash that another process would find again.
+        The teacher's answers to panel: with the panel, the plan and the answers to a few
+        copies they are the cache's key, since a torch module has no hash that another process
+        would find again.
     memory : None, str or joblib.Memory
     device, n_jobs, verbose
         As in :class:`~tsdistill.SaliencyDistilledClassifier`.
@@ -54,23 +64,32 @@ def ask_perturbed(
     -------
     perturbed : ndarray of shape (n_instances, n_windows, n_classes), float32
     """
-    recall = check_memory(memory).cache(
-        _answers_to_plan, ignore=["teacher", "device", "n_jobs", "verbose"]
-    )
+    memory = check_memory(memory)
+    recall = memory.cache(_answers_to_plan, ignore=["teacher", "device", "n_jobs", "verbose"])
+    trial = None
+    if memory.location is not None:
+        # Models that fit their data perfectly agree on it: a few copies tell them apart.
+        copies = _copies_of_plan(panel, plan.start, plan.donor, plan.width, plan.donors)
+        some = copies[:: -(-len(copies) // TRIAL_QUESTIONS)]
+        trial = ask(teacher, some, device=device)
     return recall(
         panel, plan.start, plan.donor, plan.width, plan.donors, clean,
-        teacher=teacher, device=device, n_jobs=n_jobs, verbose=verbose,
+        trial, teacher=teacher, device=device, n_jobs=n_jobs, verbose=verbose,
     )  # fmt: skip
 
 
 def _answers_to_plan(
-    panel, start, donor, width, donors, clean, *, teacher, device, n_jobs, verbose
+    panel, start, donor, width, donors, clean, trial, *, teacher, device, n_jobs, verbose
 ):
-    row = np.repeat(np.arange(len(panel)), start.shape[1])
-    copies = Copies(panel, donors, row, donor.ravel(), start.ravel(), width)
+    copies = _copies_of_plan(panel, start, donor, width, donors)
     flat = ask(teacher, copies, device=device, n_jobs=n_jobs, verbose=verbose,
                title="teacher: windows")  # fmt: skip
     return flat.reshape(*start.shape, clean.shape[1])
+
+
+def _copies_of_plan(panel, start, donor, width, donors):
+    row = np.repeat(np.arange(len(panel)), start.shape[1])
+    return Copies(panel, donors, row, donor.ravel(), start.ravel(), width)
 
 
 @dataclass(frozen=True)
@@ -133,7 +152,7 @@ def ask(teacher, questions, *, device="cpu", n_jobs=None, verbose=0, title="teac
     bar = {"total": len(parts), "desc": title, "disable": not verbose, "leave": False}
     if teacher.differentiable or n_jobs in (None, 1):
         with teacher.on_device(device), tqdm(parts, **bar) as progress:
-            return np.concatenate([teacher.log_proba(questions[part]) for part in progress])
+            return np.concatenate(_answer_parts(teacher, questions, progress))
     n_tasks = max(TASKS_A_WORKER * effective_n_jobs(n_jobs), len(parts) // QUESTIONS_A_TASK)
     tasks = [parts[i::n_tasks] for i in range(min(n_tasks, len(parts)))]
     answers = Parallel(n_jobs=n_jobs, return_as="generator")(
@@ -148,7 +167,16 @@ def ask(teacher, questions, *, device="cpu", n_jobs=None, verbose=0, title="teac
 
 
 def _answer_parts(teacher, questions, parts):
-    return [teacher.log_proba(questions[part]) for part in parts]
+    # Each slice is a copy: a model may change what it is given, the user's series may not.
+    try:
+        return [teacher.log_proba(np.array(questions[part])) for part in parts]
+    except TsdistillError:
+        raise
+    except Exception as error:  # the model is the user's: anything can come out of it
+        raise TeacherError(
+            f"{teacher!r} failed on series of shape {questions[0:1].shape[1:]}, perturbed ones "
+            f"perhaps: {type(error).__name__}: {error}"
+        ) from error
 
 
 def warn_if_hard(teacher, knowledge):

@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 from tsdistill.exceptions import PanelError, ParameterError
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+LOST_SHARE = 0.01
 
 
 def validate_series(estimator, X, y="no_validation", *, reset):
@@ -50,8 +51,10 @@ def validate_series(estimator, X, y="no_validation", *, reset):
             f"X has {X.ndim} axes, shape {X.shape}; expected (n_instances, n_timepoints) or "
             "(n_instances, n_channels, n_timepoints)."
         )
-    if X.shape[-1] == 0:
-        raise PanelError(f"X has no timepoints, shape {X.shape}; its last axis is time.")
+    if 0 in X.shape:
+        raise PanelError(
+            f"X of shape {X.shape} has no {'timepoints' if X.shape[-1] == 0 else 'channels'}."
+        )
     _check_fits_float32(X)
     n_channels = X.shape[1] if X.ndim == 3 else 1
     if reset:
@@ -95,6 +98,34 @@ def _check_fits_float32(X):
             f"X has values from {low:.3g} to {high:.3g}, too large for float32 "
             f"(infinity beyond {FLOAT32_MAX:.3g}); rescale the series before fitting."
         )
+
+
+def check_resolution(X, panel):
+    """Refuse series whose variation float32 cannot resolve beside their size.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_instances, n_timepoints) or \
+            (n_instances, n_channels, n_timepoints)
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+
+    Raises
+    ------
+    PanelError
+        If rounding a channel costs more than a hundredth of its standard deviation.
+    """
+    if X.dtype.kind in "f" and X.dtype.itemsize <= 4:
+        return
+    exact = X[:, np.newaxis, :] if X.ndim == 2 else X
+    for channel in range(panel.shape[1]):
+        values = exact[:, channel].astype(np.float64)
+        lost, deviation = np.abs(values - panel[:, channel]).max(), values.std()
+        if lost > LOST_SHARE * deviation > 0:
+            raise PanelError(
+                f"X varies by {deviation:.3g} in channel {channel} around values of "
+                f"{np.abs(values).max():.3g}, too little for float32 to tell apart; subtract the "
+                "mean before fitting."
+            )
 
 
 def as_panel(X):
@@ -285,4 +316,5 @@ def check_sample_weight(sample_weight, n_instances):
             "sample_weight must be finite and non-negative, with a weight above zero; got "
             f"values from {weights.min()} to {weights.max()}."
         )
+    weights = weights / weights.max()
     return (weights / weights.mean()).astype(np.float32)

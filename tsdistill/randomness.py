@@ -15,10 +15,10 @@ def seed_sequence(random_state):
     random_state : None, int or numpy.random.RandomState
         None takes fresh entropy from the operating system, not NumPy's global state.
     """
+    if random_state is np.random:
+        random_state = None
     if isinstance(random_state, np.random.RandomState):
         random_state = random_state.randint(np.iinfo(np.int32).max)
-    elif isinstance(random_state, np.random.Generator):
-        random_state = random_state.integers(np.iinfo(np.int32).max)
     return np.random.SeedSequence(random_state)
 
 

@@ -5,7 +5,9 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from skorch.callbacks import GradientNormClipping, LRScheduler
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_memory
+from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.objectives import Label, Objective, SoftTargets, TemporalSaliency
@@ -44,6 +46,30 @@ def check_settings(estimator):
             f"validation_fraction={fraction!r}; expected None or a share of the series in (0, 1)."
         )
     check_device(estimator.device)
+    if not isinstance(estimator.verbose, (Integral, np.bool_)):
+        raise ParameterError(f"verbose={estimator.verbose!r}; expected a whole number or a bool.")
+    n_jobs = estimator.n_jobs
+    if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
+        raise ParameterError(f"n_jobs={n_jobs!r}; expected None or a whole number other than 0.")
+    try:
+        check_memory(estimator.memory)
+    except ValueError as error:
+        raise ParameterError(
+            f"memory={estimator.memory!r}; expected None, a path or a joblib.Memory."
+        ) from error
+    try:
+        check_random_state(estimator.random_state)
+    except ValueError as error:
+        raise ParameterError(
+            f"random_state={estimator.random_state!r}; expected None, an int of 0 or more, or a "
+            "numpy.random.RandomState."
+        ) from error
+    for callback in as_list(estimator.callbacks):
+        one = callback[1] if isinstance(callback, tuple) and len(callback) == 2 else callback
+        if not (isinstance(one, Callback) or (isinstance(one, type) and issubclass(one, Callback))):
+            raise ParameterError(
+                f"callbacks holds {callback!r}; expected skorch callbacks, or (name, callback)."
+            )
 
 
 def objectives_of(estimator):
@@ -127,7 +153,7 @@ def net_settings(estimator, n_series):
         "optimizer__weight_decay": 1e-4,
         "callbacks": [
             ("clip", GradientNormClipping(1.0)),
-            ("schedule", schedule),
+            ("one_cycle", schedule),
             *as_list(estimator.callbacks),
         ],
     }
@@ -155,6 +181,8 @@ def check_count(name, value):
 def check_device(device):
     """Refuse a device that torch does not know or that is not there."""
     try:
+        if device is None:
+            raise TypeError("no device is named")
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, TypeError) as error:
         raise ParameterError(

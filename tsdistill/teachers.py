@@ -14,9 +14,9 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
-from tsdistill.asking import log_softmax, name_of, nothing_to_ask, way_in_layout
+from tsdistill.asking import DecisionValues, log_softmax, name_of, nothing_to_ask, way_in_layout
 from tsdistill.exceptions import TeacherError
-from tsdistill.panels import label_positions
+from tsdistill.panels import in_layout, label_positions
 
 
 class Teacher:
@@ -68,6 +68,9 @@ class Teacher:
     def __repr__(self):
         return f"Teacher({name_of(self.model)})"
 
+    def __sklearn_clone__(self):
+        return clone_teacher(self)
+
     @property
     def is_fitted(self):
         """Whether the model can be asked as it is."""
@@ -99,7 +102,7 @@ class Teacher:
             The first two series are asked; the user's shape is tried first, then, for
             series of one channel, the other of 2-D and 3-D.
         classes : ndarray of shape (n_classes,), optional
-            The labels to answer for, in this order. Default: all that the model knows.
+            The labels to answer for, in this order. Default: all that the model knows, sorted.
 
         Returns
         -------
@@ -113,13 +116,11 @@ class Teacher:
         """
         bound = copy.copy(self)
         bound._way = _way_to_ask(self.model, X, self.classes, classes)
-        known, bound._columns = bound._way.classes, None
-        if classes is not None:
-            bound._columns = _columns_of(known, classes, self.model)
-            known = np.asarray(classes)
-            if np.array_equal(bound._columns, np.arange(len(bound._way.classes))):
-                bound._columns = None
-        bound.classes_ = known
+        known = bound._way.classes
+        bound.classes_ = np.unique(known) if classes is None else np.asarray(classes)
+        bound._columns = _columns_of(known, bound.classes_, self.model)
+        if np.array_equal(bound._columns, np.arange(len(known))):
+            bound._columns = None
         return bound
 
     @classmethod
@@ -133,6 +134,7 @@ class Teacher:
         """
         student = cls(net)
         student._way, student._columns, student.classes_ = way_in_layout(net, 3), None, classes
+        student._way.name = "student"
         return student
 
     @property
@@ -188,7 +190,7 @@ class _Average:
 
     def log_proba(self, panel):
         answers = [teacher.log_proba(panel) for teacher in self.teachers]
-        return np.log(np.mean(np.exp(answers), axis=0))
+        return np.logaddexp.reduce(answers, axis=0) - np.float32(np.log(len(answers)))
 
     def logits(self, panel):
         answers = torch.stack([teacher.logits(panel) for teacher in self.teachers])
@@ -224,14 +226,14 @@ def _way_to_ask(model, X, classes, wanted):
         target = wanted if wanted is not None else np.asarray(classes)
         return _Average([_member(m, classes).bind(X, target) for m in model])
     _check_declared_shape(model, X)
-    sample = np.asarray(X[:2], dtype=np.float32)
+    sample = np.array(X[:2], dtype=np.float32)
     panel = sample[:, np.newaxis] if sample.ndim == 2 else sample
     layouts = [X.ndim] + ([5 - X.ndim] if panel.shape[1] == 1 else [])
     failures = []
     for ndim in layouts:
         way = way_in_layout(model, ndim)
         try:
-            n_columns = way.log_proba(panel).shape[1]
+            n_columns = way.log_proba(panel.copy()).shape[1]
             break
         except Exception as error:  # the model is the user's: anything can come out of it
             failures.append(error)
@@ -242,10 +244,29 @@ def _way_to_ask(model, X, classes, wanted):
         raise TeacherError(
             f"teacher {name_of(model)} failed on two series of shape {sample.shape}: "
             f"{type(error).__name__}: {error}. It is asked in the shape of X; check that it was "
-            "fitted on the same number of channels and timepoints."
+            "fitted on the same number of channels and timepoints; a model of flat features can "
+            "be passed as a callable that reshapes X first."
         ) from error
     way.classes = _classes_of(model, classes, wanted, n_columns)
+    if isinstance(way, DecisionValues):
+        _check_decision_values(model, way, X[:16])
     return way
+
+
+def _check_decision_values(model, way, X):
+    """Refuse decision values that are not one a class, such as those of pairs of classes."""
+    if not hasattr(model, "predict"):
+        return
+    panel = np.array(X if X.ndim == 3 else X[:, np.newaxis], dtype=np.float32)
+    told = np.asarray(model.predict(in_layout(panel.copy(), way.ndim)))
+    meant = np.asarray(way.classes)[way.log_proba(panel).argmax(axis=1)]
+    if not np.array_equal(told, meant):
+        raise TeacherError(
+            f"teacher {name_of(model)} predicts {_few(told)} where its decision values are "
+            f"highest for {_few(meant)}: they are not one value a class, in the order of its "
+            "classes. For a support vector machine set decision_function_shape='ovr'; else "
+            "pass a callable that returns probabilities."
+        )
 
 
 def _member(model, classes):
@@ -326,6 +347,11 @@ def _classes_of(model, classes, wanted, n_columns):
     else:
         source = "its classes are"
     classes = np.asarray(classes)
+    if len(set(classes.tolist())) != len(classes):
+        raise TeacherError(
+            f"teacher {name_of(model)} has columns of the same name: classes {_few(classes)}; "
+            "each column needs a label of its own."
+        )
     if len(classes) != n_columns:
         raise TeacherError(
             f"teacher {name_of(model)} answers with {n_columns} columns, but {source} "

@@ -7,11 +7,10 @@ step followed by their perturbed copies, and a criterion that adds up the object
 import math
 
 import torch
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping, PassthroughScoring
 from skorch.helper import predefined_split
 from skorch.utils import noop
 from torch import nn
-from torch.optim.swa_utils import update_bn
 from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
@@ -45,6 +44,7 @@ class DistillationSet(Dataset):
         self.with_copies = plan is not None
         if self.with_copies:
             self.teacher_perturbed = put(knowledge.perturbed)
+            self.teacher_change = put(knowledge.mean_change())
             self.start, self.donor = put(plan.start), put(plan.donor)
             self.donors = self.panel if plan.donors is panel else put(plan.donors)
             self.width = plan.width
@@ -87,21 +87,25 @@ class DistillationSet(Dataset):
             series[:, None], self.donors[self.donor[at]], self.start[at], self.width
         )
         targets["teacher_perturbed"] = self.teacher_perturbed[at]
+        targets["teacher_change"] = self.teacher_change
         return torch.cat([series, copies.flatten(0, 1)]), targets
 
 
 class Steps:
     """Iterator over the steps of an epoch, in the place of skorch's ``DataLoader``.
 
-    Batches have nearly equal sizes, so that none is left with a single series. Windows go
-    round: a step takes the next ``windows_per_step`` columns of the plan, and since the
-    windows of a series are in random order, every series gets all of its windows in turn.
+    Batches have nearly equal sizes, so that none is left with a single series, which batch
+    normalisation could not take (unless ``batch_size`` is 1). Windows go round: a step takes
+    the next ``windows_per_step`` columns of the plan, in which the windows of each series
+    stand in random order.
     """
 
     def __init__(self, dataset, batch_size, windows_per_step, shuffle=True, **_):
         self.dataset, self.windows_per_step, self.shuffle = dataset, windows_per_step, shuffle
         size = len(dataset) if batch_size == -1 else batch_size
         self.n_steps = math.ceil(len(dataset) / size)
+        if size > 1:
+            self.n_steps = max(1, min(self.n_steps, len(dataset) // 2))
         self.next_column = 0
 
     def __len__(self):
@@ -157,6 +161,7 @@ class DistillationLoss(nn.Module):
         )
         if "teacher_perturbed" in targets:
             answers.teacher_perturbed = targets["teacher_perturbed"]
+            answers.teacher_change = targets["teacher_change"]
             answers.student_perturbed = outputs[n_series:].view(n_series, -1, outputs.shape[-1])
         loss = 0.0
         for objective in self.objectives:
@@ -263,10 +268,16 @@ def train(net, data, loss, *, validation_rows=None, bar=False):
     if bar:
         ours.append(("epoch_bar", EpochBar()))
     net.train_split = split
+    if net.callbacks == "disable":
+        ours = [("train_loss", PassthroughScoring("train_loss", on_train=True)),
+                ("valid_loss", PassthroughScoring("valid_loss")), *ours]  # fmt: skip
+    one_cycle = dict(net.callbacks_).get("one_cycle")
+    if one_cycle is not None:
+        one_cycle.total_steps = net.max_epochs * len(Steps(learning, net.batch_size, 1))
     net.callbacks_ += [(name, callback.initialize()) for name, callback in ours]
     net.criterion_ = loss.to(net.device)
     net.partial_fit(learning)
-    settle_batch_norm(net.module_, learning, net.device)
+    settle_batch_norm(net.module_, learning)
     return [_epoch_row(row) for row in net.history]
 
 
@@ -275,13 +286,28 @@ def _epoch_row(row):
     return {k: v for k, v in row.items() if k not in internal and not k.endswith("_best")}
 
 
-def settle_batch_norm(module, data, device, batch_size=256):
+def settle_batch_norm(module, data, batch_size=256):
     """Take batch normalisation's running statistics from the series alone.
 
-    In training they also saw the perturbed copies, which no user will ask about.
+    In training they also saw the perturbed copies, which no user will ask about. Layers that
+    a module keeps in eval mode are left alone.
     """
-    if not any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules()):
-        return
-    parts = data.rows.tensor_split(math.ceil(len(data) / batch_size))
-    with torch.no_grad():
-        update_bn((data.panel[rows] for rows in parts), module, device)
+    module.train()
+    layers = [
+        layer
+        for layer in module.modules()
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm)
+        and layer.training
+        and layer.track_running_stats
+    ]
+    if layers:
+        momenta = [layer.momentum for layer in layers]
+        for layer in layers:
+            layer.reset_running_stats()
+            layer.momentum = None  # a plain mean over the batches
+        with torch.no_grad():
+            for rows in data.rows.tensor_split(math.ceil(len(data) / batch_size)):
+                module(data.panel[rows])
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+    module.eval()

@@ -25,6 +25,8 @@ class Answers:
     student_perturbed : Tensor of shape (n_instances, n_windows, n_classes) or None
         The student's logits for the perturbed copies of this step.
     teacher_perturbed : Tensor of shape (n_instances, n_windows, n_classes) or None
+    teacher_change : Tensor, a scalar
+        Mean absolute change of the teacher's centred logits over all windows of all series.
     """
 
     student: Tensor
@@ -32,6 +34,7 @@ class Answers:
     labels: Tensor
     student_perturbed: Tensor | None = None
     teacher_perturbed: Tensor | None = None
+    teacher_change: Tensor | float = 0.0
 
 
 class Objective(BaseEstimator):

@@ -21,6 +21,8 @@ from tsdistill.objectives.base import Objective, check_positive
 
 MEASURES = ("logit_change", "class", "sum")
 SMALLEST_SCALE = 1e-4
+SMALLEST_CHANGE = 0.01
+SHARE_OF_OVERALL = 0.1
 
 
 def class_saliency(clean, perturbed, temperature):
@@ -102,17 +104,33 @@ def own_scale(saliency, sample_weight=None):
     return torch.where(count > 0, mean.clamp_min(SMALLEST_SCALE), torch.ones_like(mean))
 
 
-def teacher_scale(change, sample_weight=None):
-    """Mean absolute change of the teacher over a batch, bounded from below by 1e-4.
+def teacher_scale(change, sample_weight=None, overall=0.0):
+    """Mean absolute change of the teacher over a batch.
 
-    Parameters and return as :func:`own_scale`.
+    Bounded from below by a tenth of the mean over all windows and by a hundredth of a logit:
+    where a teacher hardly reacts to the windows of a batch, what little the student does there
+    would otherwise outweigh everything that it is to learn.
+
+    Parameters
+    ----------
+    change : Tensor of shape (n_instances, ...)
+    sample_weight : Tensor of shape (n_instances,), optional
+    overall : float or Tensor, default=0.0
+        The same mean over all windows of all series.
+
+    Returns
+    -------
+    scale : Tensor, a scalar
     """
     size = change.abs()
     if sample_weight is None:
-        return size.mean().clamp_min(SMALLEST_SCALE)
-    weight = _along(sample_weight, size).expand_as(size)
-    tiny = torch.finfo(size.dtype).tiny
-    return ((size * weight).sum() / weight.sum().clamp_min(tiny)).clamp_min(SMALLEST_SCALE)
+        scale = size.mean()
+    else:
+        weight = _along(sample_weight, size).expand_as(size)
+        tiny = torch.finfo(size.dtype).tiny
+        scale = (size * weight).sum() / weight.sum().clamp_min(tiny)
+    floor = torch.as_tensor(SHARE_OF_OVERALL * overall, dtype=size.dtype, device=size.device)
+    return torch.maximum(scale, floor.clamp_min(SMALLEST_CHANGE))
 
 
 def saliency_loss(student, teacher, student_scale, teacher_scale):
@@ -174,7 +192,7 @@ class TemporalSaliency(Objective):
         teacher = (answers.teacher, answers.teacher_perturbed)
         if self.measure == "logit_change":
             of_student, of_teacher = logit_change(*student), logit_change(*teacher)
-            scale = teacher_scale(of_teacher, sample_weight)
+            scale = teacher_scale(of_teacher, sample_weight, answers.teacher_change)
             return saliency_loss(of_student, of_teacher, scale, scale)
         measure = class_saliency if self.measure == "class" else sum_saliency
         of_student = measure(*student, self.temperature)

@@ -44,6 +44,11 @@ class Standardise(nn.Module):
         self.register_buffer("mean", torch.zeros(n_channels, 1))
         self.register_buffer("std", torch.ones(n_channels, 1))
 
+    @property
+    def has_learnt(self):
+        """Whether mean and standard deviation are other than those of a new layer."""
+        return bool(self.mean.any() or (self.std != 1).any())
+
     @torch.no_grad()
     def learn(self, panel):
         """Take each channel's mean and standard deviation from a panel.

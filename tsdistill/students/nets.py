@@ -20,7 +20,8 @@ def as_net(student, n_channels, n_timepoints, n_classes, **settings):
     student : str, Student, torch.nn.Module, callable or skorch.NeuralNetClassifier
         A name, a configuration, a module (copied; training starts from its weights), a
         factory ``(n_channels, n_timepoints, n_classes) -> module``, or an unfitted skorch
-        net, which is cloned and keeps its own settings.
+        net, which is cloned and keeps its own settings, but for criterion, iterators and
+        ``train_split``.
     n_channels, n_timepoints, n_classes : int
     **settings
         skorch settings (``max_epochs``, ``lr``, ...), used unless student is a skorch net.
@@ -36,7 +37,9 @@ def as_net(student, n_channels, n_timepoints, n_classes, **settings):
         If student is none of these.
     """
     if isinstance(student, NeuralNetClassifier):
-        return clone(student)
+        return _own_net(student, n_classes)
+    if isinstance(student, type) and issubclass(student, Student):
+        raise StudentError(f"student is the class {student.__name__}; pass {student.__name__}().")
     shape = (n_channels, n_timepoints, n_classes)
     if isinstance(student, str) and student in STUDENTS:
         module = STUDENTS[student]().build(*shape)
@@ -71,6 +74,21 @@ def as_net(student, n_channels, n_timepoints, n_classes, **settings):
     )
 
 
+def _own_net(net, n_classes):
+    """A user's net, cloned, with what it leaves open filled in."""
+    if getattr(net, "initialized_", False):
+        raise StudentError(
+            "student is a skorch net that is initialised or fitted already, and fit would start "
+            "anew; pass an unfitted net, or its module_ to train on from its weights."
+        )
+    net = clone(net)
+    if net.classes is None:
+        net.set_params(classes=list(range(n_classes)))
+    if net.device is None:
+        net.set_params(device="cpu")
+    return net
+
+
 def check_outputs(net, panel, n_classes):
     """Ask an initialised net about two series, and find out what it answers with.
 
@@ -91,7 +109,7 @@ def check_outputs(net, panel, n_classes):
     StudentError
         If the module fails, or does not give one logit a class.
     """
-    sample = panel[:2].to(net.device)
+    sample = panel[:2].clone().to(net.device)
     module = net.module_
     was_training = module.training
     try:
@@ -118,7 +136,7 @@ def check_outputs(net, panel, n_classes):
 
 
 def learn_standardisation(module, panel):
-    """Set every :class:`Standardise` of a module to the channels' mean and deviation."""
+    """Set every new :class:`Standardise` of a module to the channels' mean and deviation."""
     for part in module.modules():
-        if isinstance(part, Standardise):
+        if isinstance(part, Standardise) and not part.has_learnt:
             part.learn(panel)
