@@ -23,7 +23,6 @@ from sktime.datasets import load_gunpoint
 from sktime.transformations.panel.rocket import MiniRocket
 
 from tsdistill import SaliencyDistilledClassifier, Teacher
-from tsdistill.fidelity import saliency_correlation
 from tsdistill.students import Inception
 
 STUDENTS = {
@@ -94,55 +93,49 @@ def size_of(model):
     return f"({len(pickle.dumps(model)) / 1e6:.1f} MB)"
 
 
-def draw(path, X, y, rows, title):
-    """One series of each class; under it, what each model makes of every timestep."""
+def draw(path, X, labels, rows, title):
+    """Series in columns; one row a model, with what it makes of every timestep."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     from matplotlib.collections import LineCollection
 
-    picked = [int(np.flatnonzero(y == label)[3]) for label in np.unique(y)]
     fig, axes = plt.subplots(
-        len(rows), len(picked), figsize=(10, 1.9 * len(rows) + 1.2), sharex=True, sharey="col",
-        layout="constrained",
-    )  # fmt: skip
-    largest = max(np.abs(maps[picked]).max() for _, maps in rows)
-    time_axis = np.arange(X.shape[2])
+        len(rows), len(X), figsize=(10, 2.1 * len(rows) + 1), sharex=True, layout="constrained"
+    )
+    largest = 1.2 * np.abs(rows[0][1]).max()  # the teacher sets the scale
+    timesteps = np.arange(X.shape[2])
     for r, (name, maps) in enumerate(rows):
-        for c, i in enumerate(picked):
-            ax, series, saliency = axes[r, c], X[i, 0], maps[i]
-            low, high = series.min(), series.max()
-            points = np.column_stack([time_axis, series])
-            segments = np.stack([points[:-1], points[1:]], axis=1)
+        for c, (series, saliency) in enumerate(zip(X[:, 0], maps, strict=True)):
+            ax, height = axes[r, c], np.ptp(series)
+            points = np.column_stack([timesteps, series])
             line = LineCollection(
-                segments, array=(saliency[:-1] + saliency[1:]) / 2, cmap="RdBu_r", linewidth=3.5,
-                norm=plt.Normalize(-largest, largest), path_effects=None, zorder=3,
-            )  # fmt: skip
-            ax.plot(time_axis, series, color="0.25", linewidth=4.6, zorder=2)
+                np.stack([points[:-1], points[1:]], axis=1),
+                array=(saliency[:-1] + saliency[1:]) / 2,
+                norm=plt.Normalize(-largest, largest),
+                cmap="RdBu_r",
+                linewidth=3.5,
+                zorder=3,
+            )
+            ax.plot(timesteps, series, color="0.25", linewidth=4.6, zorder=2)
             ax.add_collection(line)
-            strip = ax.twinx()
-            strip.fill_between(
-                time_axis, saliency, 0, where=saliency >= 0, color="#b2182b", alpha=0.3
-            )
-            strip.fill_between(
-                time_axis, saliency, 0, where=saliency < 0, color="#2166ac", alpha=0.3
-            )
-            strip.set(ylim=(-1.2 * largest, 3.6 * largest), yticks=[])
-            ax.set(xlim=(0, X.shape[2] - 1), ylim=(low - 0.9 * (high - low), high + 0.2), yticks=[])
-            ax.set_zorder(strip.get_zorder() + 1)
-            ax.patch.set_visible(False)
-            for spine in ("top", "right", "left"):
-                ax.spines[spine].set_visible(False)
-                strip.spines[spine].set_visible(False)
-            if r == 0:
-                label = {"1": "Gun", "2": "Point"}.get(y[i], y[i])
-                ax.set_title(f"a series of class “{label}”", fontsize=11)
+            strip = 0.45 * height / largest  # height of the map under the series
+            base = series.min() - 0.65 * height
+            for where, colour in ((saliency >= 0, "#b2182b"), (saliency < 0, "#2166ac")):
+                ax.fill_between(
+                    timesteps, base + strip * saliency, base, where=where, color=colour, alpha=0.35
+                )
+            ax.axhline(base, color="0.6", linewidth=0.7)
+            ax.set(xlim=(0, X.shape[2] - 1), ylim=(base - 0.2 * height, None), yticks=[])
+            ax.spines[["top", "right", "left"]].set_visible(False)
             if c == 0:
-                ax.text(0.005, 1.0, name, transform=ax.transAxes, fontsize=9.5, va="top")
+                ax.set_title(name, loc="left", fontsize=10.5, fontweight="bold")
+            if r == 0:
+                ax.set_title(f"a series of class “{labels[c]}”", loc="right", fontsize=10)
     for ax in axes[-1]:
         ax.set_xlabel("timestep")
-    bar = fig.colorbar(line, ax=axes, shrink=0.6, pad=0.01)
+    bar = fig.colorbar(line, ax=axes, shrink=0.7, pad=0.01, extend="both")
     bar.set_label("← speaks against          speaks for the class →")
     bar.set_ticks([0])
     fig.suptitle(title, fontsize=12)
@@ -157,6 +150,8 @@ def main():
     options = parser.parse_args()
     X, y = load_gunpoint(split="train", return_type="numpy3D")
     X_test, y_test = load_gunpoint(split="test", return_type="numpy3D")
+
+    picked = [int(np.flatnonzero(y_test == label)[3]) for label in ("1", "2")]
 
     columns = [
         "model",
@@ -193,7 +188,8 @@ def main():
         blank = ("", "", "")
         print(line.format(name, f"{accuracy:.3f}", *blank, size_of(heavy), f"{latency:.0f}",
                           f"{seconds:.0f}"))  # fmt: skip
-        rows = [(f"the teacher ({name})", students["KD"].explain(X_test, of="teacher"))]
+        maps = students["KD"].explain(X_test[picked], of="teacher")
+        rows = [(f"Teacher: {name}", maps)]
         for arm, student in students.items():
             scores = [student.fidelity_score(X_test, metric=m) for m in METRICS]
             latency = microseconds_a_series(student.predict_proba, X_test)
@@ -203,12 +199,12 @@ def main():
                 f"{latency:.0f}", f"{times[arm]:.0f}",
             ))  # fmt: skip
             if arm != "labels only":
-                maps = student.explain(X_test, target=target)
-                alike = saliency_correlation(rows[0][1], maps)
-                rows.append((f"{arm} student: maps correlate {alike:.2f} with the teacher's", maps))
+                maps = student.explain(X_test[picked], target=target[picked])
+                rows.append((f"{arm} student (saliency correlation {scores[2]:.2f})", maps))
         print()
         if number == 0:
-            draw(options.picture, X_test, y_test, rows, "Which timesteps made each model decide?")
+            title = "Which timesteps made each model decide?"
+            draw(options.picture, X_test[picked], ("Gun", "Point"), rows, title)
     print(f"Picture: {options.picture}")
 
 
