@@ -150,7 +150,6 @@ def main():
     options = parser.parse_args()
     X, y = load_gunpoint(split="train", return_type="numpy3D")
     X_test, y_test = load_gunpoint(split="test", return_type="numpy3D")
-
     picked = [int(np.flatnonzero(y_test == label)[3]) for label in ("1", "2")]
 
     columns = [
