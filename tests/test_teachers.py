@@ -194,6 +194,23 @@ def test_decision_values_of_pairs_are_refused(toy):
     assert ask(SVC().fit(*toy), toy[0]).shape == (12, 3)
 
 
+def test_decision_values_may_carry_other_names_than_the_models(toy):
+    X, y = toy
+    ridge = RidgeClassifier().fit(X, y)
+    named = Teacher(ridge, classes=["a", "b", "c"])
+    np.testing.assert_array_equal(ask(named, X), ask(ridge, X))
+
+
+def test_support_vector_machines_that_break_ties_their_own_way_are_taken(toy):
+    class Tied(RidgeClassifier):
+        def predict(self, X):
+            labels = super().predict(X)
+            labels[0] = 2 - labels[0]  # one of twelve
+            return labels
+
+    assert ask(Tied().fit(*toy), toy[0]).shape == (12, 3)
+
+
 def test_columns_of_one_name_are_refused_and_unsorted_ones_sorted(toy):
     with pytest.raises(TeacherError, match="columns of the same name"):
         Teacher(lambda X: np.full((len(X), 2), 0.5), classes=[1, 1]).bind(toy[0])

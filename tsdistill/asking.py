@@ -21,6 +21,7 @@ SUM_TOLERANCE = 1e-3
 
 
 def way_in_layout(model, ndim):
+    """The way to ask a fitted model that takes series in 2-D or 3-D."""
     name = f"teacher {name_of(model)}"
     if isinstance(model, nn.Module):
         return Module(model, name, ndim)
@@ -41,6 +42,7 @@ def way_in_layout(model, ndim):
 
 
 def nothing_to_ask(model):
+    """The error for a model that offers no answers, to be raised by the caller."""
     return TeacherError(
         f"teacher {name_of(model)} has neither predict_proba nor decision_function; pass a "
         "classifier that has one, a torch module that gives logits, or a callable from X to "
@@ -74,8 +76,7 @@ class Probabilities:
 
     def logits(self, panel):
         raise TeacherError(
-            f"teacher {self.name} gives no gradients; use method='occlusion', which any teacher "
-            "can answer."
+            f"{self.name} gives no gradients; use method='occlusion', which any teacher can answer."
         )
 
 

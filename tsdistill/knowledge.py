@@ -67,7 +67,7 @@ def ask_perturbed(
     memory = check_memory(memory)
     recall = memory.cache(_answers_to_plan, ignore=["teacher", "device", "n_jobs", "verbose"])
     trial = None
-    if memory.location is not None:
+    if getattr(memory, "location", memory) is not None:
         # Models that fit their data perfectly agree on it: a few copies tell them apart.
         copies = _copies_of_plan(panel, plan.start, plan.donor, plan.width, plan.donors)
         some = copies[:: -(-len(copies) // TRIAL_QUESTIONS)]

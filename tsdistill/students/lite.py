@@ -20,7 +20,7 @@ class Lite(Student):
     kernel_sizes : tuple of int, default=(39, 19, 9)
         Odd lengths of the filters in stage 1, in timesteps.
     stride : int, default=2
-        Timesteps between the outputs of stage 1; 1 doubles the cost.
+        Timesteps between the outputs of stage 1; 1 doubles the arithmetic.
     dilation : int, default=4
         Of stage 3, in outputs of stage 1.
 
