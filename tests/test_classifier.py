@@ -14,6 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
 from sktime.classification.interval_based import TimeSeriesForestClassifier
 
 from tests.conftest import bump_teacher
@@ -299,6 +300,48 @@ def test_settings_reach_what_they_set(toy, quick, tmp_path, monkeypatch):
     assert steps == [3]
     assert workers[0]["n_jobs"] == 2 and workers[0]["memory"] == str(tmp_path)
     assert any(tmp_path.rglob("*.pkl"))
+
+
+def test_temperature_and_measure_reach_the_saliency_term(toy, quick):
+    def first_epoch(**settings):
+        return quick(saliency_weight=1e-9, max_epochs=1, **settings).fit(*toy).history_[0]
+
+    values = {
+        (measure, tau): first_epoch(saliency=measure, temperature=tau)["saliency"]
+        for measure in ("logit_change", "class", "sum")
+        for tau in (1.0, 8.0)
+    }
+    assert values["logit_change", 1.0] == pytest.approx(values["logit_change", 8.0], rel=1e-3)
+    assert values["class", 1.0] != pytest.approx(values["class", 8.0], rel=1e-2)
+    assert values["sum", 1.0] != pytest.approx(values["sum", 8.0], rel=1e-2)
+    assert values["class", 8.0] != pytest.approx(values["sum", 8.0], rel=1e-2)
+
+
+@pytest.mark.parametrize(("donors", "measured_with"), [("opposing", 1), ("mean", 8)])
+def test_saliency_fidelity_uses_fills_that_were_not_trained_on(
+    toy, quick, monkeypatch, donors, measured_with
+):
+    student = quick(donors=donors).fit(*toy)
+    used = []
+    occlusion = classifier.explainers.occlusion
+    monkeypatch.setattr(
+        classifier.explainers,
+        "occlusion",
+        lambda *a, **k: used.append(a[4].shape[1]) or occlusion(*a, **k),
+    )
+    student.fidelity_score(toy[0], metric="saliency")
+    assert used == [measured_with] * 2
+
+
+def test_gradients_are_clipped(toy, quick):
+    norms = []
+
+    class Watch(Callback):
+        def on_grad_computed(self, net, named_parameters, **kwargs):
+            norms.append(sum(float(p.grad.norm()) ** 2 for _, p in named_parameters) ** 0.5)
+
+    quick(callbacks=[Watch()], saliency_weight=1000.0, max_epochs=5).fit(*toy)
+    assert max(norms) == pytest.approx(1, abs=1e-3)
 
 
 def test_hard_teacher_is_warned_of_in_fit(toy, quick):
