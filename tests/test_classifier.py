@@ -18,7 +18,7 @@ from skorch.callbacks import Callback
 from sktime.classification.interval_based import TimeSeriesForestClassifier
 
 from tests.conftest import bump_teacher
-from tsdistill import SaliencyDistilledClassifier, Teacher, classifier
+from tsdistill import SaliencyDistilledClassifier, Teacher, classifier, distillation
 from tsdistill.exceptions import HardTeacherWarning
 from tsdistill.fidelity import fidelity_scorer
 from tsdistill.knowledge import ask_perturbed
@@ -286,19 +286,19 @@ def test_settings_reach_what_they_set(toy, quick, tmp_path, monkeypatch):
     X, y = toy
     plans, steps, workers = [], [], []
     monkeypatch.setattr(
-        classifier, "draw_plan", lambda *a, **k: plans.append(k) or draw_plan(*a, **k)
+        distillation, "draw_plan", lambda *a, **k: plans.append(k) or draw_plan(*a, **k)
     )
     monkeypatch.setattr(
         classifier, "take_steps", lambda net, m: steps.append(m) or take_steps(net, m)
     )
     monkeypatch.setattr(
-        classifier, "ask_perturbed", lambda *a, **k: workers.append(k) or ask_perturbed(*a, **k)
+        distillation, "ask_perturbed", lambda *a, **k: workers.append(k) or ask_perturbed(*a, **k)
     )
     quick(donors="noise", windows_per_step=3, n_windows=7, window_size=0.25, n_jobs=2,
           memory=str(tmp_path)).fit(X, y)  # fmt: skip
     assert (plans[0]["donors"], plans[0]["n_windows"], plans[0]["width"]) == ("noise", 7, 5)
     assert steps == [3]
-    assert workers[0]["n_jobs"] == 2 and workers[0]["memory"] == str(tmp_path)
+    assert workers[0]["n_jobs"] == 2 and workers[0]["memory"].location == str(tmp_path)
     assert any(tmp_path.rglob("*.pkl"))
 
 

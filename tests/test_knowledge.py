@@ -29,8 +29,7 @@ def asked(toy):
 
 def test_answers_to_windows_equal_a_slow_loop(asked):
     teacher, panel, plan = asked
-    clean = ask(teacher, panel)
-    perturbed = ask_perturbed(teacher, panel, plan, clean)
+    perturbed = ask_perturbed(teacher, panel, plan)
     assert perturbed.shape == (12, 5, 3)
     for i in range(12):
         for m in range(5):
@@ -42,10 +41,10 @@ def test_answers_to_windows_equal_a_slow_loop(asked):
 
 def test_answers_do_not_depend_on_workers_or_slices(asked, monkeypatch):
     teacher, panel, plan = asked
-    expected = ask_perturbed(teacher, panel, plan, ask(teacher, panel))
+    expected = ask_perturbed(teacher, panel, plan)
     monkeypatch.setattr(knowledge, "SERIES_A_QUESTION", 7)
     for n_jobs in (None, 2):
-        answers = ask_perturbed(teacher, panel, plan, ask(teacher, panel), n_jobs=n_jobs)
+        answers = ask_perturbed(teacher, panel, plan, n_jobs=n_jobs)
         np.testing.assert_array_equal(answers, expected)
 
 
@@ -63,7 +62,7 @@ def test_every_copy_is_asked_about_once_and_in_bounded_slices(toy):
         panel, np.tile(y, 10), width=4, n_windows=9, donors="any", rng=np.random.default_rng(0)
     )
     sizes.clear()
-    ask_perturbed(bound, panel, plan, np.zeros((120, 3)))
+    ask_perturbed(bound, panel, plan)
     assert sum(sizes) == 120 * 9
     assert max(sizes) <= knowledge.SERIES_A_QUESTION
 
@@ -76,34 +75,6 @@ def many(toy):
     return panel, draw_plan(panel, toy[1], width=4, n_windows=40, donors="opposing", rng=rng)
 
 
-def test_cached_windows_are_not_asked_about_again(toy, many, tmp_path):
-    panel, plan = many
-    torch.manual_seed(0)
-    module = Lite().build(1, 20, 3)
-    asked = []
-    module.register_forward_hook(lambda _, inputs, __: asked.append(len(inputs[0])))
-    teacher = as_teacher(module).bind(toy[0])
-    clean = ask(teacher, panel)
-    first = ask_perturbed(teacher, panel, plan, clean, memory=str(tmp_path))
-    asked.clear()
-    second = ask_perturbed(teacher, panel, plan, clean, memory=str(tmp_path))
-    np.testing.assert_array_equal(first, second)
-    assert sum(asked) <= knowledge.TRIAL_QUESTIONS
-
-
-def test_cache_tells_teachers_apart_that_agree_on_the_series(toy, many, tmp_path):
-    X, y = toy
-    panel, plan = many
-    answers = []
-    for model in (DecisionTreeClassifier(random_state=0), KNeighborsClassifier(1)):
-        teacher = as_teacher(model.fit(X, y)).bind(X)
-        clean = ask(teacher, panel)
-        answers.append((clean, ask_perturbed(teacher, panel, plan, clean, memory=str(tmp_path))))
-        np.testing.assert_array_equal(answers[-1][1], ask_perturbed(teacher, panel, plan, clean))
-    np.testing.assert_array_equal(answers[0][0], answers[1][0])
-    assert (answers[0][1] != answers[1][1]).any()
-
-
 def test_a_teacher_that_fails_on_copies_is_named(toy, many):
     panel, plan = many
 
@@ -113,7 +84,7 @@ def test_a_teacher_that_fails_on_copies_is_named(toy, many):
         return np.full((len(X), 3), 1 / 3)
 
     with pytest.raises(TeacherError, match=r"Teacher\(teacher\) failed .*KeyError: 'boom'"):
-        ask_perturbed(as_teacher(teacher).bind(toy[0]), panel, plan, np.zeros((12, 3)))
+        ask_perturbed(as_teacher(teacher).bind(toy[0]), panel, plan)
 
 
 def test_progress_bar_only_when_verbose(asked, capsys):

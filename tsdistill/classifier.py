@@ -1,6 +1,6 @@
 """SaliencyDistilledClassifier: the estimator that wires the rooms together."""
 
-import copy
+import dataclasses
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -9,27 +9,35 @@ from torch import nn
 
 from tsdistill import explainers, fidelity
 from tsdistill.asking import as_tensor
+from tsdistill.distillation import Lesson
 from tsdistill.exceptions import PanelError, ParameterError, TeacherError
-from tsdistill.knowledge import Knowledge, ask, ask_perturbed, warn_if_hard
+from tsdistill.knowledge import ask, warn_if_hard
+from tsdistill.memory import as_memory
 from tsdistill.panels import (
     as_panel,
     check_resolution,
     check_sample_weight,
-    check_two_classes,
     encode_labels,
-    held_out_rows,
     target_columns,
     validate_series,
+    weigh_classes,
 )
+from tsdistill.parameters import HoldsTeacher
 from tsdistill.randomness import global_states_kept, seed_sequence
 from tsdistill.settings import check_settings, n_windows_of, net_settings, objectives_of
-from tsdistill.students.nets import as_net, check_outputs, learn_standardisation
-from tsdistill.teachers import Teacher, as_teacher, clone_teacher
-from tsdistill.training import DistillationLoss, DistillationSet, take_steps, train
-from tsdistill.windows import draw_plan, stand_in_donors, window_width
+from tsdistill.students.nets import as_net, check_outputs, learn_standardisation, load_weights
+from tsdistill.teachers import Teacher, as_teacher
+from tsdistill.training import (
+    DistillationLoss,
+    DistillationSet,
+    joined_history,
+    take_steps,
+    train,
+)
+from tsdistill.windows import stand_in_donors, window_width
 
 
-class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
+class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
     """A small network that gives a teacher's answers for the teacher's reasons.
 
     ``fit`` asks the teacher once about the training series and about copies of them in which
@@ -98,8 +106,20 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         Share of the series, of each class, on which the student is not trained; the weights of
         the epoch with the lowest loss on them are kept. They still serve as donors and in the
         standardisation. None trains on all series and keeps the last weights.
-    memory : None, str or joblib.Memory, default=None
-        Where the teacher's answers to windows are kept between fits.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class in every term of the loss, by label; times ``sample_weight``.
+        "balanced" weighs classes by the inverse of how often they occur. A series without a
+        label has the class that the teacher gives it.
+    warm_start : bool, default=False
+        Whether a second ``fit`` goes on with the student of the first, for ``max_epochs`` more
+        and through one more cycle of the learning rate. With the same series, labels, teacher
+        and probing the teacher is not asked again, and the windows and the held-out series are
+        the same; settings of the loss and of training may differ. The series and the teacher's
+        answers are kept in the estimator for that.
+    memory : None, str, path or joblib.Memory, default=None
+        Where the teacher's answers are kept between fits, scores, candidates of a search and
+        processes. Windows are drawn from ``random_state``: without an int none comes twice. A
+        teacher is known again by its answers to at most 64 questions, which every fit asks.
     n_jobs : int, default=None
         joblib workers among which a black-box teacher's questions are spread. Answers, and
         so the student, do not depend on it. Torch teachers are asked in this process.
@@ -171,6 +191,8 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         device="cpu",
         callbacks=None,
         validation_fraction=None,
+        class_weight=None,
+        warm_start=False,
         memory=None,
         n_jobs=None,
         random_state=None,
@@ -194,6 +216,8 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         self.device = device
         self.callbacks = callbacks
         self.validation_fraction = validation_fraction
+        self.class_weight = class_weight
+        self.warm_start = warm_start
         self.memory = memory
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -210,7 +234,8 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_instances,), default=None
             Labels, of any kind. Without them a fitted teacher labels the series.
         sample_weight : array-like of shape (n_instances,), default=None
-            Weight of each series in every term of the loss.
+            Weight of each series in every term of the loss, 0 or more; 2 counts as two equal
+            series. An unfitted teacher whose ``fit`` takes weights gets them too.
         X_unlabelled : array-like, shaped as X, default=None
             Further series, which only the teacher labels.
 
@@ -241,7 +266,56 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
 
     def _fit(self, X, y, sample_weight, X_unlabelled, objectives, seeds):
         rng = np.random.default_rng(seeds[1])
-        teacher = as_teacher(self.teacher)
+        goes_on = self.warm_start and hasattr(self, "student_")
+        previous = self.student_ if goes_on else None
+        lesson, weight = self._read(X, y, sample_weight, X_unlabelled, goes_on, seeds[2])
+        self.teacher_, self.classes_ = lesson.teacher, lesson.teacher.classes_
+        n_classes = len(self.classes_)
+        shape = (self.n_channels_in_, self.n_timepoints_in_, n_classes)
+        net = as_net(self.student, *shape, **net_settings(self, len(lesson.panel)))
+        final = clone(net)
+        net = take_steps(net, self.windows_per_step).initialize()
+        gives_proba = check_outputs(net, as_tensor(lesson.panel), n_classes)
+        if not gives_proba:  # whatever the net's criterion, the student now gives logits
+            if not isinstance(net.criterion_, nn.CrossEntropyLoss):
+                final.set_params(criterion=nn.CrossEntropyLoss)
+            final.set_params(predict_nonlinearity="auto")
+        if previous is not None:
+            load_weights(net.module_, previous.module_)
+
+        asked = {"device": net.device, "n_jobs": self.n_jobs, "verbose": self.verbose}
+        asked["memory"] = as_memory(self.memory)
+        lesson.ask(**asked)
+        weight = weigh_classes(weight, self.class_weight, self.classes_, lesson.groups)
+        with_copies = any(objective.needs_copies for objective in objectives)
+        if with_copies:
+            n_windows = n_windows_of(self, len(lesson.panel))
+            lesson.ask_about_windows(self._width, n_windows, self.donors, rng, **asked)
+        knowledge = lesson.knowledge(with_copies)
+        warn_if_hard(self.teacher_, knowledge)
+        lesson.choose_background(rng)
+        self._background, self._background_groups = lesson.background
+        self._fill = stand_in_donors(lesson.panel, "mean")
+        self._trained_on_fills = with_copies and self.donors in ("mean", "zero")
+
+        learn_standardisation(net.module_, as_tensor(lesson.panel))
+        plan = lesson.plan if with_copies else None
+        train(
+            net,
+            DistillationSet(lesson.panel, lesson.groups, weight, knowledge, plan, net.device),
+            DistillationLoss(objectives, gives_proba),
+            validation_rows=lesson.held_out(self.validation_fraction, rng),
+            bar=self.verbose > 0,
+        )
+        self.student_ = final.initialize()
+        load_weights(self.student_.module_, net.module_)
+        self.student_.module_.eval()
+        self.student_.history, self.history_ = joined_history(previous, net)
+        self._lesson = lesson if self.warm_start else None
+
+    def _read(self, X, y, sample_weight, X_unlabelled, goes_on, seed):
+        """Validate what fit was given, and fit or bind the teacher: a lesson, and weights."""
+        teacher, labels, classes = as_teacher(self.teacher), None, None
         if y is None and not teacher.is_fitted:
             raise TeacherError(
                 "This SaliencyDistilledClassifier estimator requires y to be passed, but the "
@@ -249,10 +323,11 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
                 "a fitted teacher."
             )
         if y is None:
-            X = validate_series(self, X, reset=True)
+            X = validate_series(self, X, reset=not goes_on)
         else:
-            X, y = validate_series(self, X, y, reset=True)
-        self._width = width = window_width(self.window_size, self.n_timepoints_in_)
+            X, y = validate_series(self, X, y, reset=not goes_on)
+            classes, labels = encode_labels(y)
+        self._width = window_width(self.window_size, self.n_timepoints_in_)
         weight = check_sample_weight(sample_weight, len(X))
         panel = as_panel(X)
         check_resolution(X, panel)
@@ -260,91 +335,27 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
             X_unlabelled = self._unlabelled_panel(X_unlabelled)
             panel = np.concatenate([panel, X_unlabelled])
             weight = np.concatenate([weight, np.ones(len(X_unlabelled), dtype=np.float32)])
-        if y is None:
-            self.teacher_ = teacher.bind(X)
-            self.classes_ = self.teacher_.classes_
-        else:
-            self.classes_, labels = encode_labels(y)
-            if not teacher.is_fitted:
-                teacher = teacher.fit(X, y, np.random.RandomState(seeds[2]))
-            self.teacher_ = teacher.bind(X, self.classes_)
-        n_classes = len(self.classes_)
-        shape = (self.n_channels_in_, self.n_timepoints_in_, n_classes)
-        net = as_net(self.student, *shape, **net_settings(self, len(panel)))
-        final = clone(net)
-        net = take_steps(net, self.windows_per_step).initialize()
-        gives_proba = check_outputs(net, as_tensor(panel), n_classes)
-        if not gives_proba:  # whatever the net's criterion, the student now gives logits
-            if not isinstance(net.criterion_, nn.CrossEntropyLoss):
-                final.set_params(criterion=nn.CrossEntropyLoss)
-            final.set_params(predict_nonlinearity="auto")
-
-        asked = {"device": net.device, "n_jobs": self.n_jobs, "verbose": self.verbose}
-        clean = ask(self.teacher_, panel, title="teacher: series", **asked)
-        groups = clean.argmax(axis=1)
-        if y is None:
-            check_two_classes(self.classes_[np.unique(groups)], "the teacher's answers hold")
-        else:
-            groups[: len(labels)] = labels
-        plan = perturbed = None
-        if any(objective.needs_copies for objective in objectives):
-            plan = draw_plan(
-                panel,
-                self.classes_[groups],
-                width=width,
-                n_windows=n_windows_of(self, len(panel)),
-                donors=self.donors,
-                rng=rng,
+        if goes_on and self._lesson and self._lesson.is_about(self.teacher, classes, panel, labels):
+            return dataclasses.replace(self._lesson), weight
+        if not teacher.is_fitted:
+            given = sample_weight
+            if given is not None:  # as they are: some models heed their scale
+                given = np.array(np.broadcast_to(given, len(X)), dtype=np.float64)
+            teacher = teacher.fit(X, y, np.random.RandomState(seed), given)
+        teacher = teacher.bind(X, classes, labels)
+        if goes_on and not np.array_equal(teacher.classes_, self.classes_):
+            raise ParameterError(
+                f"warm_start=True goes on with a student of classes {self.classes_.tolist()}, but "
+                f"these series have {teacher.classes_.tolist()}; pass series of the same classes, "
+                "or warm_start=False."
             )
-            perturbed = ask_perturbed(
-                self.teacher_, panel, plan, clean, memory=self.memory, **asked
-            )
-        knowledge = Knowledge(clean, perturbed)
-        warn_if_hard(self.teacher_, knowledge)
-        kept = explainers.background(panel, groups, n_classes, rng)
-        self._background, self._background_groups = kept
-        self._fill = stand_in_donors(panel, "mean")
-        self._trained_on_fills = plan is not None and self.donors in ("mean", "zero")
-
-        learn_standardisation(net.module_, as_tensor(panel))
-        data = DistillationSet(panel, groups, weight, knowledge, plan, net.device)
-        self.history_ = train(
-            net,
-            data,
-            DistillationLoss(objectives, gives_proba),
-            validation_rows=held_out_rows(groups, self.validation_fraction, rng),
-            bar=self.verbose > 0,
-        )
-        self.student_ = final.initialize()
-        self.student_.module_.load_state_dict(net.module_.state_dict())
-        self.student_.module_.eval()
-        self.student_.history = net.history
+        return Lesson(self.teacher, teacher, panel, labels), weight
 
     def _unlabelled_panel(self, X_unlabelled):
         try:
             return as_panel(validate_series(self, X_unlabelled, reset=False))
         except ValueError as error:
             raise PanelError(f"X_unlabelled does not fit X: {error}") from error
-
-    def __sklearn_clone__(self):
-        parameters = {
-            name: clone_teacher(value) if name == "teacher" else clone(value, safe=False)
-            for name, value in self.get_params(deep=False).items()
-        }
-        cloned = type(self)(**parameters)
-        if hasattr(self, "_metadata_request"):
-            cloned._metadata_request = copy.deepcopy(self._metadata_request)
-        return cloned
-
-    def get_params(self, deep=True):
-        """Parameters by name; with deep also those of student and of an unfitted teacher."""
-        parameters = super().get_params(deep=False)
-        for name, value in list(parameters.items()):
-            fitted = name == "teacher" and Teacher(value).is_fitted
-            if deep and hasattr(value, "get_params") and not isinstance(value, type) and not fitted:
-                inner = value.get_params(deep=True)
-                parameters.update((f"{name}__{key}", item) for key, item in inner.items())
-        return parameters
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -361,7 +372,8 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
 
     def _log_proba(self, model, panel):
         n_jobs = None if model.differentiable else self.n_jobs
-        return ask(model, panel, device=self.student_.device, n_jobs=n_jobs)
+        memory = as_memory(self.memory)
+        return ask(model, panel, device=self.student_.device, n_jobs=n_jobs, memory=memory)
 
     def predict_proba(self, X):
         """Probabilities of the classes, in the order of ``classes_``.
@@ -376,6 +388,37 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         """
         panel = self._panel(X)
         return np.exp(self._log_proba(self._student_model, panel))
+
+    def predict_log_proba(self, X):
+        """Log-probabilities of the classes, in the order of ``classes_``.
+
+        Parameters
+        ----------
+        X : array-like, of the number of axes, channels and timepoints of ``fit``
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_instances, n_classes), float32
+        """
+        return self._log_proba(self._student_model, self._panel(X))
+
+    def decision_function(self, X):
+        """The student's centred logits, in which ``explain`` counts too.
+
+        Parameters
+        ----------
+        X : array-like, of the number of axes, channels and timepoints of ``fit``
+
+        Returns
+        -------
+        decision : ndarray of shape (n_instances, n_classes), float32
+            ``z_k - mean_k z``. Of two classes scikit-learn's convention is kept: shape
+            (n_instances,), the log-odds ``z_1 - z_0`` of the second.
+        """
+        log_proba = self.predict_log_proba(X)
+        if len(self.classes_) == 2:
+            return log_proba[:, 1] - log_proba[:, 0]
+        return log_proba - log_proba.mean(axis=1, keepdims=True)
 
     def predict(self, X):
         """Labels of the series.
@@ -439,7 +482,7 @@ class SaliencyDistilledClassifier(ClassifierMixin, BaseEstimator):
         return explainers.occlusion(
             model, panel, columns, donors, donor_rows, self._width,
             per_channel=per_channel, device=self.student_.device, n_jobs=self.n_jobs,
-            verbose=self.verbose,
+            memory=as_memory(self.memory), verbose=self.verbose,
         )  # fmt: skip
 
     def fidelity_score(self, X, *, metric="agreement"):

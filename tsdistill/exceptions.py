@@ -32,3 +32,7 @@ class TrainingError(TsdistillError, RuntimeError):
 
 class HardTeacherWarning(UserWarning):
     """The teacher only ever answers 0 or 1, so its answers carry no soft targets."""
+
+
+class CacheWarning(UserWarning):
+    """Answers kept by ``memory`` are damaged or of another version, and are asked for anew."""

@@ -23,7 +23,7 @@ DONORS_A_TARGET = 8
 
 def occlusion(
     model, panel, target, donors, donor_rows, width, *,
-    per_channel=False, device="cpu", n_jobs=None, verbose=0,
+    per_channel=False, device="cpu", n_jobs=None, memory=None, verbose=0,
 ):  # fmt: skip
     """Map of what is lost when a window is replaced by the same window of donors.
 
@@ -48,6 +48,8 @@ def occlusion(
         Replace one channel at a time.
     device, n_jobs, verbose
         As in :class:`~tsdistill.SaliencyDistilledClassifier`.
+    memory : joblib.Memory, default=None
+        As in :func:`tsdistill.knowledge.ask`.
 
     Returns
     -------
@@ -57,7 +59,8 @@ def occlusion(
     n_instances, n_channels, n_timepoints = panel.shape
     starts = sliding_starts(n_timepoints, width)
     grid = (n_channels if per_channel else 1, len(starts), donor_rows.shape[1])
-    asked = {"device": device, "n_jobs": n_jobs, "verbose": verbose, "title": "occlusion"}
+    asked = {"device": device, "n_jobs": n_jobs, "memory": memory, "verbose": verbose}
+    asked["title"] = "occlusion"
     maps = np.empty((n_instances, grid[0], n_timepoints), dtype=np.float32)
     block = max(1, COPIES_A_BLOCK // np.prod(grid))
     with model.on_device(device):

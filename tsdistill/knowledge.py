@@ -5,18 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
-from sklearn.utils.validation import check_memory
 from tqdm.auto import tqdm
 
 from tsdistill.asking import PROBABILITY_FLOOR, as_tensor
 from tsdistill.exceptions import HardTeacherWarning, TeacherError, TsdistillError
+from tsdistill.memory import probes, recall
 from tsdistill.windows import replace_windows
 
 SERIES_A_QUESTION = 256
 BYTES_A_QUESTION = 16 * 2**20
 QUESTIONS_A_TASK = 16
 TASKS_A_WORKER = 4
-TRIAL_QUESTIONS = 64
 
 
 @dataclass(frozen=True)
@@ -33,63 +32,55 @@ class Knowledge:
     clean: np.ndarray
     perturbed: np.ndarray | None = None
 
-    def mean_change(self):
-        """Mean absolute change of the centred logits over all windows, a float32 scalar."""
-        total = 0.0
-        for clean, perturbed in zip(self.clean, self.perturbed, strict=True):
+    def mean_change(self, sample_weight):
+        """Mean absolute change of the centred logits over all windows, a float32 scalar.
+
+        Parameters
+        ----------
+        sample_weight : ndarray of shape (n_instances,), not all 0
+        """
+        sizes = np.empty(len(self.clean))
+        for i, (clean, perturbed) in enumerate(zip(self.clean, self.perturbed, strict=True)):
             change = clean - perturbed
-            total += np.abs(change - change.mean(axis=-1, keepdims=True)).mean(dtype=np.float64)
-        return np.float32(total / len(self.clean))
+            sizes[i] = np.abs(change - change.mean(axis=-1, keepdims=True)).mean(dtype=np.float64)
+        return np.float32(np.average(sizes, weights=sample_weight))
 
 
-def ask_perturbed(
-    teacher, panel, plan, clean, *, device="cpu", n_jobs=None, memory=None, verbose=0
-):
-    """Ask about every perturbed copy of a plan, or recall it from a cache.
+def recognise(teacher, panel, memory, device="cpu"):
+    """Take a bound teacher's fingerprint, so that its answers can be kept and found again.
+
+    Parameters
+    ----------
+    teacher : bound Teacher
+        Gets the attribute ``fingerprint``; None where there is no memory.
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+    memory : joblib.Memory or None
+    device : str or torch.device, default="cpu"
+    """
+    teacher.fingerprint = None
+    if memory is not None:
+        teacher.fingerprint = ask(teacher, probes(panel), device=device)
+
+
+def ask_perturbed(teacher, panel, plan, **asked):
+    """Ask about every perturbed copy of a plan.
 
     Parameters
     ----------
     teacher : bound Teacher
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
     plan : WindowPlan
-    clean : ndarray of shape (n_instances, n_classes)
-        The teacher's answers to panel: with the panel, the plan and the answers to a few
-        copies they are the cache's key, since a torch module has no hash that another process
-        would find again.
-    memory : None, str or joblib.Memory
-    device, n_jobs, verbose
-        As in :class:`~tsdistill.SaliencyDistilledClassifier`.
+    **asked
+        As in :func:`ask`.
 
     Returns
     -------
     perturbed : ndarray of shape (n_instances, n_windows, n_classes), float32
     """
-    memory = check_memory(memory)
-    recall = memory.cache(_answers_to_plan, ignore=["teacher", "device", "n_jobs", "verbose"])
-    trial = None
-    if getattr(memory, "location", memory) is not None:
-        # Models that fit their data perfectly agree on it: a few copies tell them apart.
-        copies = _copies_of_plan(panel, plan.start, plan.donor, plan.width, plan.donors)
-        some = copies[:: -(-len(copies) // TRIAL_QUESTIONS)]
-        trial = ask(teacher, some, device=device)
-    return recall(
-        panel, plan.start, plan.donor, plan.width, plan.donors, clean,
-        trial, teacher=teacher, device=device, n_jobs=n_jobs, verbose=verbose,
-    )  # fmt: skip
-
-
-def _answers_to_plan(
-    panel, start, donor, width, donors, clean, trial, *, teacher, device, n_jobs, verbose
-):
-    copies = _copies_of_plan(panel, start, donor, width, donors)
-    flat = ask(teacher, copies, device=device, n_jobs=n_jobs, verbose=verbose,
-               title="teacher: windows")  # fmt: skip
-    return flat.reshape(*start.shape, clean.shape[1])
-
-
-def _copies_of_plan(panel, start, donor, width, donors):
-    row = np.repeat(np.arange(len(panel)), start.shape[1])
-    return Copies(panel, donors, row, donor.ravel(), start.ravel(), width)
+    row = np.repeat(np.arange(len(panel)), plan.start.shape[1])
+    copies = Copies(panel, plan.donors, row, plan.donor.ravel(), plan.start.ravel(), plan.width)
+    flat = ask(teacher, copies, title="teacher: windows", **asked)
+    return flat.reshape(*plan.start.shape, flat.shape[1])
 
 
 @dataclass(frozen=True)
@@ -128,7 +119,7 @@ class Copies:
         ).numpy()
 
 
-def ask(teacher, questions, *, device="cpu", n_jobs=None, verbose=0, title="teacher"):
+def ask(teacher, questions, *, device="cpu", n_jobs=None, memory=None, verbose=0, title="teacher"):
     """Ask about series in slices of bounded size.
 
     Slices are the same whatever ``n_jobs`` is, and so are the answers. Models made of torch
@@ -140,6 +131,8 @@ def ask(teacher, questions, *, device="cpu", n_jobs=None, verbose=0, title="teac
     questions : ndarray of shape (n_questions, n_channels, n_timepoints), or Copies
     device : str or torch.device, default="cpu"
     n_jobs : int, default=None
+    memory : joblib.Memory, default=None
+        Recalls what a teacher that was recognised has answered before.
     verbose : int, default=0
         Above 0: a progress bar, named ``title``.
 
@@ -147,6 +140,12 @@ def ask(teacher, questions, *, device="cpu", n_jobs=None, verbose=0, title="teac
     -------
     log_proba : ndarray of shape (n_questions, n_classes), float32
     """
+    if memory is not None and teacher.fingerprint is not None:
+        return recall(
+            memory, teacher.fingerprint, questions,
+            lambda: ask(teacher, questions, device=device, n_jobs=n_jobs, verbose=verbose,
+                        title=title),
+        )  # fmt: skip
     size = max(1, min(SERIES_A_QUESTION, BYTES_A_QUESTION // questions[0:1].nbytes))
     parts = [slice(a, min(a + size, len(questions))) for a in range(0, len(questions), size)]
     bar = {"total": len(parts), "desc": title, "disable": not verbose, "leave": False}

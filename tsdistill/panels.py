@@ -4,6 +4,8 @@ A panel is a float32 array of shape ``(n_instances, n_channels, n_timepoints)``.
 Users may also pass 2-D arrays ``(n_instances, n_timepoints)`` of univariate series.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
@@ -318,3 +320,47 @@ def check_sample_weight(sample_weight, n_instances):
         )
     weights = weights / weights.max()
     return (weights / weights.mean()).astype(np.float32)
+
+
+def weigh_classes(sample_weight, class_weight, classes, groups):
+    """Multiply weights of series by those of their classes, and scale them to mean 1.
+
+    Parameters
+    ----------
+    sample_weight : ndarray of shape (n_instances,), float32
+    class_weight : dict from label to weight, "balanced" or None
+    classes : ndarray of shape (n_classes,)
+    groups : ndarray of shape (n_instances,), int64
+        The class of each series, as a position in classes.
+
+    Returns
+    -------
+    sample_weight : ndarray of shape (n_instances,), float32
+
+    Raises
+    ------
+    ParameterError
+        If class_weight is none of these, names an unknown label or has a bad weight.
+    """
+    if class_weight is None:
+        return sample_weight
+    if isinstance(class_weight, Mapping):
+        _, unknown = label_positions(list(class_weight), classes)
+        if unknown:
+            raise ParameterError(
+                f"class_weight names {unknown}, but the classes are {classes.tolist()}."
+            )
+    elif not (isinstance(class_weight, str) and class_weight == "balanced"):
+        raise ParameterError(
+            f"class_weight={class_weight!r}; expected None, 'balanced' or a dict from label to "
+            "weight."
+        )
+    if isinstance(class_weight, Mapping):
+        of_class = np.array([class_weight.get(label, 1.0) for label in classes.tolist()], float)
+    else:
+        count = np.bincount(groups, weights=sample_weight, minlength=len(classes))
+        of_class = count.sum() / np.maximum(count, np.finfo(np.float32).tiny) / len(classes)
+    try:
+        return check_sample_weight(sample_weight * of_class[groups], len(groups))
+    except PanelError as error:
+        raise ParameterError(f"class_weight={class_weight!r}: {error}") from error

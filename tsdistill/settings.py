@@ -6,10 +6,10 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_memory
 from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 
 from tsdistill.exceptions import ParameterError
+from tsdistill.memory import as_memory
 from tsdistill.objectives import Label, Objective, SoftTargets, TemporalSaliency
 from tsdistill.objectives.base import check_positive
 from tsdistill.windows import DONORS
@@ -51,12 +51,9 @@ def check_settings(estimator):
     n_jobs = estimator.n_jobs
     if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
         raise ParameterError(f"n_jobs={n_jobs!r}; expected None or a whole number other than 0.")
-    try:
-        check_memory(estimator.memory)
-    except ValueError as error:
-        raise ParameterError(
-            f"memory={estimator.memory!r}; expected None, a path or a joblib.Memory."
-        ) from error
+    as_memory(estimator.memory)
+    if not isinstance(estimator.warm_start, (bool, np.bool_)):
+        raise ParameterError(f"warm_start={estimator.warm_start!r}; expected True or False.")
     try:
         check_random_state(estimator.random_state)
     except ValueError as error:

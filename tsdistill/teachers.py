@@ -12,6 +12,7 @@ import copy
 import numpy as np
 import torch
 from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
 from torch import nn
 
 from tsdistill.asking import DecisionValues, log_softmax, name_of, nothing_to_ask, way_in_layout
@@ -19,6 +20,7 @@ from tsdistill.exceptions import TeacherError
 from tsdistill.panels import in_layout, label_positions
 
 LEAST_AGREEMENT = 0.5
+SERIES_TO_BEAR_OUT = 64
 
 
 class Teacher:
@@ -43,6 +45,8 @@ class Teacher:
         Labels of the columns that :meth:`log_proba` gives. After :meth:`bind`.
     differentiable : bool
         Whether :meth:`logits` can be called and differentiated.
+    fingerprint : ndarray or None
+        Answers by which a bound teacher is known again, see :mod:`tsdistill.memory`.
 
     Notes
     -----
@@ -63,9 +67,14 @@ class Teacher:
     ['up', 'down']
     """
 
+    fingerprint = None
+
     def __init__(self, model, classes=None):
         self.model = model
         self.classes = classes
+
+    def __deepcopy__(self, memo):
+        return self if self.is_fitted else Teacher(copy.deepcopy(self.model, memo), self.classes)
 
     def __repr__(self):
         return f"Teacher({name_of(self.model)})"
@@ -78,13 +87,15 @@ class Teacher:
         """Whether the model can be asked as it is."""
         return _is_fitted(self.model)
 
-    def fit(self, X, y, random_state=None):
+    def fit(self, X, y, random_state=None, sample_weight=None):
         """Fit a clone of the model, and leave the model as it is.
 
         Parameters
         ----------
         X : ndarray in the user's shape
         y : ndarray of shape (n_instances,)
+        sample_weight : ndarray of shape (n_instances,), optional
+            Given to a model whose ``fit`` takes it.
         random_state : numpy.random.RandomState, optional
             Source for every ``random_state`` of the clone that is None.
 
@@ -93,9 +104,9 @@ class Teacher:
         teacher : Teacher
             A new one, around the fitted clone.
         """
-        return Teacher(_fit_clone(self.model, X, y, random_state), self.classes)
+        return Teacher(_fit_clone(self.model, X, y, random_state, sample_weight), self.classes)
 
-    def bind(self, X, classes=None):
+    def bind(self, X, classes=None, codes=None):
         """Find out how the model wants to be asked, and which of its columns are needed.
 
         Parameters
@@ -105,6 +116,9 @@ class Teacher:
             series of one channel, the other of 2-D and 3-D.
         classes : ndarray of shape (n_classes,), optional
             The labels to answer for, in this order. Default: all that the model knows, sorted.
+        codes : ndarray of shape (n_instances,), int64, optional
+            The class of each series of X, as a position in classes. Needed where classes are
+            numbers 0 .. n_classes - 1 that stand for the model's own.
 
         Returns
         -------
@@ -117,10 +131,15 @@ class Teacher:
             If the model cannot be asked, answers in the wrong shape, or lacks a class.
         """
         bound = copy.copy(self)
-        bound._way = _way_to_ask(self.model, X, self.classes, classes)
+        bound._way = _way_to_ask(self.model, X, self.classes, classes, codes)
         known = bound._way.classes
         bound.classes_ = np.unique(known) if classes is None else np.asarray(classes)
-        bound._columns = _columns_of(known, bound.classes_, self.model)
+        wanted = bound.classes_
+        if codes is not None and _are_codes(wanted, known):
+            decoded = np.unique(known)[wanted]
+            if _bears_out(bound._way, known, X, decoded[codes]):
+                wanted = decoded
+        bound._columns = _columns_of(known, wanted, self.model)
         if np.array_equal(bound._columns, np.arange(len(known))):
             bound._columns = None
         return bound
@@ -220,13 +239,13 @@ def clone_teacher(model):
     return clone(model, safe=False)
 
 
-def _way_to_ask(model, X, classes, wanted):
+def _way_to_ask(model, X, classes, wanted, codes):
     """Choose how to ask a fitted model, by asking it about two series."""
     if isinstance(model, (list, tuple)):
         if wanted is None and classes is None:
             wanted = as_teacher(model[0]).bind(X).classes_
         target = wanted if wanted is not None else np.asarray(classes)
-        return _Average([_member(m, classes).bind(X, target) for m in model])
+        return _Average([_member(m, classes).bind(X, target, codes) for m in model])
     _check_declared_shape(model, X)
     sample = np.array(X[:2], dtype=np.float32)
     panel = sample[:, np.newaxis] if sample.ndim == 2 else sample
@@ -253,6 +272,29 @@ def _way_to_ask(model, X, classes, wanted):
     if isinstance(way, DecisionValues):
         _check_decision_values(model, way, X[:16])
     return way
+
+
+def _are_codes(wanted, known):
+    """Whether labels are numbers that may stand for the model's own classes, in sorted order.
+
+    Meta-estimators (voting, stacking, cross-validated probabilities) encode labels so before
+    they fit their members, and a model that was fitted before knows the labels themselves.
+    """
+    return (
+        wanted.dtype.kind in "iu"
+        and wanted.min() >= 0
+        and wanted.max() < len(known)
+        and bool(label_positions(wanted, known)[1])
+    )
+
+
+def _bears_out(way, known, X, labels):
+    """Whether a model predicts the given labels for most of up to 64 series."""
+    some = np.unique(np.linspace(0, len(X) - 1, SERIES_TO_BEAR_OUT).round().astype(int))
+    panel = np.array(X[some], dtype=np.float32)
+    panel = panel[:, np.newaxis] if panel.ndim == 2 else panel
+    told = np.asarray(known)[way.log_proba(panel).argmax(axis=1)]
+    return np.mean(told == labels[some]) > LEAST_AGREEMENT
 
 
 def _check_decision_values(model, way, X):
@@ -318,12 +360,14 @@ def _is_fitted(model):
     return any(name.endswith("_") and not name.startswith("_") for name in vars(model))
 
 
-def _fit_clone(model, X, y, random_state):
+def _fit_clone(model, X, y, random_state, sample_weight):
     if isinstance(model, (list, tuple)):
         fitted = []
         for member in model:
             teacher = as_teacher(member)
-            fitted.append(teacher if teacher.is_fitted else teacher.fit(X, y, random_state))
+            if not teacher.is_fitted:
+                teacher = teacher.fit(X, y, random_state, sample_weight)
+            fitted.append(teacher)
         return fitted
     unfitted = clone(model)
     if random_state is not None and hasattr(unfitted, "get_params"):
@@ -334,8 +378,9 @@ def _fit_clone(model, X, y, random_state):
         }
         if seeds:
             unfitted.set_params(**seeds)
+    takes_weight = sample_weight is not None and has_fit_parameter(unfitted, "sample_weight")
     try:
-        unfitted.fit(X, y)
+        unfitted.fit(X, y, **({"sample_weight": sample_weight} if takes_weight else {}))
     except Exception as error:  # the model is the user's: anything can come out of it
         raise TeacherError(
             f"teacher {name_of(model)} is not fitted, and fitting it on X of shape {X.shape} "

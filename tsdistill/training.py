@@ -4,6 +4,7 @@ skorch's own loop trains the net; it is given an iterator whose inputs are the s
 step followed by their perturbed copies, and a criterion that adds up the objectives.
 """
 
+import copy
 import math
 
 import torch
@@ -44,7 +45,7 @@ class DistillationSet(Dataset):
         self.with_copies = plan is not None
         if self.with_copies:
             self.teacher_perturbed = put(knowledge.perturbed)
-            self.teacher_change = put(knowledge.mean_change())
+            self.teacher_change = put(knowledge.mean_change(sample_weight))
             self.start, self.donor = put(plan.start), put(plan.donor)
             self.donors = self.panel if plan.donors is panel else put(plan.donors)
             self.width = plan.width
@@ -250,11 +251,6 @@ def train(net, data, loss, *, validation_rows=None, bar=False):
     bar : bool, default=False
         Whether to show a progress bar over the epochs.
 
-    Returns
-    -------
-    history : list of dict
-        One an epoch: epoch, dur (seconds), train_loss, valid_loss where rows are held out,
-        and each term under its name, unweighted.
     """
     ours = [("record_terms", RecordTerms()), ("stop_on_bad_loss", StopOnBadLoss())]
     split, learning = None, data
@@ -278,7 +274,30 @@ def train(net, data, loss, *, validation_rows=None, bar=False):
     net.criterion_ = loss.to(net.device)
     net.partial_fit(learning)
     settle_batch_norm(net.module_, learning)
-    return [_epoch_row(row) for row in net.history]
+
+
+def joined_history(previous, net):
+    """History of a trained net after that of the net whose weights it started from.
+
+    Parameters
+    ----------
+    previous : trained skorch.NeuralNetClassifier or None
+    net : trained skorch.NeuralNetClassifier
+
+    Returns
+    -------
+    history : skorch.history.History
+        Epochs numbered through.
+    rows : list of dict
+        One an epoch: epoch, dur (seconds), train_loss, valid_loss where rows are held out,
+        and each term under its name, unweighted.
+    """
+    history = net.history
+    if previous is not None:
+        history = type(net.history)(copy.deepcopy([*previous.history, *net.history]))
+        for number, row in enumerate(history, start=1):
+            row["epoch"] = number
+    return history, [_epoch_row(row) for row in history]
 
 
 def _epoch_row(row):

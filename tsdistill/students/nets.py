@@ -140,3 +140,21 @@ def learn_standardisation(module, panel):
     for part in module.modules():
         if isinstance(part, Standardise) and not part.has_learnt:
             part.learn(panel)
+
+
+def load_weights(module, source):
+    """Give a module the weights and buffers of another of the same layers.
+
+    Raises
+    ------
+    StudentError
+        If the layers differ.
+    """
+    try:
+        module.load_state_dict(source.state_dict())
+    except RuntimeError as error:
+        raise StudentError(
+            f"warm_start=True goes on with the weights of the last fit, but student "
+            f"{type(module).__name__} now has other layers: {error}. Leave student as it was, or "
+            "set warm_start=False."
+        ) from error

@@ -1,0 +1,121 @@
+"""What one fit has to teach: the series, the teacher's answers, the windows it was asked about.
+
+A lesson depends on the series, the teacher and the probing alone, not on the student or the
+weights of the loss; so a fit with ``warm_start`` can go on with the lesson of the last.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tsdistill import explainers
+from tsdistill.knowledge import Knowledge, ask, ask_perturbed, recognise
+from tsdistill.panels import check_two_classes, held_out_rows
+from tsdistill.teachers import Teacher
+from tsdistill.windows import WindowPlan, draw_plan
+
+
+@dataclass
+class Lesson:
+    """Series, and what the teacher says about them.
+
+    Attributes
+    ----------
+    source : object
+        The ``teacher`` parameter of the estimator, to tell whether it is still the same.
+    teacher : Teacher
+        Fitted and bound.
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+        Labelled series first, then unlabelled ones.
+    labels : ndarray of shape (n_labelled,), int64, or None
+        Positions in the teacher's ``classes_``; None where the teacher labels all.
+    clean : ndarray of shape (n_instances, n_classes), float32, or None
+        The teacher's log-probabilities, once asked.
+    groups : ndarray of shape (n_instances,), int64, or None
+        The class of each series: its label, or else the teacher's answer.
+    probing : tuple or None
+        Width, number of windows and kind of donors of the plan.
+    plan : WindowPlan or None
+    perturbed : ndarray of shape (n_instances, n_windows, n_classes), float32, or None
+        The teacher's log-probabilities for the copies of the plan.
+    background : tuple of two ndarrays
+        See :func:`tsdistill.explainers.background`.
+    """
+
+    source: object
+    teacher: Teacher
+    panel: np.ndarray
+    labels: np.ndarray | None
+    clean: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    probing: tuple | None = None
+    plan: WindowPlan | None = None
+    perturbed: np.ndarray | None = None
+    background: tuple | None = None
+    _held_out: dict = field(default_factory=dict)
+
+    def is_about(self, source, classes, panel, labels):
+        """Whether a fit with these would draw up the same lesson, but for the probing."""
+        if source is not self.source or not np.array_equal(panel, self.panel):
+            return False
+        if labels is None or self.labels is None:
+            return labels is self.labels
+        return np.array_equal(classes, self.teacher.classes_) and np.array_equal(
+            labels, self.labels
+        )
+
+    def ask(self, memory, **asked):
+        """Ask about the series, unless that was done.
+
+        Parameters
+        ----------
+        memory : joblib.Memory or None
+        **asked
+            device, n_jobs, verbose, as in :func:`tsdistill.knowledge.ask`.
+
+        Raises
+        ------
+        PanelError
+            If nothing but the teacher labels the series, and it puts all in one class.
+        """
+        if self.clean is not None:
+            return
+        recognise(self.teacher, self.panel, memory, asked["device"])
+        self.clean = ask(self.teacher, self.panel, memory=memory, title="teacher: series", **asked)
+        self.groups = self.clean.argmax(axis=1)
+        if self.labels is None:
+            answered = self.teacher.classes_[np.unique(self.groups)]
+            check_two_classes(answered, "the teacher's answers hold")
+        else:
+            self.groups[: len(self.labels)] = self.labels
+
+    def ask_about_windows(self, width, n_windows, donors, rng, **asked):
+        """Draw a plan and ask about its copies, unless the last plan was of the same kind."""
+        if self.probing == (width, n_windows, donors):
+            return
+        self.plan = draw_plan(
+            self.panel,
+            self.teacher.classes_[self.groups],
+            width=width,
+            n_windows=n_windows,
+            donors=donors,
+            rng=rng,
+        )
+        self.perturbed = ask_perturbed(self.teacher, self.panel, self.plan, **asked)
+        self.probing = (width, n_windows, donors)
+
+    def choose_background(self, rng):
+        """Choose the donors of explanations, unless that was done."""
+        if self.background is None:
+            n_classes = len(self.teacher.classes_)
+            self.background = explainers.background(self.panel, self.groups, n_classes, rng)
+
+    def held_out(self, fraction, rng):
+        """Rows for validation, the same ones whenever the fraction is the same."""
+        if fraction not in self._held_out:
+            self._held_out[fraction] = held_out_rows(self.groups, fraction, rng)
+        return self._held_out[fraction]
+
+    def knowledge(self, with_copies):
+        """The answers to train on, those about copies only where they are needed."""
+        return Knowledge(self.clean, self.perturbed if with_copies else None)

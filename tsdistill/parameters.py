@@ -1,0 +1,124 @@
+"""How an estimator that holds a teacher and a student deals with its parameters.
+
+scikit-learn's ``clone`` silently unfits a fitted estimator and copies a torch module, and its
+``get_params`` and diagrams walk into whatever looks like an estimator. Here a fitted teacher is
+kept by identity, never walked into and shown by its name.
+"""
+
+import copy
+import inspect
+from types import SimpleNamespace
+
+from sklearn import get_config
+from sklearn.base import clone
+from torch import nn
+
+from tsdistill.asking import name_of
+from tsdistill.exceptions import ParameterError
+from tsdistill.students import STUDENTS
+from tsdistill.teachers import Teacher, clone_teacher
+
+LONGEST_VALUE = 60
+
+
+class HoldsTeacher:
+    """Mixin: clone, parameters and representations of an estimator with a fitted teacher.
+
+    Comes before scikit-learn's or sktime's base class; the estimator has the parameters
+    ``teacher`` and ``student``.
+    """
+
+    # Until there is a site of the project's own, the link is to the paper of the method.
+    _doc_link_module = "tsdistill"
+    _doc_link_template = "https://doi.org/10.3233/FAIA251144"
+
+    def __sklearn_clone__(self):
+        parameters = {
+            name: clone_teacher(value) if name == "teacher" else clone(value, safe=False)
+            for name, value in self.get_params(deep=False).items()
+        }
+        cloned = type(self)(**parameters)
+        if hasattr(self, "_metadata_request"):
+            cloned._metadata_request = copy.deepcopy(self._metadata_request)
+        return cloned
+
+    def get_params(self, deep=True):
+        """Parameters by name; with deep also those of student and of an unfitted teacher."""
+        parameters = super().get_params(deep=False)
+        for name, value in list(parameters.items()):
+            fitted = name == "teacher" and Teacher(value).is_fitted
+            if deep and hasattr(value, "get_params") and not isinstance(value, type) and not fitted:
+                inner = value.get_params(deep=True)
+                parameters.update((f"{name}__{key}", item) for key, item in inner.items())
+        return parameters
+
+    def set_params(self, **params):
+        """Set parameters, also of student (``student__n_filters``) and of an unfitted teacher.
+
+        A student given by its name becomes the configuration of that name, so that its
+        parameters can be set and searched.
+
+        Raises
+        ------
+        ParameterError
+            If a parameter of a fitted teacher is to be changed.
+        """
+        teacher = params.get("teacher", self.teacher)
+        inside = [name for name in params if name.startswith("teacher__")]
+        if inside and Teacher(teacher).is_fitted:
+            raise ParameterError(
+                f"{inside[0]} cannot be set: the teacher {name_of(teacher)} is fitted, and a "
+                "fitted teacher is used as it is. Pass an unfitted one, which every fit fits."
+            )
+        student = params.get("student", self.student)
+        inside = [name for name in params if name.startswith("student__")]
+        if inside and isinstance(student, str) and student in STUDENTS:
+            params = params | {"student": STUDENTS[student]()}
+        return super().set_params(**params)
+
+    def __repr__(self, N_CHAR_MAX=700):
+        changed_only = get_config()["print_changed_only"]
+        defaults = {
+            name: parameter.default
+            for name, parameter in inspect.signature(type(self).__init__).parameters.items()
+        }
+        shown = [
+            f"{name}={short_repr(value)}"
+            for name, value in ((name, getattr(self, name)) for name in defaults if name != "self")
+            if not (changed_only and _is_default(value, defaults[name]))
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _sk_visual_block_(self):
+        # What scikit-learn reads of the block that it draws: teacher and student, by name.
+        return SimpleNamespace(
+            kind="parallel",
+            estimators=[short_repr(self.teacher), short_repr(self.student)],
+            names=["teacher", "student"],
+            name_details=["The model to replace.", "The network that replaces it."],
+            name_caption=None,
+            doc_link_label=None,
+            dash_wrapped=True,
+        )
+
+
+def short_repr(value):
+    """A value on one line: models by their name, the rest cut where it is long."""
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(short_repr, value)) + "]"
+    if isinstance(value, Teacher) and value.classes is None:
+        return f"Teacher({short_repr(value.model)})"
+    if isinstance(value, nn.Module):
+        return f"<{type(value).__name__}>"
+    if hasattr(value, "fit") and Teacher(value).is_fitted:
+        return f"<fitted {name_of(value)}>"
+    if callable(value) and not hasattr(value, "fit"):
+        return f"<{name_of(value)}>"
+    line = " ".join(repr(value).split())
+    if len(line) <= LONGEST_VALUE:
+        return line
+    return f"<{name_of(value)}>" if hasattr(value, "fit") else line[: LONGEST_VALUE - 3] + "..."
+
+
+def _is_default(value, default):
+    return type(value) is type(default) and repr(value) == repr(default)
