@@ -265,3 +265,9 @@ def test_skorch_student_with_nll_loss_may_give_either(toy, quick, gives_proba):
     np.testing.assert_allclose(proba, student.student_.predict_proba(
         toy[0][:, np.newaxis].astype(np.float32)), atol=1e-4)  # fmt: skip
     assert student.score(*toy) > 0.9
+
+
+@pytest.mark.parametrize("max_epochs", range(1, 25))
+def test_any_number_of_steps_trains(toy, quick, max_epochs):
+    student = quick(max_epochs=max_epochs, saliency_weight=0).fit(*toy)
+    assert len(student.history_) == max_epochs

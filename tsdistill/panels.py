@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from tsdistill.exceptions import PanelError, ParameterError
+from tsdistill.formats import as_array
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 LOST_SHARE = 0.01
@@ -25,7 +26,7 @@ def validate_series(estimator, X, y="no_validation", *, reset):
         Where ``n_features_in_`` (scikit-learn's second axis), ``n_channels_in_``,
         ``n_timepoints_in_`` and ``panel_ndim_`` are written (``reset=True``) or read.
     X : array-like of shape (n_instances, n_timepoints) or \
-            (n_instances, n_channels, n_timepoints)
+            (n_instances, n_channels, n_timepoints), or one of sktime's panel formats
     y : array-like of shape (n_instances,), default="no_validation"
     reset : bool
         True in ``fit``; False where X has to match what ``fit`` saw.
@@ -38,10 +39,12 @@ def validate_series(estimator, X, y="no_validation", *, reset):
     Raises
     ------
     PanelError
-        If X has more than three axes, does not fit float32, or does not match ``fit``.
+        If X has more than three axes, series of unequal length or values that do not fit
+        float32, or does not match ``fit``.
     ValueError, TypeError
         scikit-learn's own: NaN, infinity, complex, sparse, empty, inconsistent lengths.
     """
+    X = as_array(X)
     if not reset:
         _check_same_ndim(estimator, X)
     checked = validate_data(

@@ -35,7 +35,7 @@ class HoldsTeacher:
     def __sklearn_clone__(self):
         parameters = {
             name: clone_teacher(value) if name == "teacher" else clone(value, safe=False)
-            for name, value in self.get_params(deep=False).items()
+            for name, value in self._own_parameters().items()
         }
         cloned = type(self)(**parameters)
         if hasattr(self, "_metadata_request"):
@@ -76,6 +76,10 @@ class HoldsTeacher:
             params = params | {"student": STUDENTS[student]()}
         return super().set_params(**params)
 
+    def _own_parameters(self):
+        names = inspect.signature(type(self).__init__).parameters
+        return {name: getattr(self, name) for name in names if name != "self"}
+
     def __repr__(self, N_CHAR_MAX=700):
         changed_only = get_config()["print_changed_only"]
         defaults = {
@@ -84,7 +88,7 @@ class HoldsTeacher:
         }
         shown = [
             f"{name}={short_repr(value)}"
-            for name, value in ((name, getattr(self, name)) for name in defaults if name != "self")
+            for name, value in self._own_parameters().items()
             if not (changed_only and _is_default(value, defaults[name]))
         ]
         return f"{type(self).__name__}({', '.join(shown)})"

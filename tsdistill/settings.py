@@ -138,8 +138,7 @@ def net_settings(estimator, n_series):
         torch.optim.lr_scheduler.OneCycleLR,
         step_every="batch",
         max_lr=estimator.lr,
-        total_steps=n_steps * epochs,
-        pct_start=0.1,
+        total_steps=n_steps * epochs,  # counted again when the steps are known
     )
     return {
         "max_epochs": epochs,

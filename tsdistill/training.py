@@ -269,7 +269,10 @@ def train(net, data, loss, *, validation_rows=None, bar=False):
                 ("valid_loss", PassthroughScoring("valid_loss")), *ours]  # fmt: skip
     one_cycle = dict(net.callbacks_).get("one_cycle")
     if one_cycle is not None:
-        one_cycle.total_steps = net.max_epochs * len(Steps(learning, net.batch_size, 1))
+        n_steps = net.max_epochs * len(Steps(learning, net.batch_size, 1))
+        one_cycle.total_steps = n_steps
+        # A warm-up of exactly one step, a tenth of ten, would make torch divide by zero.
+        one_cycle.pct_start = max(0.1, min(0.75, 1.5 / n_steps))
     net.callbacks_ += [(name, callback.initialize()) for name, callback in ours]
     net.criterion_ = loss.to(net.device)
     net.partial_fit(learning)

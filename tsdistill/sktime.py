@@ -1,0 +1,215 @@
+"""The distilled classifier as a classifier of sktime."""
+
+from sktime.classification.base import BaseClassifier
+
+from tsdistill.classifier import SaliencyDistilledClassifier
+from tsdistill.exceptions import PanelError
+from tsdistill.formats import TO_ONE_LENGTH
+from tsdistill.parameters import HoldsTeacher
+from tsdistill.teachers import Teacher
+
+
+class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
+    """A small network that gives a teacher's answers for the teacher's reasons, in sktime.
+
+    :class:`~tsdistill.SaliencyDistilledClassifier` with sktime's interface: it takes every
+    panel format of sktime, can be put into sktime's pipelines and tuned by its searches.
+
+    Parameters
+    ----------
+    teacher : classifier, torch.nn.Module, callable, Teacher, or list of these
+        The model to replace. A fitted one is used as it is and never copied, cloned or
+        changed; an unfitted one is cloned and fitted in ``fit``.
+    student, label_weight, soft_target_weight, saliency_weight, temperature, saliency, \
+            auxiliary, window_size, n_windows, windows_per_step, donors, max_epochs, \
+            batch_size, lr, device, callbacks, validation_fraction, class_weight, memory, \
+            n_jobs, random_state, verbose
+        As in :class:`~tsdistill.SaliencyDistilledClassifier`. There is no ``warm_start``:
+        ``fit`` of a sktime classifier always starts anew.
+
+    Attributes
+    ----------
+    classifier_ : SaliencyDistilledClassifier
+        The fitted classifier, with ``teacher_``, ``student_`` and ``history_``.
+
+    Notes
+    -----
+    ``get_params`` gives a fitted teacher wrapped in :class:`~tsdistill.Teacher`, which sktime's
+    ``clone`` leaves as it is; a bare one it would unfit, or copy.
+
+    References
+    ----------
+    Temporal Saliency Distillation, ECAI 2025, DOI 10.3233/FAIA251144, arXiv 2601.04263.
+
+    Examples
+    --------
+    >>> from sktime.classification.feature_based import SummaryClassifier
+    >>> from sktime.datasets import load_unit_test
+    >>> from tsdistill.sktime import SaliencyDistilledTSC
+    >>> X, y = load_unit_test(split="train")
+    >>> teacher = SummaryClassifier().fit(X, y)
+    >>> student = SaliencyDistilledTSC(teacher, max_epochs=10, random_state=0).fit(X, y)
+    >>> student.predict(X).shape, student.explain(X).shape
+    ((20,), (20, 24))
+    """
+
+    _tags = {
+        "authors": ["tsdistill developers"],
+        "maintainers": ["tsdistill developers"],
+        "X_inner_mtype": "numpy3D",
+        "y_inner_mtype": "numpy1D",
+        "capability:multivariate": True,
+        "capability:unequal_length": False,
+        "capability:missing_values": False,
+        "capability:multithreading": True,
+        "capability:predict_proba": True,
+        "capability:class_weight": True,
+        "capability:random_state": True,
+        "property:randomness": "derandomized",
+        "python_dependencies": ["torch", "skorch"],
+    }
+
+    def __init__(
+        self,
+        teacher,
+        student="lite",
+        label_weight=0.1,
+        soft_target_weight=1.0,
+        saliency_weight=5.0,
+        temperature=4.0,
+        saliency="logit_change",
+        auxiliary=None,
+        window_size=0.1,
+        n_windows=None,
+        windows_per_step=1,
+        donors="opposing",
+        max_epochs=None,
+        batch_size=32,
+        lr=0.01,
+        device="cpu",
+        callbacks=None,
+        validation_fraction=None,
+        class_weight=None,
+        memory=None,
+        n_jobs=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.teacher = teacher
+        self.student = student
+        self.label_weight = label_weight
+        self.soft_target_weight = soft_target_weight
+        self.saliency_weight = saliency_weight
+        self.temperature = temperature
+        self.saliency = saliency
+        self.auxiliary = auxiliary
+        self.window_size = window_size
+        self.n_windows = n_windows
+        self.windows_per_step = windows_per_step
+        self.donors = donors
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.device = device
+        self.callbacks = callbacks
+        self.validation_fraction = validation_fraction
+        self.class_weight = class_weight
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+        super().__init__()
+
+    def _fit(self, X, y):
+        parameters = {name: getattr(self, name) for name in self.get_param_names()}
+        self.classifier_ = SaliencyDistilledClassifier(**parameters).fit(X, y)
+        return self
+
+    def _predict(self, X):
+        return self.classifier_.predict(X)
+
+    def _predict_proba(self, X):
+        return self.classifier_.predict_proba(X)
+
+    def explain(self, X, *, target=None, method="occlusion", of="student", per_channel=False):
+        """What each timestep did for the prediction.
+
+        Parameters
+        ----------
+        X : panel in any of sktime's formats
+        target, method, of, per_channel
+            As in :meth:`tsdistill.SaliencyDistilledClassifier.explain`.
+
+        Returns
+        -------
+        maps : ndarray of shape (n_instances, n_timepoints), or with per_channel \
+                (n_instances, n_channels, n_timepoints), float32
+            In units of the target's centred logit; positive speaks for the target.
+        """
+        classifier, X = self._asked(X)
+        return classifier.explain(X, target=target, method=method, of=of, per_channel=per_channel)
+
+    def fidelity_score(self, X, *, metric="agreement"):
+        """How far the student answers as its teacher does; higher is better.
+
+        Parameters
+        ----------
+        X : panel in any of sktime's formats
+        metric : {"agreement", "kl", "js", "saliency"}, default="agreement"
+            As in :meth:`tsdistill.SaliencyDistilledClassifier.fidelity_score`.
+
+        Returns
+        -------
+        score : float
+        """
+        classifier, X = self._asked(X)
+        return classifier.fidelity_score(X, metric=metric)
+
+    def _asked(self, X):
+        self.check_is_fitted()
+        if not hasattr(self, "classifier_"):
+            raise PanelError("y of fit held one class only, so there is no student to explain.")
+        return self.classifier_, self._check_convert_X_for_predict(X)
+
+    def _check_capabilities(self, *metadata):
+        try:
+            super()._check_capabilities(*metadata)
+        except ValueError as error:
+            if "unequal length" in str(error):
+                raise PanelError(f"{error} The series need one length; {TO_ONE_LENGTH}.") from error
+            raise
+
+    def get_params(self, deep=True):
+        """Parameters by name; a fitted teacher in its :class:`~tsdistill.Teacher` wrapper."""
+        parameters = super().get_params(deep)
+        teacher = parameters["teacher"]
+        if not isinstance(teacher, (Teacher, list, tuple)) and Teacher(teacher).is_fitted:
+            parameters["teacher"] = Teacher(teacher)
+        return parameters
+
+    def clone(self):
+        """A new estimator of the same parameters, with the same fitted teacher."""
+        return self.__sklearn_clone__().set_config(**self.get_config())
+
+    def reset(self):
+        """Go back to the state after construction; the teacher stays as it is."""
+        # scikit-learn's searches and pipelines leave a mark here, which they take back after fit.
+        kept = {name: vars(self).get(name) for name in ("teacher", "_parent_callback_ctx")}
+        super().reset()
+        vars(self).update({name: value for name, value in kept.items() if value is not None})
+        return self
+
+    @classmethod
+    def get_test_params(cls, parameter_set="default"):
+        """Settings for sktime's checks, which train in a moment."""
+        from sklearn.ensemble import RandomForestClassifier
+        from sktime.classification.feature_based import SummaryClassifier
+
+        from tsdistill.students import Lite
+
+        teacher = SummaryClassifier(estimator=RandomForestClassifier(5, random_state=0))
+        quick = {"max_epochs": 3, "n_windows": 4, "random_state": 0}
+        return [
+            {"teacher": teacher, **quick},
+            {"teacher": teacher, "student": Lite(n_filters=2), "saliency_weight": 0.0, **quick},
+        ]
