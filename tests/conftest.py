@@ -89,3 +89,16 @@ def quick():
         return SaliencyDistilledClassifier(teacher, **settings)
 
     return make
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many of scikit-learn's and sktime's own checks were run."""
+    for name, file in (("scikit-learn", "test_sklearn_checks"), ("sktime", "test_sktime_checks")):
+        counts = {
+            outcome: sum(file in getattr(report, "nodeid", "") for report in reports)
+            for outcome, reports in terminalreporter.stats.items()
+            if outcome in ("passed", "failed", "xfailed", "skipped", "error")
+        }
+        if any(counts.values()):
+            told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+            terminalreporter.write_line(f"{name}'s own checks: {told}")

@@ -67,7 +67,9 @@ def test_a_search_asks_about_no_window_more_than_once_a_fold(toy, quick, tmp_pat
         teacher = Asked()
         student = quick(teacher, n_windows=16, **settings)
         scorer = fidelity_scorer("saliency")
-        GridSearchCV(student, grid, scoring=scorer, cv=3, refit=False, error_score="raise").fit(X, y)
+        GridSearchCV(student, grid, scoring=scorer, cv=3, refit=False, error_score="raise").fit(
+            X, y
+        )
         return Counter(teacher.series)
 
     grid = {"saliency_weight": [1, 5], "temperature": [2.0, 4.0], "student": ["lite", "gru"]}
@@ -156,9 +158,7 @@ def test_a_damaged_file_is_recomputed_with_a_warning(toy, quick, tmp_path, damag
     assert len(teacher.series) == 2 + 12 + MIXED_PROBES
 
 
-def test_a_file_of_another_version_is_recomputed_with_a_warning(
-    toy, quick, tmp_path, monkeypatch
-):
+def test_a_file_of_another_version_is_recomputed_with_a_warning(toy, quick, tmp_path, monkeypatch):
     teacher = Asked()
     quick(teacher, memory=str(tmp_path)).fit(*toy)
     monkeypatch.setattr(_version, "__version__", "999.0")

@@ -17,10 +17,10 @@ from tsdistill.panels import (
     as_panel,
     check_resolution,
     check_sample_weight,
+    class_factors,
     encode_labels,
     target_columns,
     validate_series,
-    weigh_classes,
 )
 from tsdistill.parameters import HoldsTeacher
 from tsdistill.randomness import global_states_kept, seed_sequence
@@ -235,7 +235,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
             Labels, of any kind. Without them a fitted teacher labels the series.
         sample_weight : array-like of shape (n_instances,), default=None
             Weight of each series in every term of the loss, 0 or more; 2 counts as two equal
-            series. An unfitted teacher whose ``fit`` takes weights gets them too.
+            series. An unfitted teacher whose ``fit`` takes weights is given them too, times those
+            of ``class_weight``.
         X_unlabelled : array-like, shaped as X, default=None
             Further series, which only the teacher labels.
 
@@ -286,7 +287,11 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         asked = {"device": net.device, "n_jobs": self.n_jobs, "verbose": self.verbose}
         asked["memory"] = as_memory(self.memory)
         lesson.ask(**asked)
-        weight = weigh_classes(weight, self.class_weight, self.classes_, lesson.groups)
+        labelled = slice(None) if lesson.labels is None else slice(len(lesson.labels))
+        factors = class_factors(
+            self.class_weight, self.classes_, lesson.groups[labelled], weight[labelled]
+        )
+        weight = check_sample_weight(weight * factors[lesson.groups], len(weight))
         with_copies = any(objective.needs_copies for objective in objectives)
         if with_copies:
             n_windows = n_windows_of(self, len(lesson.panel))
@@ -338,9 +343,12 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         if goes_on and self._lesson and self._lesson.is_about(self.teacher, classes, panel, labels):
             return dataclasses.replace(self._lesson), weight
         if not teacher.is_fitted:
-            given = sample_weight
-            if given is not None:  # as they are: some models heed their scale
-                given = np.array(np.broadcast_to(given, len(X)), dtype=np.float64)
+            factors = class_factors(self.class_weight, classes, labels, weight[: len(X)])
+            given = None
+            if sample_weight is not None or self.class_weight is not None:
+                given = (1.0 if sample_weight is None else np.asarray(sample_weight)) * factors[
+                    labels
+                ]
             teacher = teacher.fit(X, y, np.random.RandomState(seed), given)
         teacher = teacher.bind(X, classes, labels)
         if goes_on and not np.array_equal(teacher.classes_, self.classes_):
@@ -400,7 +408,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         -------
         log_proba : ndarray of shape (n_instances, n_classes), float32
         """
-        return self._log_proba(self._student_model, self._panel(X))
+        panel = self._panel(X)
+        return self._log_proba(self._student_model, panel)
 
     def decision_function(self, X):
         """The student's centred logits, in which ``explain`` counts too.

@@ -5,6 +5,7 @@ Users may also pass 2-D arrays ``(n_instances, n_timepoints)`` of univariate ser
 """
 
 from collections.abc import Mapping
+from numbers import Real
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
@@ -325,20 +326,22 @@ def check_sample_weight(sample_weight, n_instances):
     return (weights / weights.mean()).astype(np.float32)
 
 
-def weigh_classes(sample_weight, class_weight, classes, groups):
-    """Multiply weights of series by those of their classes, and scale them to mean 1.
+def class_factors(class_weight, classes, groups, sample_weight):
+    """Weight of each class, as ``class_weight`` says.
 
     Parameters
     ----------
-    sample_weight : ndarray of shape (n_instances,), float32
     class_weight : dict from label to weight, "balanced" or None
+        Classes that a dict does not name have weight 1.
     classes : ndarray of shape (n_classes,)
     groups : ndarray of shape (n_instances,), int64
         The class of each series, as a position in classes.
+    sample_weight : ndarray of shape (n_instances,)
+        "balanced" counts by it.
 
     Returns
     -------
-    sample_weight : ndarray of shape (n_instances,), float32
+    factors : ndarray of shape (n_classes,), float64
 
     Raises
     ------
@@ -346,24 +349,24 @@ def weigh_classes(sample_weight, class_weight, classes, groups):
         If class_weight is none of these, names an unknown label or has a bad weight.
     """
     if class_weight is None:
-        return sample_weight
-    if isinstance(class_weight, Mapping):
-        _, unknown = label_positions(list(class_weight), classes)
-        if unknown:
-            raise ParameterError(
-                f"class_weight names {unknown}, but the classes are {classes.tolist()}."
-            )
-    elif not (isinstance(class_weight, str) and class_weight == "balanced"):
+        return np.ones(len(classes))
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        count = np.bincount(groups, weights=sample_weight, minlength=len(classes))
+        return count.sum() / np.maximum(count, np.finfo(np.float32).tiny) / len(classes)
+    if not isinstance(class_weight, Mapping):
         raise ParameterError(
             f"class_weight={class_weight!r}; expected None, 'balanced' or a dict from label to "
             "weight."
         )
-    if isinstance(class_weight, Mapping):
-        of_class = np.array([class_weight.get(label, 1.0) for label in classes.tolist()], float)
-    else:
-        count = np.bincount(groups, weights=sample_weight, minlength=len(classes))
-        of_class = count.sum() / np.maximum(count, np.finfo(np.float32).tiny) / len(classes)
-    try:
-        return check_sample_weight(sample_weight * of_class[groups], len(groups))
-    except PanelError as error:
-        raise ParameterError(f"class_weight={class_weight!r}: {error}") from error
+    _, unknown = label_positions(list(class_weight), classes)
+    if unknown:
+        raise ParameterError(
+            f"class_weight names {unknown}, but the classes are {classes.tolist()}."
+        )
+    factors = [class_weight.get(label, 1.0) for label in classes.tolist()]
+    bad = [f for f in factors if not isinstance(f, Real) or not 0 <= f < np.inf]
+    if bad or not any(factors):
+        raise ParameterError(
+            f"class_weight={class_weight!r}; expected finite weights of 0 or more, not all 0."
+        )
+    return np.array(factors, dtype=np.float64)

@@ -207,7 +207,8 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
 
         from tsdistill.students import Lite
 
-        teacher = SummaryClassifier(estimator=RandomForestClassifier(5, random_state=0))
+        forest = RandomForestClassifier(5, min_samples_leaf=3, random_state=0)
+        teacher = SummaryClassifier(estimator=forest)
         quick = {"max_epochs": 3, "n_windows": 4, "random_state": 0}
         return [
             {"teacher": teacher, **quick},

@@ -1,0 +1,15 @@
+"""sktime's own checks, all of them."""
+
+import pytest
+from sktime.utils.estimator_checks import check_estimator, parametrize_with_checks
+
+from tsdistill.sktime import SaliencyDistilledTSC
+
+pytestmark = pytest.mark.filterwarnings(  # sktime's series are few and tell apart themselves
+    "ignore::tsdistill.exceptions.HardTeacherWarning"
+)
+
+
+@parametrize_with_checks([SaliencyDistilledTSC])
+def test_sktime_check(obj, test_name):
+    check_estimator(obj, tests_to_run=test_name, raise_exceptions=True, verbose=False)
