@@ -4,13 +4,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.tree import DecisionTreeClassifier
 
 from tsdistill import knowledge
 from tsdistill.exceptions import HardTeacherWarning, TeacherError
 from tsdistill.knowledge import Knowledge, ask, ask_perturbed, warn_if_hard
-from tsdistill.students import Lite
 from tsdistill.teachers import as_teacher
 from tsdistill.windows import draw_plan
 

@@ -126,7 +126,7 @@ def test_probes_are_series_and_mixtures_of_two(toy):
 
 
 def cached_files(folder):
-    return [path for path in folder.rglob("output.pkl")]
+    return list(folder.rglob("output.pkl"))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "flipped", "all files"])

@@ -74,7 +74,12 @@ class HoldsTeacher:
         inside = [name for name in params if name.startswith("student__")]
         if inside and isinstance(student, str) and student in STUDENTS:
             params = params | {"student": STUDENTS[student]()}
-        return super().set_params(**params)
+        before = self.student
+        try:
+            return super().set_params(**params)
+        except ValueError:
+            self.student = before
+            raise
 
     def _own_parameters(self):
         names = inspect.signature(type(self).__init__).parameters
@@ -93,17 +98,41 @@ class HoldsTeacher:
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
+    def _get_params_html(self, *args, **kwargs):
+        # scikit-learn's table of parameters, from 1.7 on: without a skorch net's twenty.
+        table = super()._get_params_html(*args, **kwargs)
+        for name in ("teacher", "student"):
+            table[name] = _Shown(table[name])
+        return table
+
+    def _get_fitted_attr_html(self, *args, **kwargs):
+        table = super()._get_fitted_attr_html(*args, **kwargs)
+        for name in ("teacher_", "student_"):
+            if name in table:
+                table[name] = table[name] | {"value": _Shown(table[name]["value"])}
+        return table
+
     def _sk_visual_block_(self):
         # What scikit-learn reads of the block that it draws: teacher and student, by name.
         return SimpleNamespace(
             kind="parallel",
-            estimators=[short_repr(self.teacher), short_repr(self.student)],
+            estimators=[short_repr(self.teacher), short_repr(self.student).strip("'")],
             names=["teacher", "student"],
             name_details=["The model to replace.", "The network that replaces it."],
             name_caption=None,
             doc_link_label=None,
             dash_wrapped=True,
         )
+
+
+class _Shown:
+    """Stands for a value where scikit-learn draws it."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __repr__(self):
+        return short_repr(self.value)
 
 
 def short_repr(value):

@@ -12,6 +12,7 @@ import copy
 import numpy as np
 import torch
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import has_fit_parameter
 from torch import nn
 
@@ -350,6 +351,8 @@ def _is_fitted(model):
         return all(map(_is_fitted, model))
     if isinstance(model, nn.Module) or not hasattr(model, "fit"):
         return True
+    if isinstance(model, FrozenEstimator):  # its own check asks for tags, which sktime lacks
+        return _is_fitted(model.estimator)
     if hasattr(model, "__sklearn_is_fitted__"):
         return bool(model.__sklearn_is_fitted__())
     flag = getattr(model, "is_fitted", None)
