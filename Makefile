@@ -3,13 +3,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-lowest lint clean
 
 demo: .venv/demo
 	$(BIN)/python examples/quickstart.py
 
 test: .venv/test
 	$(BIN)/python -m pytest
+
+# The same checks on the lowest scikit-learn of setup.cfg, which lies beside the other packages.
+test-lowest: .venv/test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --no-deps \
+		--target .venv/lowest scikit-learn==1.6.0
+	PYTHONPATH=.venv/lowest $(BIN)/python -m pytest -W ignore::DeprecationWarning \
+		tests/test_sklearn_checks.py tests/test_composition.py tests/test_parameters.py
 
 lint: .venv/test
 	$(BIN)/ruff check .

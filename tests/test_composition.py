@@ -208,6 +208,15 @@ def test_no_copy_of_a_torch_teacher_is_made(series):
         search._repr_html_()
 
 
+def test_a_search_needs_no_labels(series, teachers):
+    X, _ = series
+    student = SaliencyDistilledClassifier(
+        teachers["sktime"], max_epochs=30, n_windows=4, random_state=0
+    )
+    search = GridSearchCV(student, GRID, cv=3, scoring=fidelity_scorer(), error_score="raise")
+    assert search.fit(X).best_score_ > 0.7
+
+
 def test_an_unfitted_teacher_is_fitted_on_each_fold_alone(series):
     X, y = series
     seen = []
@@ -314,18 +323,21 @@ def test_several_scorers_at_once(series, teachers):
     assert routed.best_score_ != search.best_score_
 
 
-def test_workers_change_no_score(series, teachers):
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_workers_change_no_score(series, teachers, backend):
     X, y = series
+    teachers["torch"].train()  # a mode that fits in threads would otherwise put back too early
     student = SaliencyDistilledClassifier(
         teachers["torch"], max_epochs=5, n_windows=4, random_state=0
     )
     grid = {"temperature": [2.0, 4.0, 8.0], "saliency_weight": [1.0, 5.0]}
-    one, two = (
-        GridSearchCV(
-            student, grid, cv=3, n_jobs=n, scoring=fidelity_scorer("kl"), error_score="raise"
-        ).fit(X, y)
-        for n in (1, 2)
-    )
+    with joblib.parallel_config(backend):
+        one, two = (
+            GridSearchCV(
+                student, grid, cv=3, n_jobs=n, scoring=fidelity_scorer("kl"), error_score="raise"
+            ).fit(X, y)
+            for n in (1, 2)
+        )
     assert one.best_params_ == two.best_params_
     np.testing.assert_allclose(
         one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"], atol=1e-6

@@ -5,7 +5,7 @@ from torch import nn
 
 from tsdistill import explainers
 from tsdistill.exceptions import TeacherError
-from tsdistill.explainers import background, gradient, occlusion, opposing_rows, sliding_starts
+from tsdistill.explainers import Fills, gradient, occlusion, sliding_starts
 from tsdistill.teachers import as_teacher
 
 
@@ -121,10 +121,12 @@ def test_background_keeps_a_few_of_each_class_and_classes_take_turns():
     rng = np.random.default_rng(0)
     groups = np.array([0] * 50 + [1] * 3 + [2] * 20)
     panel = np.arange(73, dtype=np.float32).reshape(73, 1, 1)
-    series, kept = background(panel, groups, 3, rng)
+    fills = Fills.choose(panel, groups, rng)
+    series, kept = fills.series, fills.groups
     assert np.bincount(kept).tolist() == [8, 3, 8]
     assert (groups[series[:, 0, 0].astype(int)] == kept).all()
-    rows = opposing_rows(kept, 3)
+    donors, rows = fills.opposing(3)
+    assert donors is series
     for target in range(3):
         assert target not in kept[rows[target]]
     assert sorted(kept[rows[0]].tolist()) == [1, 1, 1, 2, 2, 2, 2, 2]

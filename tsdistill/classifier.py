@@ -34,7 +34,7 @@ from tsdistill.training import (
     take_steps,
     train,
 )
-from tsdistill.windows import stand_in_donors, window_width
+from tsdistill.windows import window_width
 
 
 class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
@@ -298,10 +298,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
             lesson.ask_about_windows(self._width, n_windows, self.donors, rng, **asked)
         knowledge = lesson.knowledge(with_copies)
         warn_if_hard(self.teacher_, knowledge)
-        lesson.choose_background(rng)
-        self._background, self._background_groups = lesson.background
-        self._fill = stand_in_donors(lesson.panel, "mean")
-        self._trained_on_fills = with_copies and self.donors in ("mean", "zero")
+        self._fills = lesson.choose_fills(rng, with_copies and self.donors in ("mean", "zero"))
 
         learn_standardisation(net.module_, as_tensor(lesson.panel))
         plan = lesson.plan if with_copies else None
@@ -481,11 +478,11 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
             columns = target_columns(target, self.classes_, len(panel))
         if method == "gradient":
             return explainers.gradient(
-                model, panel, columns, self._fill[0, :, 0], per_channel=per_channel,
+                model, panel, columns, self._fills.mean[0, :, 0], per_channel=per_channel,
                 device=self.student_.device,
             )  # fmt: skip
-        rows = explainers.opposing_rows(self._background_groups, len(self.classes_))
-        return self._occlusion(model, panel, columns, self._background, rows, per_channel)
+        donors = self._fills.opposing(len(self.classes_))
+        return self._occlusion(model, panel, columns, *donors, per_channel)
 
     def _occlusion(self, model, panel, columns, donors, donor_rows, per_channel=False):
         return explainers.occlusion(
@@ -518,25 +515,10 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
             return self._fidelity(panel, metric)
 
     def _fidelity(self, panel, metric):
-        teacher = self._log_proba(self.teacher_, panel)
-        if metric == "saliency":
-            return self._saliency_fidelity(panel, teacher.argmax(axis=1))
-        student = self._log_proba(self._student_model, panel)
-        if metric == "agreement":
-            return fidelity.agreement(teacher, student)
-        if metric == "kl":
-            return -fidelity.predictive_kl(teacher, student)
-        return -fidelity.predictive_js(teacher, student)
-
-    def _saliency_fidelity(self, panel, columns):
-        """Correlation of maps for the teacher's class, by donors not trained on."""
-        n_classes = len(self.classes_)
-        donors, rows = self._fill, np.zeros((n_classes, 1), dtype=np.int64)
-        if self._trained_on_fills:
-            donors = self._background
-            rows = explainers.opposing_rows(self._background_groups, n_classes)
-        maps = [
-            self._occlusion(model, panel, columns, donors, rows)
-            for model in (self.teacher_, self._student_model)
-        ]
+        models = (self.teacher_, self._student_model)
+        if metric != "saliency":
+            return fidelity.answer_score(metric, *(self._log_proba(m, panel) for m in models))
+        columns = self._log_proba(self.teacher_, panel).argmax(axis=1)
+        donors = self._fills.not_trained_on(len(self.classes_))
+        maps = [self._occlusion(model, panel, columns, *donors) for model in models]
         return fidelity.saliency_correlation(*maps)

@@ -4,11 +4,12 @@ A lesson depends on the series, the teacher and the probing alone, not on the st
 weights of the loss; so a fit with ``warm_start`` can go on with the lesson of the last.
 """
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from tsdistill import explainers
+from tsdistill.explainers import Fills
 from tsdistill.knowledge import Knowledge, ask, ask_perturbed, recognise
 from tsdistill.panels import check_two_classes, held_out_rows
 from tsdistill.teachers import Teacher
@@ -38,8 +39,8 @@ class Lesson:
     plan : WindowPlan or None
     perturbed : ndarray of shape (n_instances, n_windows, n_classes), float32, or None
         The teacher's log-probabilities for the copies of the plan.
-    background : tuple of two ndarrays
-        See :func:`tsdistill.explainers.background`.
+    fills : Fills or None
+        What explanations replace windows by, once chosen.
     """
 
     source: object
@@ -51,7 +52,7 @@ class Lesson:
     probing: tuple | None = None
     plan: WindowPlan | None = None
     perturbed: np.ndarray | None = None
-    background: tuple | None = None
+    fills: Fills | None = None
     _held_out: dict = field(default_factory=dict)
 
     def is_about(self, source, classes, panel, labels):
@@ -104,11 +105,12 @@ class Lesson:
         self.perturbed = ask_perturbed(self.teacher, self.panel, self.plan, **asked)
         self.probing = (width, n_windows, donors)
 
-    def choose_background(self, rng):
-        """Choose the donors of explanations, unless that was done."""
-        if self.background is None:
-            n_classes = len(self.teacher.classes_)
-            self.background = explainers.background(self.panel, self.groups, n_classes, rng)
+    def choose_fills(self, rng, trained_on_fills):
+        """What explanations replace windows by: chosen once, and kept."""
+        if self.fills is None:
+            self.fills = Fills.choose(self.panel, self.groups, rng)
+        self.fills = dataclasses.replace(self.fills, trained_on_fills=trained_on_fills)
+        return self.fills
 
     def held_out(self, fraction, rng):
         """Rows for validation, the same ones whenever the fraction is the same."""

@@ -5,12 +5,15 @@ log-probabilities where a model gives no logits: the same number). Maps are sign
 positive means that the timestep speaks for the target.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
 from tsdistill.asking import as_tensor
 from tsdistill.exceptions import ParameterError, TeacherError
 from tsdistill.knowledge import Copies, ask
+from tsdistill.windows import stand_in_donors
 
 METHODS = ("occlusion", "gradient")
 COPIES_A_BLOCK = 2**16
@@ -145,50 +148,56 @@ def gradient(model, panel, target, baseline, *, per_channel=False, device="cpu")
     return maps if per_channel else maps.sum(axis=1)
 
 
-def background(panel, groups, n_classes, rng, n_a_class=KEPT_A_CLASS):
-    """A few series of each class to take donors from.
+@dataclass(frozen=True)
+class Fills:
+    """What takes the place of a window in explanations.
 
-    Parameters
+    Attributes
     ----------
-    panel : ndarray of shape (n_instances, n_channels, n_timepoints)
-    groups : ndarray of shape (n_instances,), int64
-        The class of each series.
-    n_classes : int
-    rng : numpy.random.Generator
-    n_a_class : int
-
-    Returns
-    -------
     series : ndarray of shape (n_kept, n_channels, n_timepoints), float32
+        A few training series of each class.
     groups : ndarray of shape (n_kept,), int64
+        The class of each.
+    mean : ndarray of shape (1, n_channels, n_timepoints), float32
+        Each channel's mean over the training series.
+    trained_on_fills : bool, default=False
+        Whether the student learnt from windows replaced by means or zeros, and not by series.
     """
-    rows = [
-        rng.permutation(np.flatnonzero(groups == group))[:n_a_class] for group in range(n_classes)
-    ]
-    rows = np.concatenate(rows)
-    return panel[rows].copy(), groups[rows]
 
+    series: np.ndarray
+    groups: np.ndarray
+    mean: np.ndarray
+    trained_on_fills: bool = False
 
-def opposing_rows(groups, n_classes):
-    """Rows of a background that fill in for each target: series of the other classes.
+    @classmethod
+    def choose(cls, panel, groups, rng, n_a_class=KEPT_A_CLASS):
+        """Keep a few series of each class of a panel, and its mean."""
+        rows = [rng.permutation(np.flatnonzero(groups == k))[:n_a_class] for k in np.unique(groups)]
+        rows = np.concatenate(rows)
+        return cls(panel[rows].copy(), groups[rows], stand_in_donors(panel, "mean"))
 
-    Classes take turns, so that no other class is left out before its second series is used.
+    def opposing(self, n_classes):
+        """Donors for each target: series of the other classes.
 
-    Parameters
-    ----------
-    groups : ndarray of shape (n_kept,), int64
-        The class of each background series.
-    n_classes : int
+        Classes take turns, so that no other class is left out before its second series is used.
 
-    Returns
-    -------
-    donor_rows : ndarray of shape (n_classes, n_donors), int64
-    """
-    turn = np.array([np.sum(groups[:i] == group) for i, group in enumerate(groups)])
-    order = np.argsort(turn, kind="stable")
-    others = [order[groups[order] != target] for target in range(n_classes)]
-    n_donors = min(DONORS_A_TARGET, *map(len, others))
-    return np.stack([rows[:n_donors] for rows in others])
+        Returns
+        -------
+        donors : ndarray of shape (n_kept, n_channels, n_timepoints)
+        donor_rows : ndarray of shape (n_classes, n_donors), int64
+        """
+        groups = self.groups
+        turn = np.array([np.sum(groups[:i] == group) for i, group in enumerate(groups)])
+        order = np.argsort(turn, kind="stable")
+        others = [order[groups[order] != target] for target in range(n_classes)]
+        n_donors = min(DONORS_A_TARGET, *map(len, others))
+        return self.series, np.stack([rows[:n_donors] for rows in others])
+
+    def not_trained_on(self, n_classes):
+        """Donors on which the student was not trained, as :meth:`opposing` gives them."""
+        if self.trained_on_fills:
+            return self.opposing(n_classes)
+        return self.mean, np.zeros((n_classes, 1), dtype=np.int64)
 
 
 def check_method(method):

@@ -116,6 +116,24 @@ def _pair(teacher, student, axes):
     return teacher, student
 
 
+def answer_score(metric, teacher, student):
+    """A metric of answers as a score, higher being better.
+
+    Parameters
+    ----------
+    metric : {"agreement", "kl", "js"}
+    teacher, student : ndarray of shape (n_instances, n_classes)
+        Log-probabilities, finite.
+
+    Returns
+    -------
+    score : float
+    """
+    if metric == "agreement":
+        return agreement(teacher, student)
+    return -(predictive_kl if metric == "kl" else predictive_js)(teacher, student)
+
+
 def fidelity_scorer(metric="agreement"):
     """A scorer for ``GridSearchCV(scoring=...)``: fidelity to the teacher, y unused.
 

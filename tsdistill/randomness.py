@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import threading
 
 import numpy as np
 import torch
@@ -22,9 +23,21 @@ def seed_sequence(random_state):
     return np.random.SeedSequence(random_state)
 
 
+_ONE_AT_A_TIME = threading.RLock()
+
+
 @contextlib.contextmanager
 def global_states_kept(seed, device="cpu"):
-    """Seed Python's, NumPy's and torch's global random states, and put them back after."""
+    """Seed Python's, NumPy's and torch's global random states, and put them back after.
+
+    Threads wait for each other: the states are the process's, and so is the mode (training or
+    evaluation) of a module that several fits share as their teacher.
+    """
+    with _ONE_AT_A_TIME:
+        yield from _states_kept(seed, device)
+
+
+def _states_kept(seed, device):
     cuda = torch.device(device).type == "cuda"
     python_state, numpy_state = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[torch.device(device)] if cuda else []):

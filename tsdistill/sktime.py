@@ -1,5 +1,6 @@
 """The distilled classifier as a classifier of sktime."""
 
+from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 from sktime.classification.base import BaseClassifier
 
 from tsdistill.classifier import SaliencyDistilledClassifier
@@ -186,6 +187,15 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         if not isinstance(teacher, (Teacher, list, tuple)) and Teacher(teacher).is_fitted:
             parameters["teacher"] = Teacher(teacher)
         return parameters
+
+    def __sklearn_tags__(self):
+        # sktime's classes have none, and scikit-learn's searches ask for them.
+        return Tags(
+            estimator_type="classifier",
+            target_tags=TargetTags(required=True),
+            classifier_tags=ClassifierTags(),
+            input_tags=InputTags(three_d_array=True),
+        )
 
     def clone(self):
         """A new estimator of the same parameters, with the same fitted teacher."""

@@ -17,11 +17,14 @@ from sklearn.utils.validation import has_fit_parameter
 from torch import nn
 
 from tsdistill.asking import DecisionValues, log_softmax, name_of, nothing_to_ask, way_in_layout
+from tsdistill.columns import (
+    are_codes,
+    bears_out,
+    check_decision_values,
+    classes_of_columns,
+    columns_of,
+)
 from tsdistill.exceptions import TeacherError
-from tsdistill.panels import in_layout, label_positions
-
-LEAST_AGREEMENT = 0.5
-SERIES_TO_BEAR_OUT = 64
 
 
 class Teacher:
@@ -136,11 +139,11 @@ class Teacher:
         known = bound._way.classes
         bound.classes_ = np.unique(known) if classes is None else np.asarray(classes)
         wanted = bound.classes_
-        if codes is not None and _are_codes(wanted, known):
+        if codes is not None and are_codes(wanted, known):
             decoded = np.unique(known)[wanted]
-            if _bears_out(bound._way, known, X, decoded[codes]):
+            if bears_out(bound._way, known, X, decoded[codes]):
                 wanted = decoded
-        bound._columns = _columns_of(known, wanted, self.model)
+        bound._columns = columns_of(known, wanted, self.model)
         if np.array_equal(bound._columns, np.arange(len(known))):
             bound._columns = None
         return bound
@@ -269,54 +272,10 @@ def _way_to_ask(model, X, classes, wanted, codes):
             "fitted on the same number of channels and timepoints; a model of flat features can "
             "be passed as a callable that reshapes X first."
         ) from error
-    way.classes = _classes_of(model, classes, wanted, n_columns)
+    way.classes = classes_of_columns(model, classes, wanted, n_columns)
     if isinstance(way, DecisionValues):
-        _check_decision_values(model, way, X[:16])
+        check_decision_values(model, way, X[:16])
     return way
-
-
-def _are_codes(wanted, known):
-    """Whether labels are numbers that may stand for the model's own classes, in sorted order.
-
-    Meta-estimators (voting, stacking, cross-validated probabilities) encode labels so before
-    they fit their members, and a model that was fitted before knows the labels themselves.
-    """
-    return (
-        wanted.dtype.kind in "iu"
-        and wanted.min() >= 0
-        and wanted.max() < len(known)
-        and bool(label_positions(wanted, known)[1])
-    )
-
-
-def _bears_out(way, known, X, labels):
-    """Whether a model predicts the given labels for most of up to 64 series."""
-    some = np.unique(np.linspace(0, len(X) - 1, SERIES_TO_BEAR_OUT).round().astype(int))
-    panel = np.array(X[some], dtype=np.float32)
-    panel = panel[:, np.newaxis] if panel.ndim == 2 else panel
-    told = np.asarray(known)[way.log_proba(panel).argmax(axis=1)]
-    return np.mean(told == labels[some]) > LEAST_AGREEMENT
-
-
-def _check_decision_values(model, way, X):
-    """Refuse decision values that are not one a class, such as those of pairs of classes.
-
-    Told by the model's own predictions, under its own names of the classes; a few may differ,
-    since support vector machines break ties in another way than their decision values do.
-    """
-    own = getattr(model, "classes_", None)
-    if own is None or not hasattr(model, "predict"):
-        return
-    panel = np.array(X if X.ndim == 3 else X[:, np.newaxis], dtype=np.float32)
-    told = np.asarray(model.predict(in_layout(panel.copy(), way.ndim)))
-    meant = np.asarray(own)[way.log_proba(panel).argmax(axis=1)]
-    if np.mean(told == meant) < LEAST_AGREEMENT:
-        raise TeacherError(
-            f"teacher {name_of(model)} predicts {_few(told)} where its decision values are "
-            f"highest for {_few(meant)}: they are not one value a class, in the order of its "
-            "classes. For a support vector machine set decision_function_shape='ovr'; else "
-            "pass a callable that returns probabilities."
-        )
 
 
 def _member(model, classes):
@@ -392,41 +351,6 @@ def _fit_clone(model, X, y, random_state, sample_weight):
     return unfitted
 
 
-def _classes_of(model, classes, wanted, n_columns):
-    """Labels of a model's columns: named by the user, known to the model, or those of y."""
-    if classes is None:
-        classes = getattr(model, "classes_", None)
-    if classes is None:
-        source = "y has"
-        classes = np.arange(n_columns) if wanted is None else wanted
-    else:
-        source = "its classes are"
-    classes = np.asarray(classes)
-    if len(set(classes.tolist())) != len(classes):
-        raise TeacherError(
-            f"teacher {name_of(model)} has columns of the same name: classes {_few(classes)}; "
-            "each column needs a label of its own."
-        )
-    if len(classes) != n_columns:
-        raise TeacherError(
-            f"teacher {name_of(model)} answers with {n_columns} columns, but {source} "
-            f"{len(classes)} classes {_few(classes)}; name the label of each column with "
-            "Teacher(model, classes=[...])."
-        )
-    return classes
-
-
-def _columns_of(known, wanted, model):
-    positions, missing = label_positions(wanted, known)
-    if missing:
-        raise TeacherError(
-            f"teacher {name_of(model)} does not know class {_few(missing)} of y; it knows "
-            f"{_few(known)}. Where its columns stand for the labels of y under other names, say "
-            "so with Teacher(model, classes=[...])."
-        )
-    return positions
-
-
 def _check_declared_shape(model, X):
     """Refuse series that a fitted model says it was not fitted on."""
     n_channels, n_timepoints = (X.shape[1] if X.ndim == 3 else 1), X.shape[-1]
@@ -448,8 +372,3 @@ def _check_declared_shape(model, X):
             f"teacher {name_of(model)} was fitted on series of 1 channel, but X of shape {X.shape} "
             f"has {n_channels}; give X as the teacher was trained."
         )
-
-
-def _few(labels, most=6):
-    labels = [repr(label) for label in np.asarray(labels).tolist()]
-    return ", ".join(labels[:most]) + (", ..." if len(labels) > most else "")

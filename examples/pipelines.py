@@ -1,0 +1,90 @@
+"""The classifier behind other steps: scikit-learn's Pipeline, sktime's, and a search over each.
+
+    python examples/pipelines.py
+
+BasicMotions: six channels, 100 timesteps, four classes. scikit-learn's StandardScaler takes no
+3-D panel, and scikit-learn 1.9's Pipeline cannot hold transformers of sktime 1.2 (it leaves a
+mark on each step, which sktime's ``fit`` deletes: AttributeError about _parent_callback_ctx).
+What both libraries have serves all the same:
+
+* in scikit-learn, a StandardScaler between two FunctionTransformers, which lay the timesteps of
+  all series below each other and put them back;
+* in sktime, its own pipeline (``*``) around SaliencyDistilledTSC, with TabularToSeriesAdaptor,
+  which makes a transformer of series of any scaler of scikit-learn.
+"""
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sktime.classification.feature_based import SummaryClassifier
+from sktime.datasets import load_basic_motions
+from sktime.transformations.interpolate import TSInterpolator
+from sktime.transformations.series.adapt import TabularToSeriesAdaptor
+
+from tsdistill import SaliencyDistilledClassifier
+from tsdistill.fidelity import fidelity_scorer
+from tsdistill.sktime import SaliencyDistilledTSC
+
+
+def to_rows(X):
+    """From (n_instances, n_channels, n_timepoints) to a row for each timestep of each series."""
+    return np.swapaxes(X, 1, 2).reshape(-1, X.shape[1])
+
+
+def to_panel(rows, n_timepoints):
+    """Back to (n_instances, n_channels, n_timepoints)."""
+    return np.swapaxes(rows.reshape(-1, n_timepoints, rows.shape[1]), 1, 2)
+
+
+def scale_channels(n_timepoints):
+    """Each channel to mean 0 and standard deviation 1 over the training series."""
+    return (
+        FunctionTransformer(to_rows),
+        StandardScaler(),
+        FunctionTransformer(to_panel, kw_args={"n_timepoints": n_timepoints}),
+    )
+
+
+def in_scikit_learn(X, y, X_test, y_test):
+    """An unfitted teacher is fitted on the scaled series of each fold."""
+    teacher = SummaryClassifier(estimator=LogisticRegression(max_iter=1000))
+    student = SaliencyDistilledClassifier(teacher, max_epochs=300, random_state=0)
+    pipeline = make_pipeline(*scale_channels(X.shape[2]), student)
+    search = GridSearchCV(
+        pipeline,
+        {"saliencydistilledclassifier__saliency_weight": [0.0, 5.0]},
+        scoring={"accuracy": "accuracy", "saliency": fidelity_scorer("saliency")},
+        refit="saliency",
+        cv=2,
+        error_score="raise",
+    ).fit(X, y)
+    kd, ours = search.cv_results_["mean_test_saliency"]
+    print(f"scikit-learn: accuracy {search.best_estimator_.score(X_test, y_test):.3f}")
+    print(f"  saliency correlation in cross-validation: KD {kd:.2f}, saliency-distilled {ours:.2f}")
+
+
+def in_sktime(X, y, X_test, y_test):
+    """A teacher fitted beforehand, on series as it meets them: behind the same steps."""
+    scale = TabularToSeriesAdaptor(StandardScaler(), pooling="global")
+    shorten = TSInterpolator(50)
+    teacher = (scale * shorten * SummaryClassifier()).fit(X, y)
+    student = SaliencyDistilledTSC(teacher.classifier_, max_epochs=300, random_state=0)
+    pipeline = (scale * shorten * student).fit(X, y)
+    print(f"sktime: accuracy {np.mean(pipeline.predict(X_test) == y_test):.3f}")
+    shortened = pipeline.transformers_.transform(X_test)
+    print(f"  agreement {pipeline.classifier_.fidelity_score(shortened):.3f}")
+
+
+def main():
+    torch.set_num_threads(1)
+    X, y = load_basic_motions(split="train", return_type="numpy3D")
+    X_test, y_test = load_basic_motions(split="test", return_type="numpy3D")
+    in_scikit_learn(X, y, X_test, y_test)
+    in_sktime(X, y, X_test, y_test)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Teachers of aeon, where it is installed: its releases pin numba and NumPy lower than we do."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from tsdistill import SaliencyDistilledClassifier
+
+pytest.importorskip("aeon")
+pytestmark = pytest.mark.filterwarnings("ignore::tsdistill.exceptions.HardTeacherWarning")
+
+
+def forests():
+    from aeon.classification.convolution_based import MiniRocketClassifier
+    from aeon.classification.interval_based import TimeSeriesForestClassifier
+    from aeon.classification.shapelet_based import RDSTClassifier
+
+    return [
+        TimeSeriesForestClassifier(n_estimators=20, random_state=0),
+        MiniRocketClassifier(n_kernels=200, random_state=0),
+        RDSTClassifier(max_shapelets=100, random_state=0),
+    ]
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_aeon_teachers(italy, number):
+    X, y, X_test, y_test = italy
+    teacher = forests()[number]
+    student = SaliencyDistilledClassifier(teacher, max_epochs=60, n_windows=8, random_state=0)
+    assert student.fit(X, y).score(X_test, y_test) > 0.85
+    assert not teacher.is_fitted
+    teacher.fit(X, y)
+    student = clone(student).set_params(teacher=teacher).fit(X, y)
+    assert student.fidelity_score(X_test) > 0.85
+    assert student.explain(X_test[:3], of="teacher").shape == (3, 24)
+    np.testing.assert_array_equal(student.fit(X[:, 0], y).predict(X_test[:, 0][:5]).shape, (5,))
+
+
+def test_a_fitted_aeon_teacher_survives_a_search(italy):
+    X, y, _, _ = italy
+    teacher = forests()[0].fit(X, y)
+    student = SaliencyDistilledClassifier(teacher, max_epochs=20, n_windows=4, random_state=0)
+    grid = {"saliency_weight": [0.0, 5.0]}
+    search = GridSearchCV(student, grid, cv=2, n_jobs=2, error_score="raise").fit(X, y)
+    assert search.best_estimator_.teacher is teacher
+    assert search.best_score_ > 0.8

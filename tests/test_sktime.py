@@ -1,0 +1,121 @@
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sktime.classification.interval_based import TimeSeriesForestClassifier
+from sktime.classification.model_selection import TSCGridSearchCV
+from sktime.datatypes import convert_to
+from sktime.transformations.interpolate import TSInterpolator
+from sktime.transformations.series.adapt import TabularToSeriesAdaptor
+
+from tsdistill import SaliencyDistilledClassifier, Teacher
+from tsdistill.exceptions import PanelError
+from tsdistill.fidelity import fidelity_scorer
+from tsdistill.sktime import SaliencyDistilledTSC
+
+pytestmark = pytest.mark.filterwarnings(  # the forest is certain of the series it was grown on
+    "ignore::tsdistill.exceptions.HardTeacherWarning"
+)
+
+QUICK = {"max_epochs": 40, "n_windows": 8, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def forest(italy):
+    return TimeSeriesForestClassifier(n_estimators=20, random_state=0).fit(*italy[:2])
+
+
+def test_it_is_the_same_classifier(italy, forest):
+    X, y, X_test, _ = italy
+    ours = SaliencyDistilledTSC(forest, **QUICK).fit(X, y)
+    theirs = SaliencyDistilledClassifier(forest, **QUICK).fit(X, y)
+    np.testing.assert_array_equal(ours.predict_proba(X_test), theirs.predict_proba(X_test))
+    np.testing.assert_array_equal(ours.predict(X_test), theirs.predict(X_test))
+    for metric in ("agreement", "kl", "saliency"):
+        few = X_test[:30]
+        assert ours.fidelity_score(few, metric=metric) == theirs.fidelity_score(few, metric=metric)
+    for of in ("student", "teacher"):
+        np.testing.assert_array_equal(
+            ours.explain(X_test[:5], of=of, target=y[0]),
+            theirs.explain(X_test[:5], of=of, target=y[0]),
+        )
+    assert ours.teacher is forest and ours.classifier_.teacher is forest
+
+
+@pytest.mark.parametrize("name", ["nested_univ", "pd-multiindex", "df-list", "numpyflat"])
+def test_it_takes_sktimes_formats_everywhere(italy, forest, name):
+    X, y, X_test, _ = italy
+    few = X_test[:5]
+    student = SaliencyDistilledTSC(forest, **QUICK).fit(convert_to(X, name), y)
+    expected = SaliencyDistilledTSC(forest, **QUICK).fit(X, y)
+    np.testing.assert_array_equal(student.predict_proba(few), expected.predict_proba(few))
+    np.testing.assert_array_equal(student.explain(convert_to(few, name)), expected.explain(few))
+    assert student.fidelity_score(convert_to(few, name)) == expected.fidelity_score(few)
+
+
+def fitted_teacher_of(estimator):
+    teacher = estimator.teacher
+    return teacher.model if isinstance(teacher, Teacher) else teacher
+
+
+def test_a_fitted_teacher_survives_sktimes_clones_pipelines_and_searches(italy, forest):
+    X, y, X_test, y_test = italy
+    student = SaliencyDistilledTSC(forest, **QUICK)
+    assert student.clone().teacher is forest
+    assert clone(student).teacher is forest
+    pipeline = TabularToSeriesAdaptor(StandardScaler(), pooling="global") * student
+    assert fitted_teacher_of(pipeline.clone().classifier) is forest
+    pipeline = (TSInterpolator(24) * student).fit(X, y)
+    assert fitted_teacher_of(pipeline.classifier_) is forest
+    assert np.mean(pipeline.predict(X_test) == y_test) > 0.85
+    search = TSCGridSearchCV(student, {"saliency_weight": [0.0, 5.0]}, cv=2).fit(X, y)
+    assert fitted_teacher_of(search.best_estimator_) is forest
+
+
+def test_it_works_in_scikit_learns_searches_and_pipelines(italy, forest):
+    X, y, X_test, y_test = italy
+    grid = {"saliency_weight": [0.0, 5.0], "student__n_filters": [2, 4]}
+    student = SaliencyDistilledTSC(forest, **QUICK)
+    search = GridSearchCV(
+        student, grid, cv=2, n_jobs=2, scoring=fidelity_scorer("saliency"), error_score="raise"
+    ).fit(X, y)
+    assert fitted_teacher_of(search.best_estimator_) is forest
+    assert search.best_params_["saliency_weight"] == 5.0
+    pipeline = Pipeline([("as it is", FunctionTransformer()), ("student", student)]).fit(X, y)
+    assert np.mean(pipeline.predict(X_test) == y_test) > 0.85
+
+
+def test_pickles(italy, forest):
+    X, y, X_test, _ = italy
+    student = SaliencyDistilledTSC(forest, **QUICK).fit(X, y)
+    copied = pickle.loads(pickle.dumps(student))
+    np.testing.assert_array_equal(copied.predict_proba(X_test), student.predict_proba(X_test))
+    assert copied.fidelity_score(X_test) == student.fidelity_score(X_test)
+
+
+def test_unequal_length_names_the_transformers(forest):
+    series = [np.arange(5.0), np.arange(6.0)]
+    panel = pd.DataFrame({"a": [pd.Series(one) for one in series]})
+    with pytest.raises(PanelError, match="unequal length.*PaddingTransformer.*TSInterpolator"):
+        SaliencyDistilledTSC(forest).fit(panel, np.array([0, 1]))
+
+
+def test_a_single_class_is_sktimes_business_until_it_is_explained(italy, forest):
+    X, y, _, _ = italy
+    student = SaliencyDistilledTSC(forest).fit(X[y == y[0]], y[y == y[0]])
+    assert set(student.predict(X)) == {y[0]}
+    with pytest.raises(PanelError, match="one class only"):
+        student.explain(X)
+
+
+def test_get_params_hands_a_fitted_teacher_out_wrapped_and_keeps_the_bare_one(italy, forest):
+    student = SaliencyDistilledTSC(forest)
+    assert isinstance(student.get_params()["teacher"], Teacher)
+    assert student.fit(*italy[:2]).teacher is forest
+    assert student.set_params(lr=0.5).teacher is forest
+    assert SaliencyDistilledTSC([forest]).get_params()["teacher"] == [forest]
