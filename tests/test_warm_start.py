@@ -101,6 +101,16 @@ def test_other_series_are_asked_about_and_must_have_the_same_shape_and_classes(t
     np.testing.assert_array_equal(student.predict_proba(X), expected)
 
 
+def test_series_that_were_changed_in_place_are_other_series(toy, quick):
+    X, y = toy[0][:, np.newaxis].astype(np.float32), toy[1]
+    teacher = Asked()
+    student = quick(teacher, warm_start=True).fit(X, y)
+    teacher.count = 0
+    X += 0.5
+    student.fit(X, y)
+    assert teacher.count == 2 + 12 + 12 * 4
+
+
 def test_another_student_cannot_go_on(toy, quick):
     student = quick(warm_start=True).fit(*toy)
     expected = student.predict_proba(toy[0])

@@ -333,6 +333,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         weight = check_sample_weight(sample_weight, len(X))
         panel = as_panel(X)
         check_resolution(X, panel)
+        if self.warm_start and np.may_share_memory(panel, X):
+            panel = panel.copy()  # kept beyond this fit, while the user may change X
         if X_unlabelled is not None:
             X_unlabelled = self._unlabelled_panel(X_unlabelled)
             panel = np.concatenate([panel, X_unlabelled])
