@@ -229,8 +229,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_instances, n_timepoints) or \
-                (n_instances, n_channels, n_timepoints)
-            Training series; finite numbers.
+                (n_instances, n_channels, n_timepoints), or one of sktime's panel formats
+            Training series of one length; finite numbers.
         y : array-like of shape (n_instances,), default=None
             Labels, of any kind. Without them a fitted teacher labels the series.
         sample_weight : array-like of shape (n_instances,), default=None
@@ -331,6 +331,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
             classes, labels = encode_labels(y)
         self._width = window_width(self.window_size, self.n_timepoints_in_)
         weight = check_sample_weight(sample_weight, len(X))
+        if y is not None:
+            factors = class_factors(self.class_weight, classes, labels, weight)
         panel = as_panel(X)
         check_resolution(X, panel)
         if self.warm_start and np.may_share_memory(panel, X):
@@ -342,13 +344,10 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         if goes_on and self._lesson and self._lesson.is_about(self.teacher, classes, panel, labels):
             return dataclasses.replace(self._lesson), weight
         if not teacher.is_fitted:
-            factors = class_factors(self.class_weight, classes, labels, weight[: len(X)])
-            given = None
             if sample_weight is not None or self.class_weight is not None:
-                given = (1.0 if sample_weight is None else np.asarray(sample_weight)) * factors[
-                    labels
-                ]
-            teacher = teacher.fit(X, y, np.random.RandomState(seed), given)
+                sample_weight = 1.0 if sample_weight is None else np.asarray(sample_weight)
+                sample_weight = sample_weight * factors[labels]
+            teacher = teacher.fit(X, y, np.random.RandomState(seed), sample_weight)
         teacher = teacher.bind(X, classes, labels)
         if goes_on and not np.array_equal(teacher.classes_, self.classes_):
             raise ParameterError(
