@@ -122,3 +122,11 @@ def test_a_forest_certain_of_its_own_series_is_not_hard(toy):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_if_hard(hard, Knowledge(clean, soft))
+
+
+def test_mean_change_counts_series_by_their_weight():
+    clean = np.zeros((2, 2), dtype=np.float32)
+    perturbed = np.array([[[1, -1]] * 3, [[3, -3]] * 3], dtype=np.float32)
+    answers = Knowledge(clean, perturbed)
+    assert answers.mean_change(np.ones(2)) == 2
+    assert answers.mean_change(np.array([1.0, 3.0])) == 2.5
