@@ -93,12 +93,15 @@ def quick():
 
 def pytest_terminal_summary(terminalreporter):
     """Say how many of scikit-learn's and sktime's own checks were run."""
-    for name, file in (("scikit-learn", "test_sklearn_checks"), ("sktime", "test_sktime_checks")):
+    for name, test in (
+        ("scikit-learn", "::test_scikit_learn_check["),
+        ("sktime", "::test_sktime_check["),
+    ):
         counts = {
             outcome: sum(
                 dict(report.user_properties).get("checks", 1)
                 for report in reports
-                if file in getattr(report, "nodeid", "")
+                if test in getattr(report, "nodeid", "")
             )
             for outcome, reports in terminalreporter.stats.items()
             if outcome in ("passed", "failed", "xfailed", "skipped", "error")

@@ -1,7 +1,9 @@
 """Fitted teachers in scikit-learn's searches, ensembles and workers, and in pickles."""
 
+import copy
 import io
 import pickle
+import threading
 
 import cloudpickle
 import joblib
@@ -249,6 +251,62 @@ def test_frozen_teachers_work_too(series, teachers):
         assert search.best_estimator_.teacher_.model is frozen
 
 
+def test_encoded_labels_are_never_guessed_where_classes_are_missing(series):
+    X, y = series
+    settings = {"max_epochs": 2, "n_windows": 4, "random_state": 0}
+    names = LogisticRegression(C=100).fit(X[:, 0], y)
+    some = y != "flat"  # of "down", "flat", "up": code 1 would be "up"
+    voting = VotingClassifier([("a", SaliencyDistilledClassifier(names, **settings))])
+    with pytest.raises(ValueError, match=r"does not know class 0, 1 of y"):
+        voting.fit(X[some, 0], y[some])
+    numbers = np.unique(y, return_inverse=True)[1] - 1  # -1, 0, 1
+    some = numbers < 1  # codes 0 and 1 stand for -1 and 0, but are labels too
+    signed = LogisticRegression(C=100).fit(X[:, 0], numbers)
+    voting = VotingClassifier([("a", SaliencyDistilledClassifier(signed, **settings))])
+    with pytest.raises(ValueError, match=r"calls most series of class 0 -1.*classes=\[\.\.\.\]"):
+        voting.fit(X[some, 0], numbers[some])
+    few = numbers > -1  # these are what they are called
+    fitted = SaliencyDistilledClassifier(signed, **settings).fit(X[few, 0], numbers[few])
+    assert fitted.classes_.tolist() == [0, 1]
+
+
+def test_deep_copies_share_a_fitted_teacher(student, series):
+    X, y = series
+    student = clone(student).fit(X, y)
+    copied = copy.deepcopy(student)
+    assert copied.teacher is student.teacher and copied.teacher_.model is student.teacher_.model
+    assert copied.student_ is not student.student_
+    np.testing.assert_array_equal(copied.predict_proba(X), student.predict_proba(X))
+
+
+def test_fidelity_scorer_reaches_through_searches_and_pipelines(series, teachers):
+    X, y = series
+    student = SaliencyDistilledClassifier(teachers["torch"], max_epochs=5, n_windows=4)
+    search = GridSearchCV(student, {"lr": [0.01]}, cv=2)
+    pipeline = Pipeline([("as it is", FunctionTransformer()), ("search", search)]).fit(X, y)
+    inner = pipeline[-1].best_estimator_
+    assert fidelity_scorer("kl")(pipeline, X) == inner.fidelity_score(X, metric="kl")
+    with pytest.raises(ValueError, match="cannot score a LogisticRegression"):
+        fidelity_scorer()(LogisticRegression(), X)
+
+
+def test_a_teacher_that_explains_itself_in_worker_threads_does_not_wait_forever(series, teachers):
+    X, y = series
+    inner = SaliencyDistilledClassifier(teachers["torch"], max_epochs=2, n_windows=4).fit(X, y)
+
+    def teacher(X):
+        inner.explain(X[:1])
+        return inner.predict_proba(X)
+
+    student = SaliencyDistilledClassifier(teacher, max_epochs=2, n_windows=4, n_jobs=2)
+    with joblib.parallel_config("threading"):
+        done = threading.Thread(target=student.fit, args=(X, y), daemon=True)
+        done.start()
+        done.join(timeout=60)
+    assert not done.is_alive()
+    assert student.classes_.tolist() == ["down", "flat", "up"]
+
+
 def test_encoded_labels_are_read_only_where_the_teachers_predictions_bear_it_out(series, teachers):
     X, y = series
     codes = np.unique(y, return_inverse=True)[1]
@@ -279,6 +337,8 @@ SEARCHED = {
     "donors": ["opposing", "mean"],
     "class_weight": [None, "balanced"],
     "lr": [0.01, 0.001],
+    "max_epochs": np.array([4, 8]),
+    "batch_size": np.array([8, 32]),
 }
 
 

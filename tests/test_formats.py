@@ -1,10 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sktime.datatypes import convert_to
 
 from tsdistill.exceptions import PanelError
 from tsdistill.formats import as_array
+from tsdistill.sktime import SaliencyDistilledTSC
 
 
 @pytest.fixture
@@ -51,6 +53,50 @@ def test_the_classifier_takes_them_in_fit_and_predict(quick, panel, name, n_chan
     assert student.explain(in_format(panel, name)).shape == (12, 20)
 
 
+def test_rows_of_an_instance_may_lie_apart(panel):
+    frame = in_format(panel, "pd-multiindex")
+    np.testing.assert_allclose(as_array(frame.sort_index(level=1, sort_remaining=False)), panel)
+    backwards = frame.loc[list(range(12))[::-1]]
+    np.testing.assert_allclose(as_array(backwards), panel[::-1])
+
+
+@pytest.mark.parametrize("name", ["nested_univ", "pd-multiindex", "df-list"])
+@pytest.mark.parametrize("tsc", [False, True])
+def test_channels_in_another_order_are_refused(quick, panel, name, tsc):
+    def teacher(X):
+        scores = np.exp(X[:, 0, :3])
+        return scores / scores.sum(axis=1, keepdims=True)
+
+    def swapped(X):
+        columns = (X[0] if name == "df-list" else X).columns[::-1]
+        return [one[columns] for one in X] if name == "df-list" else X[columns]
+
+    X, y = in_format(panel, name), np.arange(12) % 3
+    student = quick(teacher)
+    if tsc:
+        student = SaliencyDistilledTSC(teacher, max_epochs=3, n_windows=4, random_state=0)
+    student.fit(X, y)
+    for ask in (student.predict, student.predict_proba, student.explain, student.fidelity_score):
+        with pytest.raises(PanelError, match="X has the channels .* but those of fit were"):
+            ask(swapped(X))
+        ask(X), ask(panel)
+    if name == "df-list":
+        with pytest.raises(PanelError, match="instances with the channels"):
+            student.fit([X[0], *swapped(X)[1:]], y)
+
+
+def test_more_containers(panel):
+    frame = in_format(panel, "nested_univ")
+    for same in (
+        pd.Series(list(panel)),
+        frame.map(np.asarray),
+        frame.to_numpy(),
+        [torch.from_numpy(one) for one in panel],
+        [tuple(map(tuple, one)) for one in panel],
+    ):
+        np.testing.assert_allclose(as_array(same), panel)
+
+
 def test_other_things_stay_as_they_are(panel):
     for X in (panel, panel[:, 0], pd.DataFrame(panel[:, 0]), [], [1.0, 2.0], "text", None):
         assert as_array(X) is X
@@ -71,6 +117,12 @@ def ragged(name):
     frames = [pd.DataFrame({"a": one}) for one in series]
     if name == "df-list":
         return frames
+    if name == "pandas Series":
+        return pd.Series(series)
+    if name == "list of pandas Series":
+        return [pd.Series(one) for one in series]
+    if name == "list of tensors":
+        return [torch.from_numpy(one) for one in series]
     if name == "nested_univ":
         return pd.DataFrame({"a": [pd.Series(one) for one in series]})
     return pd.concat(frames, keys=range(4), names=["instance", "time"])
@@ -79,7 +131,7 @@ def ragged(name):
 @pytest.mark.parametrize(
     "name",
     ["list of arrays", "list of lists", "list of 2-D arrays", "object array", "df-list",
-     "nested_univ", "pd-multiindex"],
+     "nested_univ", "pd-multiindex", "pandas Series", "list of pandas Series", "list of tensors"],
 )  # fmt: skip
 def test_unequal_length_names_the_transformers(quick, name):
     names = "PaddingTransformer.*TruncationTransformer.*TSInterpolator"

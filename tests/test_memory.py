@@ -1,9 +1,12 @@
+import copy
 import hashlib
+import pickle
 import subprocess
 import sys
 import threading
 import time
 import warnings
+import zlib
 from collections import Counter
 
 import joblib
@@ -11,12 +14,14 @@ import numpy as np
 import pytest
 import torch
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from tests.conftest import bump_teacher
 from tsdistill import _version, memory
+from tsdistill.digest import digest_of
 from tsdistill.exceptions import CacheWarning, HardTeacherWarning
 from tsdistill.fidelity import fidelity_scorer
 from tsdistill.memory import MIXED_PROBES, as_memory, probes
@@ -129,7 +134,7 @@ def cached_files(folder):
     return list(folder.rglob("output.pkl"))
 
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "flipped", "all files"])
+@pytest.mark.parametrize("damage", ["truncated", "empty", "flipped", "other shape"])
 def test_a_damaged_file_is_recomputed_with_a_warning(toy, quick, tmp_path, damage):
     X, y = toy
     teacher = Asked()
@@ -141,11 +146,13 @@ def test_a_damaged_file_is_recomputed_with_a_warning(toy, quick, tmp_path, damag
             middle = len(content) // 2
             content = content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :]
             path.write_bytes(content)
-        else:
+        elif damage in ("empty", "truncated"):
             path.write_bytes(content[: 0 if damage == "empty" else len(content) // 2])
-        if damage == "all files":
-            metadata = path.with_name("metadata.json")
-            metadata.write_bytes(metadata.read_bytes()[:20])
+        if damage == "other shape":
+            kept = joblib.load(path)
+            kept["answers"] = kept["answers"][:, :2].copy()
+            kept["checksum"] = zlib.crc32(kept["answers"])
+            joblib.dump(kept, path)
     teacher.series.clear()
     with pytest.warns(CacheWarning, match="asked again"):
         again = quick(teacher, memory=str(tmp_path)).fit(X, y)
@@ -215,7 +222,7 @@ def test_of_several_at_once_one_asks_and_the_others_wait(tmp_path):
 
     def recall():
         store = joblib.Memory(tmp_path, verbose=0)
-        memory.recall(store, np.zeros(3), np.ones((4, 1, 5)), ask_now)
+        memory.recall(store, np.zeros(3), np.ones((4, 1, 5)), (4, 2), ask_now)
 
     threads = [threading.Thread(target=recall) for _ in range(4)]
     for thread in threads:
@@ -229,13 +236,73 @@ def test_answers_that_cannot_be_stored_are_used_all_the_same(toy, quick, tmp_pat
     def full(*args, **kwargs):
         raise OSError("no space left")
 
+    expected = quick().fit(*toy).predict_proba(toy[0])
     monkeypatch.setattr("joblib._store_backends.StoreBackendMixin.dump_item", full)
-    with pytest.raises(OSError, match="no space"):
-        joblib.Memory(tmp_path, verbose=0).cache(len)([1])
     with pytest.warns(CacheWarning, match="no space"):
         student = quick(memory=str(tmp_path)).fit(*toy)
-    expected = quick().fit(*toy).predict_proba(toy[0])
     np.testing.assert_array_equal(student.predict_proba(toy[0]), expected)
+
+
+def test_a_folder_that_cannot_be_made_is_no_reason_to_fail(toy, quick, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.warns(CacheWarning, match="cannot be kept"):
+        student = quick(memory=tmp_path / "file" / "folder").fit(*toy)
+    expected = quick().fit(*toy).predict_proba(toy[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the student needs no memory to answer
+        np.testing.assert_array_equal(student.predict_proba(toy[0]), expected)
+
+
+def test_memory_that_is_set_after_fit_is_used(toy, quick, tmp_path):
+    teacher = Asked()
+    student = quick(teacher).fit(*toy).set_params(memory=tmp_path)
+    first = student.fidelity_score(toy[0], metric="saliency")
+    teacher.series.clear()
+    assert student.fidelity_score(toy[0], metric="saliency") == first
+    assert not teacher.series
+
+
+def test_clear_and_reduce_size_empty_the_folder(toy, quick, tmp_path):
+    store = joblib.Memory(tmp_path, verbose=0, compress=True)
+    quick(memory=store).fit(*toy)
+    assert len(cached_files(tmp_path)) == 2
+    store.reduce_size(items_limit=1)
+    assert len(cached_files(tmp_path)) == 1
+    store.clear(warn=False)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name[0] != "."]
+    teacher = Asked()
+    quick(teacher, memory=store).fit(*toy)
+    assert len(teacher.series) > 12 * 4
+
+
+def test_hard_teachers_are_told_apart_by_their_content(italy, quick, tmp_path):
+    X, y = italy[2][:300, 0], italy[3][:300]
+    for seed in range(4):
+        some = np.random.default_rng(seed).permutation(300)[:280]
+        tree = DecisionTreeClassifier(random_state=0).fit(X[some], y[some])
+        settings = {"max_epochs": 1, "warm_start": True}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HardTeacherWarning)
+            cached = quick(tree, memory=tmp_path, **settings).fit(X, y)
+            asked = quick(tree, **settings).fit(X, y)
+        np.testing.assert_array_equal(cached._lesson.perturbed, asked._lesson.perturbed)
+
+
+def test_digest_follows_the_content_and_leaves_torch_modules_alone(toy):
+    X, y = toy
+    forest = RandomForestClassifier(5, random_state=0).fit(X, y)
+    linear = LogisticRegression().fit(X, y)
+    for model in (forest, linear, [forest, linear]):
+        assert digest_of(model) == digest_of(pickle.loads(pickle.dumps(model)))
+    assert digest_of(forest) != digest_of(RandomForestClassifier(5, random_state=1).fit(X, y))
+    module = Lite().build(1, 20, 3)
+    before = digest_of(module)
+    assert digest_of(copy.deepcopy(module)) == before
+    with torch.no_grad():
+        next(module.parameters()).add_(1e-3)
+    assert digest_of(module) != before
+    assert digest_of(lambda X: X) is None
+    assert digest_of({"network": module}) is None
 
 
 def test_forms_of_memory(tmp_path):

@@ -82,6 +82,25 @@ def test_a_refused_parameter_changes_nothing():
     assert student.student == "lite"
 
 
+@pytest.mark.parametrize("lost", [[LogisticRegression()], Teacher(LogisticRegression())])
+def test_what_has_no_parameters_is_named(lost):
+    with pytest.raises(ValueError, match="teacher__C cannot be set.*bare unfitted classifier"):
+        SaliencyDistilledClassifier(lost).set_params(teacher__C=1.0)
+    with pytest.raises(ValueError, match="student__n_filters cannot be set: student='nosuch'"):
+        SaliencyDistilledClassifier(lost).set_params(student="nosuch", student__n_filters=3)
+
+
+def test_a_subclass_may_fix_the_student():
+    class Fixed(SaliencyDistilledClassifier):
+        def __init__(self, teacher=None):
+            super().__init__(teacher, student="gru")
+
+    assert repr(Fixed(bump_teacher)) == "Fixed(teacher=<bump_teacher>)"
+    assert "gru" in Fixed(bump_teacher)._repr_html_()
+    assert Fixed(bump_teacher)._get_doc_link() == ""
+    assert clone(Fixed(bump_teacher)).student == "gru"
+
+
 @BOTH
 def test_parameters_of_a_fitted_teacher_cannot_be_set(toy, estimator):
     forest = RandomForestClassifier(5)

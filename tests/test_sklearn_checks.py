@@ -2,7 +2,10 @@
 
 import pytest
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import (
+    estimator_checks_generator,
+    parametrize_with_checks,
+)
 
 from tsdistill import SaliencyDistilledClassifier
 
@@ -24,3 +27,10 @@ EXPECTED_FAILURES = {
 )
 def test_scikit_learn_check(estimator, check):
     check(estimator)
+
+
+def test_scikit_learn_has_many_checks_for_us():
+    student = SaliencyDistilledClassifier(LogisticRegression())
+    tags = student.__sklearn_tags__().input_tags
+    assert tags.two_d_array and tags.three_d_array
+    assert len(list(estimator_checks_generator(student))) >= 55

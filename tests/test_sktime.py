@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -101,8 +102,33 @@ def test_pickles(italy, forest):
 def test_unequal_length_names_the_transformers(forest):
     series = [np.arange(5.0), np.arange(6.0)]
     panel = pd.DataFrame({"a": [pd.Series(one) for one in series]})
-    with pytest.raises(PanelError, match="unequal length.*PaddingTransformer.*TSInterpolator"):
-        SaliencyDistilledTSC(forest).fit(panel, np.array([0, 1]))
+    message = "5 to 6 timepoints.*PaddingTransformer.*TSInterpolator"
+    for teacher in (forest, clone(forest)):
+        with pytest.raises(PanelError, match=message):
+            SaliencyDistilledTSC(teacher).fit(panel, np.array([0, 1]))
+    student = SaliencyDistilledTSC(forest, max_epochs=2, n_windows=4)
+    student.fit(np.repeat([[[0.0]], [[1.0]]], 24, axis=2), np.array(["1", "2"]))
+    with pytest.raises(PanelError, match=message):
+        student.predict(panel)
+
+
+def test_a_flat_classifier_can_be_the_teacher(italy):
+    X, y, X_test, y_test = italy
+    student = SaliencyDistilledTSC(RandomForestClassifier(20, random_state=0), **QUICK).fit(X, y)
+    assert np.mean(student.predict(X_test) == y_test) > 0.85
+
+
+def test_fidelity_of_a_pipeline(italy, forest):
+    X, y, X_test, _ = italy
+    pipeline = (TSInterpolator(24) * SaliencyDistilledTSC(forest, **QUICK)).fit(X, y)
+    inner = pipeline.classifier_
+    assert fidelity_scorer("kl")(pipeline, X_test) == pytest.approx(
+        inner.fidelity_score(X_test, metric="kl"), abs=1e-4
+    )
+
+
+def test_documentation_link_is_ours(forest):
+    assert SaliencyDistilledTSC(forest)._get_doc_link() == "https://doi.org/10.3233/FAIA251144"
 
 
 def test_a_single_class_is_sktimes_business_until_it_is_explained(italy, forest):
@@ -118,4 +144,7 @@ def test_get_params_hands_a_fitted_teacher_out_wrapped_and_keeps_the_bare_one(it
     assert isinstance(student.get_params()["teacher"], Teacher)
     assert student.fit(*italy[:2]).teacher is forest
     assert student.set_params(lr=0.5).teacher is forest
-    assert SaliencyDistilledTSC([forest]).get_params()["teacher"] == [forest]
+    student = SaliencyDistilledTSC([forest, forest])
+    assert student.clone().teacher == [forest, forest]
+    pipeline = (TSInterpolator(24) * student).clone()
+    assert pipeline.classifier.teacher.model == [forest, forest]

@@ -79,6 +79,28 @@ def test_another_teacher_is_asked(toy, quick):
     assert (first.count, second.count) == (0, 2 + 12 + 12 * 4)
 
 
+def test_a_teacher_that_changed_is_asked_or_fitted_again(toy, quick):
+    X, y = toy
+    student = quick(LogisticRegression(C=1e-6), warm_start=True).fit(X, y)
+    assert student.set_params(teacher__C=1e6).fit(X, y).teacher_.model.C == 1e6
+    model = student.teacher_.model
+    assert student.fit(X, y, sample_weight=np.arange(1, 13)).teacher_.model is not model
+    model = student.teacher_.model
+    assert student.set_params(class_weight={0: 9.0}).fit(X, y).teacher_.model is not model
+
+    fitted = LogisticRegression(C=1e-6).fit(X, y)
+    student = quick(fitted, warm_start=True).fit(X, y)
+    fitted.set_params(C=1e6).fit(X, y)
+    expected = np.log(np.maximum(fitted.predict_proba(X), 1e-4))
+    np.testing.assert_allclose(student.fit(X, y)._lesson.clean, expected, atol=0.01)
+
+    members = [fitted]
+    student = quick(members, warm_start=True).fit(X, y)
+    before = student._lesson.clean
+    members.append(LogisticRegression(C=1e-6).fit(X, y))
+    assert np.abs(student.fit(X, y)._lesson.clean - before).max() > 0.1
+
+
 def test_windows_are_asked_about_when_they_are_first_needed(toy, quick):
     teacher = Asked()
     student = quick(teacher, warm_start=True, saliency_weight=0).fit(*toy)

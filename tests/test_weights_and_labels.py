@@ -8,13 +8,14 @@ import torch
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from tests.conftest import bump_teacher
 from tsdistill import Teacher
 from tsdistill.knowledge import Knowledge
 from tsdistill.objectives import Label, PerturbedSoftTargets, SoftTargets, TemporalSaliency
-from tsdistill.panels import check_sample_weight, class_factors
+from tsdistill.panels import check_sample_weight, class_factors, scaled_to_mean_one
 from tsdistill.students import Lite
 from tsdistill.teachers import as_teacher
 from tsdistill.training import DistillationLoss, DistillationSet
@@ -51,11 +52,36 @@ def test_a_weight_of_two_equals_a_doubled_row_in_every_objective(toy, objective)
             outputs = Lite().build(1, 20, 3).eval()(inputs)
             return float(DistillationLoss([objective])(outputs, targets))
 
-    weighted = loss(np.arange(12), check_sample_weight(times, 12))
+    weighted = loss(np.arange(12), scaled_to_mean_one(check_sample_weight(times, 12)))
     doubled = loss(np.repeat(np.arange(12), times), np.ones(times.sum(), dtype=np.float32))
     plain = loss(np.arange(12), np.ones(12, dtype=np.float32))
     assert weighted == pytest.approx(doubled, rel=1e-5)
     assert weighted != pytest.approx(plain, rel=1e-3)
+
+
+def test_weights_count_beside_unlabelled_series(toy, quick):
+    X, y = toy
+    few, rest = slice(0, 6), X[6:]
+    even = quick().fit(X[few], y[few], X_unlabelled=rest)
+    heavy = quick().fit(X[few], y[few], X_unlabelled=rest, sample_weight=np.full(6, 100.0))
+    assert not np.allclose(even.predict_proba(X), heavy.predict_proba(X), atol=1e-4)
+
+
+def test_weights_reach_the_last_step_of_a_pipeline(toy, quick):
+    X, y = toy
+    teacher = make_pipeline(StandardScaler(), LogisticRegression())
+    weight = np.where(y == 0, 100.0, 0.01)
+    fitted = quick(teacher).fit(X, y, sample_weight=weight).teacher_.model
+    expected = clone(teacher).fit(X, y, logisticregression__sample_weight=weight)
+    np.testing.assert_allclose(fitted.predict_proba(X), expected.predict_proba(X))
+
+
+def test_class_weight_may_name_a_class_that_a_fold_lacks(toy, quick):
+    X, y = toy
+    some = y != 2
+    quick(LogisticRegression(), class_weight={0: 2.0, 1: 1.0, 2: 5.0}).fit(X[some], y[some])
+    with pytest.raises(ValueError, match="class_weight names"):
+        quick(LogisticRegression(), class_weight={0: 2.0, 2: 5.0}).fit(X[some], y[some])
 
 
 def test_series_of_weight_zero_teach_nothing(toy, quick):

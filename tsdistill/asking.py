@@ -25,7 +25,7 @@ def way_in_layout(model, ndim):
     name = f"teacher {name_of(model)}"
     if isinstance(model, nn.Module):
         return Module(model, name, ndim)
-    if _is_skorch_net(model):
+    if is_skorch_net(model) and hasattr(model, "module_"):
         criterion = getattr(model, "criterion_", None)
         plain = model.predict_nonlinearity == "auto"
         if plain and isinstance(criterion, nn.CrossEntropyLoss):
@@ -50,8 +50,9 @@ def nothing_to_ask(model):
     )
 
 
-def _is_skorch_net(model):
-    return hasattr(model, "module_") and hasattr(model, "predict_nonlinearity")
+def is_skorch_net(model):
+    """Whether a model is a net of skorch, fitted or not."""
+    return hasattr(model, "module") and hasattr(model, "predict_nonlinearity")
 
 
 class Probabilities:

@@ -9,9 +9,9 @@ from torch import nn
 
 from tsdistill import explainers, fidelity
 from tsdistill.asking import as_tensor
-from tsdistill.distillation import Lesson
+from tsdistill.distillation import Lesson, source_of
 from tsdistill.exceptions import PanelError, ParameterError, TeacherError
-from tsdistill.knowledge import ask, warn_if_hard
+from tsdistill.knowledge import ask, fingerprint_of, warn_if_hard
 from tsdistill.memory import as_memory
 from tsdistill.panels import (
     as_panel,
@@ -19,6 +19,7 @@ from tsdistill.panels import (
     check_sample_weight,
     class_factors,
     encode_labels,
+    scaled_to_mean_one,
     target_columns,
     validate_series,
 )
@@ -103,9 +104,9 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
     callbacks : list of skorch callbacks, default=None
         Added to those of the net.
     validation_fraction : float, default=None
-        Share of the series, of each class, on which the student is not trained; the weights of
-        the epoch with the lowest loss on them are kept. They still serve as donors and in the
-        standardisation. None trains on all series and keeps the last weights.
+        Share of the series, of each class, on which the student is not trained; of the epochs
+        of a fit the weights of that with the lowest loss on them are kept. They still serve as
+        donors and in the standardisation. None trains on all series and keeps the last weights.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in every term of the loss, by label; times ``sample_weight``.
         "balanced" weighs classes by the inverse of how often they occur. A series without a
@@ -115,11 +116,13 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         and through one more cycle of the learning rate. With the same series, labels, teacher
         and probing the teacher is not asked again, and the windows and the held-out series are
         the same; settings of the loss and of training may differ. The series and the teacher's
-        answers are kept in the estimator for that.
+        answers are kept in the estimator for that. A fitted teacher that changed in between is
+        asked again where its content shows it (it can be pickled and asking does not change it).
     memory : None, str, path or joblib.Memory, default=None
         Where the teacher's answers are kept between fits, scores, candidates of a search and
         processes. Windows are drawn from ``random_state``: without an int none comes twice. A
-        teacher is known again by its answers to at most 64 questions, which every fit asks.
+        teacher is known again by its answers to at most 64 questions, which every fit asks, and
+        by its content, where it can be pickled and asking does not change it.
     n_jobs : int, default=None
         joblib workers among which a black-box teacher's questions are spread. Answers, and
         so the student, do not depend on it. Torch teachers are asked in this process.
@@ -235,8 +238,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
             Labels, of any kind. Without them a fitted teacher labels the series.
         sample_weight : array-like of shape (n_instances,), default=None
             Weight of each series in every term of the loss, 0 or more; 2 counts as two equal
-            series. An unfitted teacher whose ``fit`` takes weights is given them too, times those
-            of ``class_weight``.
+            series, an unlabelled one as 1. An unfitted teacher whose ``fit`` takes weights, or
+            the last step of a Pipeline, is given them too, times those of ``class_weight``.
         X_unlabelled : array-like, shaped as X, default=None
             Further series, which only the teacher labels.
 
@@ -291,7 +294,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         factors = class_factors(
             self.class_weight, self.classes_, lesson.groups[labelled], weight[labelled]
         )
-        weight = check_sample_weight(weight * factors[lesson.groups], len(weight))
+        weight = scaled_to_mean_one(weight * factors[lesson.groups])
         with_copies = any(objective.needs_copies for objective in objectives)
         if with_copies:
             n_windows = n_windows_of(self, len(lesson.panel))
@@ -313,7 +316,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         load_weights(self.student_.module_, net.module_)
         self.student_.module_.eval()
         self.student_.history, self.history_ = joined_history(previous, net)
-        self._lesson = lesson if self.warm_start else None
+        self._lesson = lesson.settled() if self.warm_start else None
 
     def _read(self, X, y, sample_weight, X_unlabelled, goes_on, seed):
         """Validate what fit was given, and fit or bind the teacher: a lesson, and weights."""
@@ -340,14 +343,15 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         if X_unlabelled is not None:
             X_unlabelled = self._unlabelled_panel(X_unlabelled)
             panel = np.concatenate([panel, X_unlabelled])
-            weight = np.concatenate([weight, np.ones(len(X_unlabelled), dtype=np.float32)])
-        if goes_on and self._lesson and self._lesson.is_about(self.teacher, classes, panel, labels):
+            weight = np.concatenate([weight, np.ones(len(X_unlabelled))])
+        given = None  # to an unfitted teacher: as they are, since some models heed their scale
+        if not teacher.is_fitted and not (sample_weight is None and self.class_weight is None):
+            given = weight[: len(X)] * factors[labels]
+        source = source_of(teacher, given) if self.warm_start else None
+        if goes_on and self._lesson and self._lesson.is_about(source, classes, panel, labels):
             return dataclasses.replace(self._lesson), weight
         if not teacher.is_fitted:
-            if sample_weight is not None or self.class_weight is not None:
-                sample_weight = 1.0 if sample_weight is None else np.asarray(sample_weight)
-                sample_weight = sample_weight * factors[labels]
-            teacher = teacher.fit(X, y, np.random.RandomState(seed), sample_weight)
+            teacher = teacher.fit(X, y, np.random.RandomState(seed), given)
         teacher = teacher.bind(X, classes, labels)
         if goes_on and not np.array_equal(teacher.classes_, self.classes_):
             raise ParameterError(
@@ -355,7 +359,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
                 f"these series have {teacher.classes_.tolist()}; pass series of the same classes, "
                 "or warm_start=False."
             )
-        return Lesson(self.teacher, teacher, panel, labels), weight
+        return Lesson(source, teacher, panel, labels), weight
 
     def _unlabelled_panel(self, X_unlabelled):
         try:
@@ -377,9 +381,16 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         return as_panel(validate_series(self, X, reset=False))
 
     def _log_proba(self, model, panel):
-        n_jobs = None if model.differentiable else self.n_jobs
-        memory = as_memory(self.memory)
-        return ask(model, panel, device=self.student_.device, n_jobs=n_jobs, memory=memory)
+        return ask(model, panel, **self._asked(model))
+
+    def _asked(self, model):
+        """How a model is asked; only what a teacher answers is kept."""
+        asked = {"device": self.student_.device, "n_jobs": self.n_jobs, "memory": None}
+        if model is self.teacher_ and self.memory is not None:
+            asked["memory"] = as_memory(self.memory)
+            if asked["memory"] is not None and model.fingerprint is None:  # set after fit
+                model.fingerprint = fingerprint_of(model, self._fills.series, asked["device"])
+        return asked
 
     def predict_proba(self, X):
         """Probabilities of the classes, in the order of ``classes_``.
@@ -488,8 +499,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
     def _occlusion(self, model, panel, columns, donors, donor_rows, per_channel=False):
         return explainers.occlusion(
             model, panel, columns, donors, donor_rows, self._width,
-            per_channel=per_channel, device=self.student_.device, n_jobs=self.n_jobs,
-            memory=as_memory(self.memory), verbose=self.verbose,
+            per_channel=per_channel, verbose=self.verbose, **self._asked(model),
         )  # fmt: skip
 
     def fidelity_score(self, X, *, metric="agreement"):

@@ -7,30 +7,69 @@ from tsdistill.exceptions import TeacherError
 from tsdistill.panels import in_layout, label_positions
 
 LEAST_AGREEMENT = 0.5
-SERIES_TO_BEAR_OUT = 64
+SERIES_A_CLASS = 8
 
 
-def are_codes(wanted, known):
-    """Whether labels are numbers that may stand for the model's own classes, in sorted order.
+def decoded(model, way, known, wanted, X, codes):
+    """The model's labels that the labels of y stand for: themselves, or another's codes.
 
-    Meta-estimators (voting, stacking, cross-validated probabilities) encode labels so before
-    they fit their members, and a model that was fitted before knows the labels themselves.
+    Meta-estimators (voting, stacking, cross-validated probabilities) encode labels as 0, 1, ...
+    before they fit their members, and a model that was fitted before knows the labels themselves.
+
+    Parameters
+    ----------
+    model, way
+        Who is asked, and the way to ask.
+    known, wanted : ndarray of shape (n_classes,)
+        Labels of the model's columns, and those of y, sorted.
+    X : ndarray in the user's shape
+    codes : ndarray of shape (n_instances,), int64
+        The class of each series, as a position in wanted.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_classes,)
+        ``wanted``; or all that the model knows, in sorted order, where y holds numbers
+        0 .. n_classes - 1 in their place and the model's predictions bear that out class by class.
+
+    Raises
+    ------
+    TeacherError
+        If the numbers are labels of the model too, but its predictions say that they stand for
+        others.
     """
-    return (
-        wanted.dtype.kind in "iu"
-        and wanted.min() >= 0
-        and wanted.max() < len(known)
-        and bool(label_positions(wanted, known)[1])
-    )
+    known = np.asarray(known)
+    numbers = wanted.dtype.kind in "iu" and np.array_equal(wanted, np.arange(len(wanted)))
+    if not numbers or set(wanted.tolist()) == set(known.tolist()):
+        return wanted
+    meant = np.unique(known)
+    if label_positions(wanted, known)[1]:
+        if len(meant) != len(wanted):
+            return wanted
+        told = _mostly_told(way, known, X, codes, len(wanted))
+        return meant if np.array_equal(told, meant) else wanted
+    told = _mostly_told(way, known, X, codes, len(wanted))
+    strange = ~np.isin(told, wanted)
+    if strange.any():
+        raise TeacherError(
+            f"y holds {few(wanted)}, and teacher {name_of(model)}, which knows {few(known)}, calls "
+            f"most series of class {few(wanted[strange])} {few(told[strange])}. If y was encoded "
+            "(voting, stacking and cross-validated probabilities do that), say which label each "
+            "column has in y with Teacher(model, classes=[...])."
+        )
+    return wanted
 
 
-def bears_out(way, known, X, labels):
-    """Whether a model predicts the given labels for most of up to 64 series."""
-    some = np.unique(np.linspace(0, len(X) - 1, SERIES_TO_BEAR_OUT).round().astype(int))
-    panel = np.array(X[some], dtype=np.float32)
-    panel = panel[:, np.newaxis] if panel.ndim == 2 else panel
-    told = np.asarray(known)[way.log_proba(panel).argmax(axis=1)]
-    return np.mean(told == labels[some]) > LEAST_AGREEMENT
+def _mostly_told(way, known, X, codes, n_classes):
+    """What a model predicts most often for a few series of each class."""
+    told = []
+    for k in range(n_classes):
+        rows = np.flatnonzero(codes == k)
+        some = rows[np.unique(np.linspace(0, len(rows) - 1, SERIES_A_CLASS).round().astype(int))]
+        panel = np.array(X[some], dtype=np.float32)
+        panel = panel[:, np.newaxis] if panel.ndim == 2 else panel
+        told.append(np.bincount(way.log_proba(panel).argmax(axis=1)).argmax())
+    return known[told]
 
 
 def check_decision_values(model, way, X):

@@ -7,10 +7,12 @@ weights of the loss; so a fit with ``warm_start`` can go on with the lesson of t
 import dataclasses
 from dataclasses import dataclass, field
 
+import joblib
 import numpy as np
 
+from tsdistill.digest import digest_of
 from tsdistill.explainers import Fills
-from tsdistill.knowledge import Knowledge, ask, ask_perturbed, recognise
+from tsdistill.knowledge import Knowledge, ask, ask_perturbed, fingerprint_of
 from tsdistill.panels import check_two_classes, held_out_rows
 from tsdistill.teachers import Teacher
 from tsdistill.windows import WindowPlan, draw_plan
@@ -22,8 +24,8 @@ class Lesson:
 
     Attributes
     ----------
-    source : object
-        The ``teacher`` parameter of the estimator, to tell whether it is still the same.
+    source : tuple
+        What the teacher comes from, by :func:`source_of`.
     teacher : Teacher
         Fitted and bound.
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
@@ -43,7 +45,7 @@ class Lesson:
         What explanations replace windows by, once chosen.
     """
 
-    source: object
+    source: tuple
     teacher: Teacher
     panel: np.ndarray
     labels: np.ndarray | None
@@ -57,13 +59,19 @@ class Lesson:
 
     def is_about(self, source, classes, panel, labels):
         """Whether a fit with these would draw up the same lesson, but for the probing."""
-        if source is not self.source or not np.array_equal(panel, self.panel):
+        if not _same(source, self.source) or not np.array_equal(panel, self.panel):
             return False
         if labels is None or self.labels is None:
             return labels is self.labels
-        return np.array_equal(classes, self.teacher.classes_) and np.array_equal(
-            labels, self.labels
-        )
+        known = self.teacher.classes_
+        same_classes = classes.dtype.kind == known.dtype.kind and np.array_equal(classes, known)
+        return same_classes and np.array_equal(labels, self.labels)
+
+    def settled(self):
+        """The lesson to keep after a fit: without the digest of a teacher that asking changed."""
+        models, digest, weights = self.source
+        digest = digest if digest == digest_of(list(models)) else None
+        return dataclasses.replace(self, source=(models, digest, weights))
 
     def ask(self, memory, **asked):
         """Ask about the series, unless that was done.
@@ -81,7 +89,7 @@ class Lesson:
         """
         if self.clean is not None:
             return
-        recognise(self.teacher, self.panel, memory, asked["device"])
+        self.take_fingerprint(memory, asked["device"])
         self.clean = ask(self.teacher, self.panel, memory=memory, title="teacher: series", **asked)
         self.groups = self.clean.argmax(axis=1)
         if self.labels is None:
@@ -90,10 +98,16 @@ class Lesson:
         else:
             self.groups[: len(self.labels)] = self.labels
 
+    def take_fingerprint(self, memory, device):
+        """Take the teacher's fingerprint where its answers are kept, unless that was done."""
+        if memory is not None and self.teacher.fingerprint is None:
+            self.teacher.fingerprint = fingerprint_of(self.teacher, self.panel, device)
+
     def ask_about_windows(self, width, n_windows, donors, rng, **asked):
         """Draw a plan and ask about its copies, unless the last plan was of the same kind."""
         if self.probing == (width, n_windows, donors):
             return
+        self.take_fingerprint(asked["memory"], asked["device"])
         self.plan = draw_plan(
             self.panel,
             self.teacher.classes_[self.groups],
@@ -109,6 +123,7 @@ class Lesson:
         """What explanations replace windows by: chosen once, and kept."""
         if self.fills is None:
             self.fills = Fills.choose(self.panel, self.groups, rng)
+        trained_on_fills = trained_on_fills or self.fills.trained_on_fills
         self.fills = dataclasses.replace(self.fills, trained_on_fills=trained_on_fills)
         return self.fills
 
@@ -121,3 +136,36 @@ class Lesson:
     def knowledge(self, with_copies):
         """The answers to train on, those about copies only where they are needed."""
         return Knowledge(self.clean, self.perturbed if with_copies else None)
+
+
+def source_of(teacher, weights):
+    """What a lesson's teacher comes from: the model or models, and what else makes it.
+
+    Parameters
+    ----------
+    teacher : Teacher
+    weights : ndarray or None
+        With which an unfitted teacher is fitted.
+
+    Returns
+    -------
+    source : tuple
+        Models, and digests: of fitted ones that of their content, where asking them does not
+        change it; of unfitted ones that of their parameters and the weights.
+    """
+    models = teacher.model if isinstance(teacher.model, (list, tuple)) else [teacher.model]
+    return (
+        tuple(models),
+        digest_of(list(models)),
+        None if teacher.is_fitted else joblib.hash(weights),
+    )
+
+
+def _same(one, other):
+    (models, digest, weights), (before, last_digest, last_weights) = one, other
+    return (
+        len(models) == len(before)
+        and all(model is last for model, last in zip(models, before, strict=True))
+        and (last_digest is None or digest == last_digest)
+        and weights == last_weights
+    )

@@ -144,8 +144,8 @@ def fidelity_scorer(metric="agreement"):
     Returns
     -------
     scorer : callable (estimator, X, y=None) -> float
-        Higher is better; divergences are negated. Of a Pipeline the last step is scored, of a
-        fitted search its best estimator.
+        Higher is better; divergences are negated. Of a Pipeline (also of sktime's) the last step
+        is scored, of a fitted search its best estimator.
 
     Examples
     --------
@@ -164,10 +164,23 @@ class _FidelityScorer:
         return f"fidelity_scorer({self.metric!r})"
 
     def __call__(self, estimator, X, y=None):
-        estimator = getattr(estimator, "best_estimator_", estimator)
-        if hasattr(estimator, "steps"):
-            X = estimator[:-1].transform(X) if len(estimator.steps) > 1 else X
-            estimator = estimator[-1]
+        asked = estimator
+        while not hasattr(estimator, "fidelity_score"):
+            if hasattr(estimator, "best_estimator_"):
+                estimator = estimator.best_estimator_
+            elif hasattr(estimator, "transformers_") and hasattr(
+                estimator, "classifier_"
+            ):  # sktime
+                X, estimator = estimator.transformers_.transform(X), estimator.classifier_
+            elif hasattr(estimator, "steps"):
+                X = estimator[:-1].transform(X) if len(estimator.steps) > 1 else X
+                estimator = estimator[-1]
+            else:
+                raise ParameterError(
+                    f"{self!r} cannot score a {type(asked).__name__}: it holds no fitted "
+                    "student. Score a SaliencyDistilledClassifier, or a fitted search or Pipeline "
+                    "around one."
+                )
         return estimator.fidelity_score(X, metric=self.metric)
 
 

@@ -24,12 +24,13 @@ def as_array(X):
     X : object
         Understood are sktime's "nested_univ" (data frame whose cells are series), "pd-multiindex"
         (data frame indexed by instance and time), "df-list" (list of data frames of shape
-        (n_timepoints, n_channels)), and lists or object arrays of arrays of shape
-        (n_timepoints,) or (n_channels, n_timepoints).
+        (n_timepoints, n_channels)), and lists, object arrays and pandas Series of sequences of
+        shape (n_timepoints,) or (n_channels, n_timepoints).
 
     Returns
     -------
-    X : ndarray of shape (n_instances, n_channels, n_timepoints), or the object that was passed
+    X : ndarray of shape (n_instances, n_channels, n_timepoints), or of what the sequences \
+            stack to, or the object that was passed
 
     Raises
     ------
@@ -38,25 +39,75 @@ def as_array(X):
     """
     if _is_frame(X):
         if X.index.nlevels > 1:
-            _check_one_length(X.groupby(level=0, sort=False).size().tolist(), "timepoints")
-            return _converted(X)
-        if len(X) and any(_is_series(cell) for cell in X.iloc[0]):
-            cells = X.to_numpy().ravel()
-            _check_one_length([len(c) if _is_series(c) else 1 for c in cells], "timepoints")
-            return _converted(X)
+            return _from_long(X)
+        if len(X) and any(_is_sequence(cell) for cell in X.iloc[0]):
+            return _from_cells(X.to_numpy())
         return X
+    if _is_pandas(X, "Series") and X.dtype == object:
+        return _stacked(X.tolist(), X)
+    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 2:
+        return _from_cells(X) if X.size and _is_sequence(X[0, 0]) else X
     if isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object):
-        return _stacked(X)
+        return _stacked(list(X), X)
     return X
 
 
-def _is_frame(X):
+def channel_names(X):
+    """The names that series bring for their channels, or None.
+
+    Parameters
+    ----------
+    X : object
+        As for :func:`as_array`.
+
+    Returns
+    -------
+    names : list, or None where the format has none
+    """
+    if _is_frame(X) and (
+        X.index.nlevels > 1 or (len(X) and any(_is_sequence(cell) for cell in X.iloc[0]))
+    ):
+        return X.columns.tolist()
+    if isinstance(X, (list, tuple)) and len(X) and all(map(_is_frame, X)):
+        return X[0].columns.tolist()
+    return None
+
+
+def check_channel_names(names, known):
+    """Refuse series whose channels have other names than those of fit, or another order."""
+    if names is not None and known is not None and names != known:
+        raise PanelError(
+            f"X has the channels {names}, but those of fit were {known}; give the same channels in "
+            "the same order."
+        )
+
+
+def _is_pandas(X, kind):
     pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(X, pandas.DataFrame)
+    return pandas is not None and isinstance(X, getattr(pandas, kind))
 
 
-def _is_series(cell):
+def _is_frame(X):
+    return _is_pandas(X, "DataFrame")
+
+
+def _is_sequence(cell):
     return hasattr(cell, "__len__") and not isinstance(cell, (str, bytes))
+
+
+def _from_long(X):
+    """From "pd-multiindex"; rows of an instance may lie apart, as where time comes first."""
+    instance = X.index.get_level_values(0).factorize()[0]
+    _check_one_length(np.bincount(instance).tolist(), "timepoints")
+    if (np.diff(instance) < 0).any():
+        X = X.iloc[np.argsort(instance, kind="stable")]
+    return _converted(X)
+
+
+def _from_cells(cells):
+    """From an array of shape (n_instances, n_channels) of series."""
+    _check_one_length([len(c) if _is_sequence(c) else 1 for c in cells.ravel()], "timepoints")
+    return np.array([[np.asarray(cell) for cell in instance] for instance in cells])
 
 
 def _converted(X):
@@ -68,21 +119,27 @@ def _converted(X):
         raise PanelError(f"X is no panel that sktime can convert to numpy3D: {error}") from error
 
 
-def _stacked(X):
-    """A list of instances as one array; a list of plain rows stays as it is."""
-    if len(X) and all(_is_frame(instance) for instance in X):
-        _check_one_length([len(instance) for instance in X], "timepoints")
-        return _converted(list(X))
+def _stacked(instances, X):
+    """Instances as one array; what is no list of series stays as it is."""
+    if instances and all(map(_is_frame, instances)):
+        names = [instance.columns.tolist() for instance in instances]
+        odd = next((name for name in names if name != names[0]), None)
+        if odd is not None:
+            raise PanelError(f"X has instances with the channels {names[0]} and with {odd}.")
+        _check_one_length([len(instance) for instance in instances], "timepoints")
+        return _converted(instances)
+    if not instances or not all(map(_is_sequence, instances)):
+        return X
     try:
-        shapes = [np.shape(instance) for instance in X if isinstance(instance, (np.ndarray, list))]
+        shapes = [np.shape(instance) for instance in instances]
     except ValueError as error:
         raise PanelError(f"X has an instance whose channels differ in length: {error}") from error
-    if len(shapes) != len(X) or not shapes or 0 in map(len, shapes):
+    if 0 in map(len, shapes):
         return X
     _check_one_length([shape[-1] for shape in shapes], "timepoints")
     if len(set(shapes)) > 1:
         _check_one_length([shape[0] for shape in shapes], "channels")
-    return X if isinstance(X, list) else np.stack(list(X))
+    return np.stack([np.asarray(instance) for instance in instances])
 
 
 def _check_one_length(lengths, axis):

@@ -8,8 +8,10 @@ from joblib import Parallel, delayed, effective_n_jobs
 from tqdm.auto import tqdm
 
 from tsdistill.asking import PROBABILITY_FLOOR, as_tensor
+from tsdistill.digest import digest_of
 from tsdistill.exceptions import HardTeacherWarning, TeacherError, TsdistillError
 from tsdistill.memory import probes, recall
+from tsdistill.randomness import on_behalf_of_a_fit
 from tsdistill.windows import replace_windows
 
 SERIES_A_QUESTION = 256
@@ -46,20 +48,25 @@ class Knowledge:
         return np.float32(np.average(sizes, weights=sample_weight))
 
 
-def recognise(teacher, panel, memory, device="cpu"):
-    """Take a bound teacher's fingerprint, so that its answers can be kept and found again.
+def fingerprint_of(teacher, panel, device="cpu"):
+    """That by which a bound teacher is known again, in :mod:`tsdistill.memory`.
+
+    Its answers to a few probes; and the digest of its content, unless asking changes it, as it
+    changes a model that counts its questions.
 
     Parameters
     ----------
     teacher : bound Teacher
-        Gets the attribute ``fingerprint``; None where there is no memory.
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
-    memory : joblib.Memory or None
     device : str or torch.device, default="cpu"
+
+    Returns
+    -------
+    fingerprint : tuple of ndarray and str or None
     """
-    teacher.fingerprint = None
-    if memory is not None:
-        teacher.fingerprint = ask(teacher, probes(panel), device=device)
+    before = digest_of(teacher.model)
+    answers = ask(teacher, probes(panel), device=device)
+    return answers, before if before == digest_of(teacher.model) else None
 
 
 def ask_perturbed(teacher, panel, plan, **asked):
@@ -132,7 +139,7 @@ def ask(teacher, questions, *, device="cpu", n_jobs=None, memory=None, verbose=0
     device : str or torch.device, default="cpu"
     n_jobs : int, default=None
     memory : joblib.Memory, default=None
-        Recalls what a teacher that was recognised has answered before.
+        Recalls what a teacher that has a fingerprint has answered before.
     verbose : int, default=0
         Above 0: a progress bar, named ``title``.
 
@@ -142,7 +149,7 @@ def ask(teacher, questions, *, device="cpu", n_jobs=None, memory=None, verbose=0
     """
     if memory is not None and teacher.fingerprint is not None:
         return recall(
-            memory, teacher.fingerprint, questions,
+            memory, teacher.fingerprint, questions, (len(questions), len(teacher.classes_)),
             lambda: ask(teacher, questions, device=device, n_jobs=n_jobs, verbose=verbose,
                         title=title),
         )  # fmt: skip
@@ -168,7 +175,8 @@ def ask(teacher, questions, *, device="cpu", n_jobs=None, memory=None, verbose=0
 def _answer_parts(teacher, questions, parts):
     # Each slice is a copy: a model may change what it is given, the user's series may not.
     try:
-        return [teacher.log_proba(np.array(questions[part])) for part in parts]
+        with on_behalf_of_a_fit():
+            return [teacher.log_proba(np.array(questions[part])) for part in parts]
     except TsdistillError:
         raise
     except Exception as error:  # the model is the user's: anything can come out of it

@@ -1,8 +1,7 @@
 """The teacher's answers kept between fits, candidates of a search, and processes.
 
-What was asked is known by its content. Who was asked cannot be: a torch module has no hash that
-another process would find again. So a teacher is known by its answers to a few questions, its
-fingerprint, and these alone are asked again.
+What was asked is known by its content. Who was asked is known by its fingerprint: its answers to
+a few questions, which every fit asks again, and a digest of its content, where it has one.
 """
 
 import contextlib
@@ -18,9 +17,16 @@ from filelock import FileLock
 from tsdistill import _version
 from tsdistill.exceptions import CacheWarning, ParameterError
 
+FOLDER = "tsdistill"
 CLEAN_PROBES = 32
 MIXED_PROBES = 32
 N_LOCKS = 256
+
+
+def check_memory(memory):
+    """Refuse what is no place to keep answers in."""
+    if memory is not None and not isinstance(memory, (str, os.PathLike, joblib.Memory)):
+        raise ParameterError(f"memory={memory!r}; expected None, a path or a joblib.Memory.")
 
 
 def as_memory(memory):
@@ -34,15 +40,18 @@ def as_memory(memory):
     -------
     memory : joblib.Memory, or None where nothing is to be kept
 
-    Raises
-    ------
-    ParameterError
-        If it is none of these.
+    Warns
+    -----
+    CacheWarning
+        If the folder cannot be made; nothing is kept then.
     """
-    if memory is not None and not isinstance(memory, (str, os.PathLike, joblib.Memory)):
-        raise ParameterError(f"memory={memory!r}; expected None, a path or a joblib.Memory.")
+    check_memory(memory)
     if isinstance(memory, (str, os.PathLike)):
-        memory = joblib.Memory(os.fspath(memory), verbose=0)
+        try:
+            memory = joblib.Memory(os.fspath(memory), verbose=0)
+        except OSError as error:
+            _warn(f"answers of the teacher cannot be kept in memory={str(memory)!r}: {error}")
+            return None
     return None if memory is None or memory.location is None else memory
 
 
@@ -71,7 +80,7 @@ def probes(panel):
     return np.concatenate([panel[some], mixed])
 
 
-def recall(memory, fingerprint, questions, ask_now):
+def recall(memory, fingerprint, questions, shape, ask_now):
     """Answers from the cache, or asked now and kept there.
 
     Of several processes with the same question one asks, and the others wait for its answers.
@@ -79,11 +88,13 @@ def recall(memory, fingerprint, questions, ask_now):
     Parameters
     ----------
     memory : joblib.Memory
-    fingerprint : ndarray
-        The teacher's answers to :func:`probes`.
+    fingerprint : object
+        Who is asked. Hashed by content.
     questions : ndarray or Copies
         Hashed by content.
-    ask_now : callable () -> ndarray of shape (n_questions, n_classes)
+    shape : tuple of int
+        (n_questions, n_classes)
+    ask_now : callable () -> ndarray of that shape
 
     Returns
     -------
@@ -93,52 +104,32 @@ def recall(memory, fingerprint, questions, ask_now):
     -----
     CacheWarning
         If what was kept cannot be read, is damaged or of another version: it is then replaced.
-        If answers cannot be kept.
     """
-    asked = []
-
-    def ask_and_hold():
-        asked.append(ask_now())
-        return asked[0]
-
-    stored = memory.cache(_kept_answers, ignore=["ask_now"])
-    with _one_at_a_time(memory, fingerprint, questions):
+    key = joblib.hash((fingerprint, questions))
+    entry, store = (FOLDER, key), memory.store_backend
+    with _one_at_a_time(store, key):
+        if store.contains_item(entry):
+            try:
+                return _checked(store.load_item(entry, verbose=0), shape)
+            except Exception as error:  # whatever a damaged file may raise
+                _warn(
+                    f"answers of the teacher kept in {str(memory.location)!r} cannot be used "
+                    f"({type(error).__name__}: {error}); it is asked again, and they are replaced."
+                )
+        answers = ask_now()
+        kept = {
+            "version": _version.__version__,
+            "checksum": zlib.crc32(np.ascontiguousarray(answers)),
+            "answers": answers,
+        }
         try:
-            found = stored.call_and_shelve(fingerprint, questions, ask_now=ask_and_hold)
+            store.dump_item(entry, kept, verbose=0)
         except OSError as error:
-            if not asked:
-                raise
-            warnings.warn(
-                f"answers of the teacher could not be kept in {str(memory.location)!r}: {error}",
-                CacheWarning,
-                stacklevel=2,
-            )
-        if asked:
-            return asked[0]
-        try:
-            return _checked(found.get(), len(questions))
-        except Exception as error:  # whatever a damaged file may raise
-            warnings.warn(
-                f"answers of the teacher kept in {str(memory.location)!r} cannot be used "
-                f"({type(error).__name__}: {error}); it is asked again, and they are replaced.",
-                CacheWarning,
-                stacklevel=2,
-            )
-        found.clear()
-        stored.call_and_shelve(fingerprint, questions, ask_now=ask_and_hold)
-        return asked[0] if asked else ask_now()
+            _warn(f"answers of the teacher cannot be kept in {str(memory.location)!r}: {error}")
+        return answers
 
 
-def _kept_answers(fingerprint, questions, ask_now):
-    answers = ask_now()
-    return {
-        "version": _version.__version__,
-        "checksum": zlib.crc32(np.ascontiguousarray(answers)),
-        "answers": answers,
-    }
-
-
-def _checked(kept, n_questions):
+def _checked(kept, shape):
     if not isinstance(kept, dict) or "version" not in kept:
         raise ValueError("not written by tsdistill")
     if kept["version"] != _version.__version__:
@@ -146,17 +137,26 @@ def _checked(kept, n_questions):
             f"written by tsdistill {kept['version']}, and this is {_version.__version__}"
         )
     answers = kept["answers"]
-    if len(answers) != n_questions or zlib.crc32(np.ascontiguousarray(answers)) != kept["checksum"]:
+    if (
+        answers.shape != shape
+        or answers.dtype != np.float32
+        or zlib.crc32(np.ascontiguousarray(answers)) != kept["checksum"]
+    ):
         raise ValueError("the file is damaged")
     return answers
 
 
+def _warn(message):
+    warnings.warn(message, CacheWarning, stacklevel=3)
+
+
 @contextlib.contextmanager
-def _one_at_a_time(memory, fingerprint, questions):
-    number = int(joblib.hash((fingerprint, questions)), 16) % N_LOCKS
+def _one_at_a_time(store, key):
     with contextlib.ExitStack() as stack:
         # A folder that cannot be written to, or another store than a folder: no lock.
         with contextlib.suppress(OSError, NotImplementedError):
-            lock = FileLock(Path(str(memory.location)) / f"tsdistill-{number:02x}.lock")
+            folder = Path(str(store.location)) / FOLDER
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder / f"{int(key, 16) % N_LOCKS:02x}.lock")
             stack.enter_context(lock)
         yield

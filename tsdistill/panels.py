@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from tsdistill.exceptions import PanelError, ParameterError
-from tsdistill.formats import as_array
+from tsdistill.formats import as_array, channel_names, check_channel_names
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 LOST_SHARE = 0.01
@@ -45,8 +45,11 @@ def validate_series(estimator, X, y="no_validation", *, reset):
     ValueError, TypeError
         scikit-learn's own: NaN, infinity, complex, sparse, empty, inconsistent lengths.
     """
-    X = as_array(X)
-    if not reset:
+    names, X = channel_names(X), as_array(X)
+    if reset:
+        estimator._channel_names = names
+    else:
+        check_channel_names(names, estimator._channel_names)
         _check_same_ndim(estimator, X)
     checked = validate_data(
         estimator, X, y, reset=reset, dtype="numeric", allow_nd=True, ensure_min_samples=1
@@ -295,21 +298,24 @@ def held_out_rows(groups, fraction, rng):
 
 
 def check_sample_weight(sample_weight, n_instances):
-    """Check weights of the labelled series and scale them to mean 1.
+    """Check weights of the labelled series.
 
     Parameters
     ----------
     sample_weight : None, scalar or array-like of shape (n_instances,)
-        Non-negative, not all zero. None weighs every series equally.
+        Non-negative, not all zero. None weighs every series 1.
     n_instances : int
 
     Returns
     -------
-    sample_weight : ndarray of shape (n_instances,), float32, mean 1
+    sample_weight : ndarray of shape (n_instances,), float64
     """
     if sample_weight is None:
-        return np.ones(n_instances, dtype=np.float32)
-    weights = np.asarray(sample_weight, dtype=np.float64)
+        return np.ones(n_instances)
+    try:
+        weights = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise PanelError(f"sample_weight holds what is no number: {error}") from error
     if weights.ndim == 0:
         weights = np.full(n_instances, float(weights))
     if weights.shape != (n_instances,):
@@ -322,6 +328,19 @@ def check_sample_weight(sample_weight, n_instances):
             "sample_weight must be finite and non-negative, with a weight above zero; got "
             f"values from {weights.min()} to {weights.max()}."
         )
+    return weights
+
+
+def scaled_to_mean_one(weights):
+    """Weights of mean 1 in float32, of which at least one has to be above 0.
+
+    Raises
+    ------
+    ParameterError
+        If none is.
+    """
+    if not weights.any():
+        raise ParameterError("sample_weight and class_weight leave no series a weight above 0.")
     weights = weights / weights.max()
     return (weights / weights.mean()).astype(np.float32)
 
@@ -332,7 +351,8 @@ def class_factors(class_weight, classes, groups, sample_weight):
     Parameters
     ----------
     class_weight : dict from label to weight, "balanced" or None
-        Classes that a dict does not name have weight 1.
+        Classes that a dict does not name have weight 1. It may name classes that a fold lacks,
+        if it names all that are there.
     classes : ndarray of shape (n_classes,)
     groups : ndarray of shape (n_instances,), int64
         The class of each series, as a position in classes.
@@ -359,7 +379,8 @@ def class_factors(class_weight, classes, groups, sample_weight):
             "weight."
         )
     _, unknown = label_positions(list(class_weight), classes)
-    if unknown:
+    _, unnamed = label_positions(classes, np.array(list(class_weight), dtype=object))
+    if unknown and unnamed:
         raise ParameterError(
             f"class_weight names {unknown}, but the classes are {classes.tolist()}."
         )

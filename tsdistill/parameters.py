@@ -40,7 +40,16 @@ class HoldsTeacher:
         cloned = type(self)(**parameters)
         if hasattr(self, "_metadata_request"):
             cloned._metadata_request = copy.deepcopy(self._metadata_request)
+        if hasattr(self, "_skl_callbacks"):  # of scikit-learn, from 1.9 on
+            cloned._skl_callbacks = self._skl_callbacks
         return cloned
+
+    def __deepcopy__(self, memo):
+        models = self.teacher if isinstance(self.teacher, (list, tuple)) else [self.teacher]
+        memo.update((id(model), model) for model in models if Teacher(model).is_fitted)
+        copied = memo[id(self)] = type(self).__new__(type(self))
+        vars(copied).update(copy.deepcopy(vars(self), memo))
+        return copied
 
     def get_params(self, deep=True):
         """Parameters by name; with deep also those of student and of an unfitted teacher."""
@@ -70,14 +79,24 @@ class HoldsTeacher:
                 f"{inside[0]} cannot be set: the teacher {name_of(teacher)} is fitted, and a "
                 "fitted teacher is used as it is. Pass an unfitted one, which every fit fits."
             )
+        if inside and not hasattr(teacher, "set_params"):
+            raise ParameterError(
+                f"{inside[0]} cannot be set: teacher={short_repr(teacher)} has no parameters of "
+                "its own. Pass the bare unfitted classifier as teacher."
+            )
         student = params.get("student", self.student)
         inside = [name for name in params if name.startswith("student__")]
         if inside and isinstance(student, str) and student in STUDENTS:
             params = params | {"student": STUDENTS[student]()}
+        elif inside and isinstance(student, str):
+            raise ParameterError(
+                f"{inside[0]} cannot be set: student={student!r}; expected one of "
+                f"{', '.join(map(repr, STUDENTS))}, or a configuration such as students.Lite()."
+            )
         before = self.student
         try:
             return super().set_params(**params)
-        except ValueError:
+        except (AttributeError, TypeError, ValueError):
             self.student = before
             raise
 
@@ -98,11 +117,16 @@ class HoldsTeacher:
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
+    def _get_doc_link(self):
+        ours = type(self).__module__.split(".")[0] == self._doc_link_module
+        return self._doc_link_template if ours else ""
+
     def _get_params_html(self, *args, **kwargs):
         # scikit-learn's table of parameters, from 1.7 on: without a skorch net's twenty.
         table = super()._get_params_html(*args, **kwargs)
         for name in ("teacher", "student"):
-            table[name] = _Shown(table[name])
+            if name in table:
+                table[name] = _Shown(table[name])
         return table
 
     def _get_fitted_attr_html(self, *args, **kwargs):

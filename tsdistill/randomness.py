@@ -24,6 +24,7 @@ def seed_sequence(random_state):
 
 
 _ONE_AT_A_TIME = threading.RLock()
+_THREAD = threading.local()
 
 
 @contextlib.contextmanager
@@ -33,8 +34,20 @@ def global_states_kept(seed, device="cpu"):
     Threads wait for each other: the states are the process's, and so is the mode (training or
     evaluation) of a module that several fits share as their teacher.
     """
-    with _ONE_AT_A_TIME:
+    held = contextlib.nullcontext() if getattr(_THREAD, "on_behalf", False) else _ONE_AT_A_TIME
+    with held:
         yield from _states_kept(seed, device)
+
+
+@contextlib.contextmanager
+def on_behalf_of_a_fit():
+    """Mark a thread in which a teacher is asked for a fit that waits for it, and must not wait."""
+    before = getattr(_THREAD, "on_behalf", False)
+    _THREAD.on_behalf = True
+    try:
+        yield
+    finally:
+        _THREAD.on_behalf = before
 
 
 def _states_kept(seed, device):

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 
 from tsdistill.exceptions import ParameterError
-from tsdistill.memory import as_memory
+from tsdistill.memory import check_memory
 from tsdistill.objectives import Label, Objective, SoftTargets, TemporalSaliency
 from tsdistill.objectives.base import check_positive
 from tsdistill.windows import DONORS
@@ -51,7 +51,7 @@ def check_settings(estimator):
     n_jobs = estimator.n_jobs
     if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
         raise ParameterError(f"n_jobs={n_jobs!r}; expected None or a whole number other than 0.")
-    as_memory(estimator.memory)
+    check_memory(estimator.memory)
     if not isinstance(estimator.warm_start, (bool, np.bool_)):
         raise ParameterError(f"warm_start={estimator.warm_start!r}; expected True or False.")
     try:
@@ -133,7 +133,7 @@ def net_settings(estimator, n_series):
     settings : dict
     """
     n_steps = math.ceil(n_series / estimator.batch_size)
-    epochs = estimator.max_epochs or max(FEWEST_EPOCHS, STEPS // n_steps)
+    epochs = int(estimator.max_epochs or max(FEWEST_EPOCHS, STEPS // n_steps))
     schedule = LRScheduler(
         torch.optim.lr_scheduler.OneCycleLR,
         step_every="batch",
@@ -142,7 +142,7 @@ def net_settings(estimator, n_series):
     )
     return {
         "max_epochs": epochs,
-        "batch_size": estimator.batch_size,
+        "batch_size": int(estimator.batch_size),
         "lr": estimator.lr,
         "device": estimator.device,
         "optimizer": torch.optim.AdamW,

@@ -5,7 +5,7 @@ from sktime.classification.base import BaseClassifier
 
 from tsdistill.classifier import SaliencyDistilledClassifier
 from tsdistill.exceptions import PanelError
-from tsdistill.formats import TO_ONE_LENGTH
+from tsdistill.formats import as_array, channel_names, check_channel_names
 from tsdistill.parameters import HoldsTeacher
 from tsdistill.teachers import Teacher
 
@@ -121,6 +121,56 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         self.verbose = verbose
         super().__init__()
 
+    def fit(self, X, y):
+        """Ask the teacher, and train the student.
+
+        Parameters
+        ----------
+        X : panel in any of sktime's formats, or a list of arrays
+            Series of one length.
+        y : array-like of shape (n_instances,)
+            Labels.
+
+        Returns
+        -------
+        self : SaliencyDistilledTSC
+        """
+        names, X = channel_names(X), as_array(X)
+        super().fit(X, y)
+        self._channel_names = names
+        return self
+
+    def predict(self, X):
+        """Labels of the series.
+
+        Parameters
+        ----------
+        X : panel in any of sktime's formats, or a list of arrays
+
+        Returns
+        -------
+        y : ndarray of shape (n_instances,)
+        """
+        return super().predict(self._as_fitted(X))
+
+    def predict_proba(self, X):
+        """Probabilities of the classes, in the order of ``classes_``.
+
+        Parameters
+        ----------
+        X : panel in any of sktime's formats, or a list of arrays
+
+        Returns
+        -------
+        proba : ndarray of shape (n_instances, n_classes), float32
+        """
+        return super().predict_proba(self._as_fitted(X))
+
+    def _as_fitted(self, X):
+        self.check_is_fitted()
+        check_channel_names(channel_names(X), self._channel_names)
+        return as_array(X)
+
     def _fit(self, X, y):
         parameters = {name: getattr(self, name) for name in self.get_param_names()}
         self.classifier_ = SaliencyDistilledClassifier(**parameters).fit(X, y)
@@ -167,24 +217,16 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         return classifier.fidelity_score(X, metric=metric)
 
     def _asked(self, X):
-        self.check_is_fitted()
+        X = self._as_fitted(X)
         if not hasattr(self, "classifier_"):
             raise PanelError("y of fit held one class only, so there is no student to explain.")
         return self.classifier_, self._check_convert_X_for_predict(X)
-
-    def _check_capabilities(self, *metadata):
-        try:
-            super()._check_capabilities(*metadata)
-        except ValueError as error:
-            if "unequal length" in str(error):
-                raise PanelError(f"{error} The series need one length; {TO_ONE_LENGTH}.") from error
-            raise
 
     def get_params(self, deep=True):
         """Parameters by name; a fitted teacher in its :class:`~tsdistill.Teacher` wrapper."""
         parameters = super().get_params(deep)
         teacher = parameters["teacher"]
-        if not isinstance(teacher, (Teacher, list, tuple)) and Teacher(teacher).is_fitted:
+        if not isinstance(teacher, Teacher) and Teacher(teacher).is_fitted:
             parameters["teacher"] = Teacher(teacher)
         return parameters
 

@@ -11,18 +11,26 @@ import copy
 
 import numpy as np
 import torch
+from sklearn import get_config
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 from torch import nn
 
-from tsdistill.asking import DecisionValues, log_softmax, name_of, nothing_to_ask, way_in_layout
+from tsdistill.asking import (
+    DecisionValues,
+    is_skorch_net,
+    log_softmax,
+    name_of,
+    nothing_to_ask,
+    way_in_layout,
+)
 from tsdistill.columns import (
-    are_codes,
-    bears_out,
     check_decision_values,
     classes_of_columns,
     columns_of,
+    decoded,
 )
 from tsdistill.exceptions import TeacherError
 
@@ -108,7 +116,11 @@ class Teacher:
         teacher : Teacher
             A new one, around the fitted clone.
         """
-        return Teacher(_fit_clone(self.model, X, y, random_state, sample_weight), self.classes)
+        classes = self.classes
+        if is_skorch_net(self.model):  # takes float32, and classes by their position
+            X, (labels, y) = X.astype(np.float32), np.unique(y, return_inverse=True)
+            classes = labels if classes is None else classes
+        return Teacher(_fit_clone(self.model, X, y, random_state, sample_weight), classes)
 
     def bind(self, X, classes=None, codes=None):
         """Find out how the model wants to be asked, and which of its columns are needed.
@@ -139,10 +151,8 @@ class Teacher:
         known = bound._way.classes
         bound.classes_ = np.unique(known) if classes is None else np.asarray(classes)
         wanted = bound.classes_
-        if codes is not None and are_codes(wanted, known):
-            decoded = np.unique(known)[wanted]
-            if bears_out(bound._way, known, X, decoded[codes]):
-                wanted = decoded
+        if codes is not None:
+            wanted = decoded(self.model, bound._way, known, wanted, X, codes)
         bound._columns = columns_of(known, wanted, self.model)
         if np.array_equal(bound._columns, np.arange(len(known))):
             bound._columns = None
@@ -312,9 +322,12 @@ def _is_fitted(model):
         return True
     if isinstance(model, FrozenEstimator):  # its own check asks for tags, which sktime lacks
         return _is_fitted(model.estimator)
+    if isinstance(model, Pipeline):
+        return not model.steps or _is_fitted(model.steps[-1][1])
     if hasattr(model, "__sklearn_is_fitted__"):
         return bool(model.__sklearn_is_fitted__())
     flag = getattr(model, "is_fitted", None)
+    flag = flag() if callable(flag) else flag  # a method in CatBoost
     if isinstance(flag, (bool, np.bool_)):  # sktime, aeon
         return bool(flag)
     if not hasattr(model, "get_params"):
@@ -331,24 +344,49 @@ def _fit_clone(model, X, y, random_state, sample_weight):
                 teacher = teacher.fit(X, y, random_state, sample_weight)
             fitted.append(teacher)
         return fitted
-    unfitted = clone(model)
-    if random_state is not None and hasattr(unfitted, "get_params"):
+    layouts = [X]
+    if X.ndim == 2:
+        layouts.append(X[:, np.newaxis])
+    elif X.shape[1] == 1:
+        layouts.append(X[:, 0])
+    failures = []
+    for layout in layouts:
+        unfitted = _with_seeds(clone(model), random_state)
+        weights = {} if sample_weight is None else _as_fit_parameters(unfitted, sample_weight)
+        try:
+            unfitted.fit(layout, y, **weights)
+            return unfitted
+        except Exception as error:  # the model is the user's: anything can come out of it
+            failures.append(error)
+    error = failures[0]
+    raise TeacherError(
+        f"teacher {name_of(model)} is not fitted, and fitting it on X of shape {X.shape} "
+        f"failed: {type(error).__name__}: {error}"
+    ) from error
+
+
+def _with_seeds(model, random_state):
+    """The model, every random_state of it that is None set."""
+    if random_state is not None and hasattr(model, "get_params"):
         seeds = {
             key: int(random_state.randint(np.iinfo(np.int32).max))
-            for key, value in sorted(unfitted.get_params().items())
+            for key, value in sorted(model.get_params().items())
             if value is None and key.split("__")[-1] == "random_state"
         }
         if seeds:
-            unfitted.set_params(**seeds)
-    takes_weight = sample_weight is not None and has_fit_parameter(unfitted, "sample_weight")
-    try:
-        unfitted.fit(X, y, **({"sample_weight": sample_weight} if takes_weight else {}))
-    except Exception as error:  # the model is the user's: anything can come out of it
-        raise TeacherError(
-            f"teacher {name_of(model)} is not fitted, and fitting it on X of shape {X.shape} "
-            f"failed: {type(error).__name__}: {error}"
-        ) from error
-    return unfitted
+            model.set_params(**seeds)
+    return model
+
+
+def _as_fit_parameters(model, sample_weight):
+    """Weights as a model's ``fit`` takes them: as they are, for the last step, or not at all."""
+    if has_fit_parameter(model, "sample_weight"):
+        return {"sample_weight": sample_weight}
+    if isinstance(model, Pipeline) and not get_config()["enable_metadata_routing"]:
+        name, last = model.steps[-1]
+        inner = _as_fit_parameters(last, sample_weight)
+        return {f"{name}__{key}": value for key, value in inner.items()}
+    return {}
 
 
 def _check_declared_shape(model, X):
