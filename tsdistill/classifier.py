@@ -56,8 +56,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         The model to replace. A fitted one is used as it is and never copied, cloned or
         changed; an unfitted one is cloned and fitted on the labelled series of ``fit``. It
         needs ``predict_proba`` or else ``decision_function``; a bare module gives logits, a
-        callable gives probabilities. It is asked in the shape (2-D or 3-D) of X; one that
-        refuses that is asked in the other shape, where series have one channel. See
+        callable gives probabilities. It is given arrays, in the shape (2-D or 3-D) of X; one
+        that refuses that gets the other shape, where series have one channel. See
         :class:`~tsdistill.Teacher` to name the classes of a bare module or callable; wrap a
         fitted teacher in it where it is a *value* in a search grid, or scikit-learn clones it.
     student : str, Student, torch.nn.Module, callable or skorch.NeuralNetClassifier, \
