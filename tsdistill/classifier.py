@@ -1,7 +1,5 @@
 """SaliencyDistilledClassifier: the estimator that wires the rooms together."""
 
-import dataclasses
-
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
@@ -9,16 +7,13 @@ from torch import nn
 
 from tsdistill import explainers, fidelity
 from tsdistill.asking import as_tensor
-from tsdistill.distillation import Lesson, source_of
-from tsdistill.exceptions import PanelError, ParameterError, TeacherError
+from tsdistill.distillation import read_lesson
+from tsdistill.exceptions import ParameterError
 from tsdistill.knowledge import ask, fingerprint_of, warn_if_hard
 from tsdistill.memory import as_memory
 from tsdistill.panels import (
     as_panel,
-    check_resolution,
-    check_sample_weight,
     class_factors,
-    encode_labels,
     scaled_to_mean_one,
     target_columns,
     validate_series,
@@ -27,7 +22,7 @@ from tsdistill.parameters import HoldsTeacher
 from tsdistill.randomness import global_states_kept, seed_sequence
 from tsdistill.settings import check_settings, n_windows_of, net_settings, objectives_of
 from tsdistill.students.nets import as_net, check_outputs, learn_standardisation, load_weights
-from tsdistill.teachers import Teacher, as_teacher
+from tsdistill.teachers import Teacher
 from tsdistill.training import (
     DistillationLoss,
     DistillationSet,
@@ -35,7 +30,6 @@ from tsdistill.training import (
     take_steps,
     train,
 )
-from tsdistill.windows import window_width
 
 
 class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
@@ -272,7 +266,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         rng = np.random.default_rng(seeds[1])
         goes_on = self.warm_start and hasattr(self, "student_")
         previous = self.student_ if goes_on else None
-        lesson, weight = self._read(X, y, sample_weight, X_unlabelled, goes_on, seeds[2])
+        given = (X, y, sample_weight, X_unlabelled)
+        lesson, weight = read_lesson(self, *given, goes_on=goes_on, seed=seeds[2])
         self.teacher_, self.classes_ = lesson.teacher, lesson.teacher.classes_
         n_classes = len(self.classes_)
         shape = (self.n_channels_in_, self.n_timepoints_in_, n_classes)
@@ -317,55 +312,6 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         self.student_.module_.eval()
         self.student_.history, self.history_ = joined_history(previous, net)
         self._lesson = lesson.settled() if self.warm_start else None
-
-    def _read(self, X, y, sample_weight, X_unlabelled, goes_on, seed):
-        """Validate what fit was given, and fit or bind the teacher: a lesson, and weights."""
-        teacher, labels, classes = as_teacher(self.teacher), None, None
-        if y is None and not teacher.is_fitted:
-            raise TeacherError(
-                "This SaliencyDistilledClassifier estimator requires y to be passed, but the "
-                "target y is None: its teacher is not fitted, so nothing can label X. Pass y, or "
-                "a fitted teacher."
-            )
-        if y is None:
-            X = validate_series(self, X, reset=not goes_on)
-        else:
-            X, y = validate_series(self, X, y, reset=not goes_on)
-            classes, labels = encode_labels(y)
-        self._width = window_width(self.window_size, self.n_timepoints_in_)
-        weight = check_sample_weight(sample_weight, len(X))
-        if y is not None:
-            factors = class_factors(self.class_weight, classes, labels, weight)
-        panel = as_panel(X)
-        check_resolution(X, panel)
-        if self.warm_start and np.may_share_memory(panel, X):
-            panel = panel.copy()  # kept beyond this fit, while the user may change X
-        if X_unlabelled is not None:
-            X_unlabelled = self._unlabelled_panel(X_unlabelled)
-            panel = np.concatenate([panel, X_unlabelled])
-            weight = np.concatenate([weight, np.ones(len(X_unlabelled))])
-        given = None  # to an unfitted teacher: as they are, since some models heed their scale
-        if not teacher.is_fitted and not (sample_weight is None and self.class_weight is None):
-            given = weight[: len(X)] * factors[labels]
-        source = source_of(teacher, given) if self.warm_start else None
-        if goes_on and self._lesson and self._lesson.is_about(source, classes, panel, labels):
-            return dataclasses.replace(self._lesson), weight
-        if not teacher.is_fitted:
-            teacher = teacher.fit(X, y, np.random.RandomState(seed), given)
-        teacher = teacher.bind(X, classes, labels)
-        if goes_on and not np.array_equal(teacher.classes_, self.classes_):
-            raise ParameterError(
-                f"warm_start=True goes on with a student of classes {self.classes_.tolist()}, but "
-                f"these series have {teacher.classes_.tolist()}; pass series of the same classes, "
-                "or warm_start=False."
-            )
-        return Lesson(source, teacher, panel, labels), weight
-
-    def _unlabelled_panel(self, X_unlabelled):
-        try:
-            return as_panel(validate_series(self, X_unlabelled, reset=False))
-        except ValueError as error:
-            raise PanelError(f"X_unlabelled does not fit X: {error}") from error
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

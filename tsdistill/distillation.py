@@ -11,11 +11,21 @@ import joblib
 import numpy as np
 
 from tsdistill.digest import digest_of
+from tsdistill.exceptions import PanelError, ParameterError, TeacherError
 from tsdistill.explainers import Fills
 from tsdistill.knowledge import Knowledge, ask, ask_perturbed, fingerprint_of
-from tsdistill.panels import check_two_classes, held_out_rows
-from tsdistill.teachers import Teacher
-from tsdistill.windows import WindowPlan, draw_plan
+from tsdistill.panels import (
+    as_panel,
+    check_resolution,
+    check_sample_weight,
+    check_two_classes,
+    class_factors,
+    encode_labels,
+    held_out_rows,
+    validate_series,
+)
+from tsdistill.teachers import Teacher, as_teacher
+from tsdistill.windows import WindowPlan, draw_plan, window_width
 
 
 @dataclass
@@ -169,3 +179,74 @@ def _same(one, other):
         and (last_digest is None or digest == last_digest)
         and weights == last_weights
     )
+
+
+def read_lesson(estimator, X, y, sample_weight, X_unlabelled, *, goes_on, seed):
+    """Validate what ``fit`` was given, and fit or bind the teacher.
+
+    Parameters
+    ----------
+    estimator : SaliencyDistilledClassifier
+        With checked settings. Gets the shape of the series, and the width of a window.
+    X, y, sample_weight, X_unlabelled
+        As given to ``fit``.
+    goes_on : bool
+        Whether a student is trained further, so that series and classes have to fit it.
+    seed : int
+        For an unfitted teacher.
+
+    Returns
+    -------
+    lesson : Lesson
+        Not asked yet, unless it is that of the last fit.
+    weight : ndarray of shape (n_instances,), float64
+        That of each series, classes not yet weighed.
+    """
+    teacher, labels, classes = as_teacher(estimator.teacher), None, None
+    if y is None and not teacher.is_fitted:
+        raise TeacherError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y "
+            "is None: its teacher is not fitted, so nothing can label X. Pass y, or a fitted "
+            "teacher."
+        )
+    if y is None:
+        X = validate_series(estimator, X, reset=not goes_on)
+    else:
+        X, y = validate_series(estimator, X, y, reset=not goes_on)
+        classes, labels = encode_labels(y)
+    estimator._width = window_width(estimator.window_size, estimator.n_timepoints_in_)
+    weight = check_sample_weight(sample_weight, len(X))
+    given = None  # to an unfitted teacher: as they are, since some models heed their scale
+    if y is not None:
+        factors = class_factors(estimator.class_weight, classes, labels, weight)
+        if not (teacher.is_fitted or (sample_weight is None and estimator.class_weight is None)):
+            given = weight * factors[labels]
+    panel = as_panel(X)
+    check_resolution(X, panel)
+    if estimator.warm_start and np.may_share_memory(panel, X):
+        panel = panel.copy()  # kept beyond this fit, while the user may change X
+    if X_unlabelled is not None:
+        more = _unlabelled_panel(estimator, X_unlabelled)
+        panel = np.concatenate([panel, more])
+        weight = np.concatenate([weight, np.ones(len(more))])
+    source = source_of(teacher, given) if estimator.warm_start else None
+    last = estimator._lesson if goes_on else None
+    if last is not None and last.is_about(source, classes, panel, labels):
+        return dataclasses.replace(last), weight
+    if not teacher.is_fitted:
+        teacher = teacher.fit(X, y, np.random.RandomState(seed), given)
+    teacher = teacher.bind(X, classes, labels)
+    if goes_on and not np.array_equal(teacher.classes_, estimator.classes_):
+        raise ParameterError(
+            f"warm_start=True goes on with a student of classes {estimator.classes_.tolist()}, but "
+            f"these series have {teacher.classes_.tolist()}; pass series of the same classes, or "
+            "warm_start=False."
+        )
+    return Lesson(source, teacher, panel, labels), weight
+
+
+def _unlabelled_panel(estimator, X_unlabelled):
+    try:
+        return as_panel(validate_series(estimator, X_unlabelled, reset=False))
+    except ValueError as error:
+        raise PanelError(f"X_unlabelled does not fit X: {error}") from error
