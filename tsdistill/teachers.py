@@ -147,6 +147,7 @@ class Teacher:
             If the model cannot be asked, answers in the wrong shape, or lacks a class.
         """
         bound = copy.copy(self)
+        bound.fingerprint = None
         bound._way = _way_to_ask(self.model, X, self.classes, classes, codes)
         known = bound._way.classes
         bound.classes_ = np.unique(known) if classes is None else np.asarray(classes)
