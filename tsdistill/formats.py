@@ -10,9 +10,8 @@ import numpy as np
 from tsdistill.exceptions import PanelError
 
 TO_ONE_LENGTH = (
-    "bring them to one first, with sktime's PaddingTransformer "
-    "(sktime.transformations.padder), TruncationTransformer (sktime.transformations.truncation) "
-    "or TSInterpolator (sktime.transformations.interpolate), which pad, cut or resample"
+    "bring them to one first, with PaddingTransformer, TruncationTransformer or TSInterpolator of "
+    "sktime.transformations, which pad, cut or resample"
 )
 
 
