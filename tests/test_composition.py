@@ -299,10 +299,14 @@ def test_a_teacher_that_explains_itself_in_worker_threads_does_not_wait_forever(
         return inner.predict_proba(X)
 
     student = SaliencyDistilledClassifier(teacher, max_epochs=2, n_windows=4, n_jobs=2)
-    with joblib.parallel_config("threading"):
-        done = threading.Thread(target=student.fit, args=(X, y), daemon=True)
-        done.start()
-        done.join(timeout=60)
+
+    def fit():
+        with joblib.parallel_config("threading"):
+            student.fit(X, y)
+
+    done = threading.Thread(target=fit, daemon=True)
+    done.start()
+    done.join(timeout=60)
     assert not done.is_alive()
     assert student.classes_.tolist() == ["down", "flat", "up"]
 

@@ -363,3 +363,10 @@ def test_signs_of_being_fitted():
     pipeline = make_pipeline(StandardScaler(), SummaryClassifier())
     assert not Teacher(pipeline).is_fitted
     assert repr(SaliencyDistilledClassifier(pipeline)).startswith("SaliencyDistilledClassifier(")
+
+
+def test_binding_anew_forgets_the_fingerprint(toy):
+    X, y = toy
+    bound = Teacher(RandomForestClassifier(5).fit(X, y)).bind(X)
+    bound.fingerprint = "of what it was"
+    assert bound.bind(X).fingerprint is None
