@@ -304,6 +304,12 @@ def test_digest_follows_the_content_and_leaves_torch_modules_alone(toy):
     assert digest_of(lambda X: X) is None
     assert digest_of({"network": module}) is None
 
+    class Odd(torch.nn.Linear):
+        def get_extra_state(self):
+            return {"no": "tensor"}
+
+    assert digest_of(Odd(2, 2)) is None
+
 
 def test_forms_of_memory(tmp_path):
     assert as_memory(None) is None

@@ -19,27 +19,30 @@ def digest_of(model):
     -------
     digest : str, or None
         Of a torch module that of its weights and buffers: the module itself has no hash that
-        another process would find again. None of what cannot be pickled, or holds torch modules
-        besides other things.
+        another process would find again. None of what cannot be pickled, holds torch modules
+        besides other things, or has a state that is no plain tensors.
     """
     if isinstance(model, (list, tuple)):
         members = [digest_of(member) for member in model]
         return None if None in members else joblib.hash(members)
-    module = getattr(model, "module_", model)  # that of a skorch net
-    if isinstance(module, nn.Module):
-        weights = {name: tensor.detach().cpu() for name, tensor in module.state_dict().items()}
-        arrays = {
-            name: tensor.contiguous().reshape(-1).view(torch.uint8).numpy()
-            for name, tensor in weights.items()
-        }
-        return joblib.hash((type(module).__qualname__, arrays))
     try:
+        module = getattr(model, "module_", model)  # that of a skorch net
+        if isinstance(module, nn.Module):
+            return joblib.hash((type(module).__qualname__, _weights_of(module)))
         # Of a copy: objects that share a part, and their copies that do not, hash differently.
         content = io.BytesIO()
         _ContentPickler(content).dump(model)
         return joblib.hash(pickle.loads(content.getvalue()))
     except Exception:  # the model is the user's: anything can come out of it
         return None
+
+
+def _weights_of(module):
+    """Bytes of a module's weights and buffers, by name."""
+    return {
+        name: tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        for name, tensor in module.state_dict().items()
+    }
 
 
 class _ContentPickler(pickle.Pickler):
