@@ -13,8 +13,8 @@ from tsdistill.teachers import Teacher
 class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
     """A small network that gives a teacher's answers for the teacher's reasons, in sktime.
 
-    :class:`~tsdistill.SaliencyDistilledClassifier` with sktime's interface: it takes every
-    panel format of sktime, can be put into sktime's pipelines and tuned by its searches.
+    :class:`~tsdistill.SaliencyDistilledClassifier` with sktime's interface: it takes sktime's
+    panel formats, can be put into sktime's pipelines and tuned by its searches.
 
     Parameters
     ----------
