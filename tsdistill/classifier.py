@@ -9,15 +9,9 @@ from tsdistill import explainers, fidelity
 from tsdistill.asking import as_tensor
 from tsdistill.distillation import read_lesson
 from tsdistill.exceptions import ParameterError
-from tsdistill.knowledge import ask, fingerprint_of, warn_if_hard
+from tsdistill.knowledge import ask, take_fingerprint, warn_if_hard
 from tsdistill.memory import as_memory
-from tsdistill.panels import (
-    as_panel,
-    class_factors,
-    scaled_to_mean_one,
-    target_columns,
-    validate_series,
-)
+from tsdistill.panels import as_panel, target_columns, validate_series
 from tsdistill.parameters import HoldsTeacher
 from tsdistill.randomness import global_states_kept, seed_sequence
 from tsdistill.settings import check_settings, n_windows_of, net_settings, objectives_of
@@ -285,11 +279,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         asked = {"device": net.device, "n_jobs": self.n_jobs, "verbose": self.verbose}
         asked["memory"] = as_memory(self.memory)
         lesson.ask(**asked)
-        labelled = slice(None) if lesson.labels is None else slice(len(lesson.labels))
-        factors = class_factors(
-            self.class_weight, self.classes_, lesson.groups[labelled], weight[labelled]
-        )
-        weight = scaled_to_mean_one(weight * factors[lesson.groups])
+        weight = lesson.weighed(weight, self.class_weight)
         with_copies = any(objective.needs_copies for objective in objectives)
         if with_copies:
             n_windows = n_windows_of(self, len(lesson.panel))
@@ -333,9 +323,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         """How a model is asked; only what a teacher answers is kept."""
         asked = {"device": self.student_.device, "n_jobs": self.n_jobs, "memory": None}
         if model is self.teacher_ and self.memory is not None:
-            asked["memory"] = as_memory(self.memory)
-            if asked["memory"] is not None and model.fingerprint is None:  # set after fit
-                model.fingerprint = fingerprint_of(model, self._fills.series, asked["device"])
+            asked["memory"] = as_memory(self.memory)  # set after fit, perhaps
+            take_fingerprint(model, self._fills.series, asked["memory"], asked["device"])
         return asked
 
     def predict_proba(self, X):

@@ -13,7 +13,7 @@ import numpy as np
 from tsdistill.digest import digest_of
 from tsdistill.exceptions import PanelError, ParameterError, TeacherError
 from tsdistill.explainers import Fills
-from tsdistill.knowledge import Knowledge, ask, ask_perturbed, fingerprint_of
+from tsdistill.knowledge import Knowledge, ask, ask_perturbed, take_fingerprint
 from tsdistill.panels import (
     as_panel,
     check_resolution,
@@ -22,6 +22,7 @@ from tsdistill.panels import (
     class_factors,
     encode_labels,
     held_out_rows,
+    scaled_to_mean_one,
     validate_series,
 )
 from tsdistill.teachers import Teacher, as_teacher
@@ -83,14 +84,13 @@ class Lesson:
         digest = digest if digest == digest_of(list(models)) else None
         return dataclasses.replace(self, source=(models, digest, weights))
 
-    def ask(self, memory, **asked):
+    def ask(self, **asked):
         """Ask about the series, unless that was done.
 
         Parameters
         ----------
-        memory : joblib.Memory or None
         **asked
-            device, n_jobs, verbose, as in :func:`tsdistill.knowledge.ask`.
+            device, n_jobs, memory, verbose, as in :func:`tsdistill.knowledge.ask`.
 
         Raises
         ------
@@ -99,8 +99,8 @@ class Lesson:
         """
         if self.clean is not None:
             return
-        self.take_fingerprint(memory, asked["device"])
-        self.clean = ask(self.teacher, self.panel, memory=memory, title="teacher: series", **asked)
+        take_fingerprint(self.teacher, self.panel, asked["memory"], asked["device"])
+        self.clean = ask(self.teacher, self.panel, title="teacher: series", **asked)
         self.groups = self.clean.argmax(axis=1)
         if self.labels is None:
             answered = self.teacher.classes_[np.unique(self.groups)]
@@ -108,16 +108,26 @@ class Lesson:
         else:
             self.groups[: len(self.labels)] = self.labels
 
-    def take_fingerprint(self, memory, device):
-        """Take the teacher's fingerprint where its answers are kept, unless that was done."""
-        if memory is not None and self.teacher.fingerprint is None:
-            self.teacher.fingerprint = fingerprint_of(self.teacher, self.panel, device)
+    def weighed(self, weight, class_weight):
+        """Weights of the series times those of their classes, of mean 1 in float32.
+
+        Parameters
+        ----------
+        weight : ndarray of shape (n_instances,)
+        class_weight
+            As in :class:`~tsdistill.SaliencyDistilledClassifier`.
+        """
+        n_labelled = len(self.groups) if self.labels is None else len(self.labels)
+        factors = class_factors(
+            class_weight, self.teacher.classes_, self.groups[:n_labelled], weight[:n_labelled]
+        )
+        return scaled_to_mean_one(weight * factors[self.groups])
 
     def ask_about_windows(self, width, n_windows, donors, rng, **asked):
         """Draw a plan and ask about its copies, unless the last plan was of the same kind."""
         if self.probing == (width, n_windows, donors):
             return
-        self.take_fingerprint(asked["memory"], asked["device"])
+        take_fingerprint(self.teacher, self.panel, asked["memory"], asked["device"])
         self.plan = draw_plan(
             self.panel,
             self.teacher.classes_[self.groups],

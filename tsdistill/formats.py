@@ -39,7 +39,7 @@ def as_array(X):
     if _is_frame(X):
         if X.index.nlevels > 1:
             return _from_long(X)
-        if len(X) and any(_is_sequence(cell) for cell in X.iloc[0]):
+        if _is_nested(X):
             return _from_cells(X.to_numpy())
         return X
     if _is_pandas(X, "Series") and X.dtype == object:
@@ -63,9 +63,7 @@ def channel_names(X):
     -------
     names : list, or None where the format has none
     """
-    if _is_frame(X) and (
-        X.index.nlevels > 1 or (len(X) and any(_is_sequence(cell) for cell in X.iloc[0]))
-    ):
+    if _is_frame(X) and (X.index.nlevels > 1 or _is_nested(X)):
         return X.columns.tolist()
     if isinstance(X, (list, tuple)) and len(X) and all(map(_is_frame, X)):
         return X[0].columns.tolist()
@@ -88,6 +86,10 @@ def _is_pandas(X, kind):
 
 def _is_frame(X):
     return _is_pandas(X, "DataFrame")
+
+
+def _is_nested(frame):
+    return len(frame) > 0 and any(_is_sequence(cell) for cell in frame.iloc[0])
 
 
 def _is_sequence(cell):

@@ -48,25 +48,26 @@ class Knowledge:
         return np.float32(np.average(sizes, weights=sample_weight))
 
 
-def fingerprint_of(teacher, panel, device="cpu"):
-    """That by which a bound teacher is known again, in :mod:`tsdistill.memory`.
+def take_fingerprint(teacher, panel, memory, device="cpu"):
+    """Give a teacher whose answers are kept that by which it is known again, unless it has it.
 
     Its answers to a few probes; and the digest of its content, unless asking changes it, as it
-    changes a model that counts its questions.
+    changes a model that counts its questions. See :mod:`tsdistill.memory`.
 
     Parameters
     ----------
     teacher : bound Teacher
+        Gets the attribute ``fingerprint``, a tuple of an ndarray and a str or None.
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+    memory : joblib.Memory or None
     device : str or torch.device, default="cpu"
-
-    Returns
-    -------
-    fingerprint : tuple of ndarray and str or None
     """
+    if memory is None or teacher.fingerprint is not None:
+        return
     before = digest_of(teacher.model)
     answers = ask(teacher, probes(panel), device=device)
-    return answers, before if before == digest_of(teacher.model) else None
+    digest = before if before == digest_of(teacher.model) else None
+    teacher.fingerprint = (answers, digest)
 
 
 def ask_perturbed(teacher, panel, plan, **asked):

@@ -106,14 +106,11 @@ class HoldsTeacher:
 
     def __repr__(self, N_CHAR_MAX=700):
         changed_only = get_config()["print_changed_only"]
-        defaults = {
-            name: parameter.default
-            for name, parameter in inspect.signature(type(self).__init__).parameters.items()
-        }
+        signature = inspect.signature(type(self).__init__).parameters
         shown = [
             f"{name}={short_repr(value)}"
             for name, value in self._own_parameters().items()
-            if not (changed_only and _is_default(value, defaults[name]))
+            if not (changed_only and _is_default(value, signature[name].default))
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 

@@ -250,7 +250,6 @@ def train(net, data, loss, *, validation_rows=None, bar=False):
         Rows held out; the weights of the epoch with the lowest loss on them are kept.
     bar : bool, default=False
         Whether to show a progress bar over the epochs.
-
     """
     ours = [("record_terms", RecordTerms()), ("stop_on_bad_loss", StopOnBadLoss())]
     split, learning = None, data
