@@ -7,15 +7,22 @@ from torch import nn
 
 from tsdistill import explainers, fidelity
 from tsdistill.asking import as_tensor
-from tsdistill.distillation import read_lesson
+from tsdistill.distillation import Preparation, read_lesson
 from tsdistill.exceptions import ParameterError
 from tsdistill.knowledge import ask, take_fingerprint, warn_if_hard
 from tsdistill.memory import as_memory
 from tsdistill.panels import as_panel, target_columns, validate_series
+from tsdistill.objectives.autoencoder import explained_maps
 from tsdistill.parameters import HoldsTeacher
 from tsdistill.randomness import global_states_kept, seed_sequence
 from tsdistill.settings import check_settings, n_windows_of, net_settings, objectives_of
-from tsdistill.students.nets import as_net, check_outputs, learn_standardisation, load_weights
+from tsdistill.students.nets import (
+    as_net,
+    check_outputs,
+    extend_net,
+    learn_standardisation,
+    load_weights,
+)
 from tsdistill.teachers import Teacher
 from tsdistill.training import (
     DistillationLoss,
@@ -63,14 +70,19 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         Weight of the soft targets.
     saliency_weight : float, default=5.0
         Weight of the temporal saliency; 0 is plain knowledge distillation, and the teacher is
-        then not asked about windows. With ``saliency="class"`` or "sum" stay at 1 or below.
+        then not asked about windows. With ``saliency="class"``, "sum" or "decoupled" stay at
+        1 or below.
     temperature : float, default=4.0
-        tau of the soft targets and of the saliencies "class" and "sum".
-    saliency : {"logit_change", "class", "sum"}, default="logit_change"
+        tau of the soft targets and of the saliencies "class", "sum" and "decoupled".
+    saliency : {"logit_change", "class", "sum", "decoupled", "gradient"}, default="logit_change"
         How the effect of a window is measured, see
-        :class:`~tsdistill.objectives.TemporalSaliency`.
+        :class:`~tsdistill.objectives.TemporalSaliency`. "gradient" compares gradients instead of
+        windows, see :class:`~tsdistill.objectives.GradientSaliency`, and needs a teacher made of
+        torch modules.
     auxiliary : Objective or list of Objective, default=None
-        Further terms of the loss.
+        Further terms of the loss, of :mod:`tsdistill.objectives` or your own. Their parameters
+        can be set and searched: ``auxiliary__weight`` of a single one, in a list by name, such
+        as ``auxiliary__temporal_review__weight``.
     window_size : int or float, default=0.1
         Length of a window, in timesteps (int) or as a fraction of the series (float).
     n_windows : int, default=None
@@ -131,7 +143,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
     history_ : list of dict
         One an epoch: ``epoch``, ``dur`` (seconds), ``train_loss``, ``valid_loss`` where
         series are held out, and each term, unweighted, by its name: ``label``,
-        ``soft_targets``, ``saliency``.
+        ``soft_targets``, ``saliency``, and the names of ``auxiliary``.
     n_channels_in_, n_timepoints_in_ : int
         Shape of the series of ``fit``.
     n_features_in_ : int
@@ -266,6 +278,9 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         n_classes = len(self.classes_)
         shape = (self.n_channels_in_, self.n_timepoints_in_, n_classes)
         net = as_net(self.student, *shape, **net_settings(self, len(lesson.panel)))
+        extensions = [one.extension(*shape) for one in objectives]
+        extensions = [extend for extend in extensions if extend is not None]
+        extend_net(net, as_tensor(lesson.panel), n_classes, extensions)
         final = clone(net)
         net = take_steps(net, self.windows_per_step).initialize()
         gives_proba = check_outputs(net, as_tensor(lesson.panel), n_classes)
@@ -278,6 +293,11 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
 
         asked = {"device": net.device, "n_jobs": self.n_jobs, "verbose": self.verbose}
         asked["memory"] = as_memory(self.memory)
+        preparation = Preparation(
+            lesson, net.module_, net.device, net.max_epochs, self._width, int(seeds[3]), asked
+        )
+        for objective in objectives:
+            objective.check_models(preparation)
         lesson.ask(**asked)
         weight = lesson.weighed(weight, self.class_weight)
         with_copies = any(objective.needs_copies for objective in objectives)
@@ -288,12 +308,15 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         warn_if_hard(self.teacher_, knowledge)
         self._fills = lesson.choose_fills(rng, with_copies and self.donors in ("mean", "zero"))
 
+        for objective in objectives:
+            objective.prepare(preparation)
+
         learn_standardisation(net.module_, as_tensor(lesson.panel))
         plan = lesson.plan if with_copies else None
         train(
             net,
             DistillationSet(lesson.panel, lesson.groups, weight, knowledge, plan, net.device),
-            DistillationLoss(objectives, gives_proba),
+            DistillationLoss(objectives, gives_proba, net.module_),
             validation_rows=lesson.held_out(self.validation_fraction, rng),
             bar=self.verbose > 0,
         )
@@ -395,10 +418,15 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         X : array-like, of the number of axes, channels and timepoints of ``fit``
         target : label, or array-like of shape (n_instances,), default=None
             The class to speak for. None takes the explained model's own prediction.
-        method : {"occlusion", "gradient"}, default="occlusion"
+        method : {"occlusion", "gradient", "integrated_gradients", "autoencoder"}, \
+                default="occlusion"
             "occlusion" slides a window and replaces it by that of training series of other
-            classes, see :func:`tsdistill.explainers.occlusion`; "gradient" is the gradient
-            times the distance to the channel's mean, for models made of torch modules.
+            classes, see :func:`tsdistill.explainers.occlusion`. "gradient" is the gradient
+            times the distance to the channel's mean, "integrated_gradients" gathers it on the
+            way from there (by captum); both are for models made of torch modules. "autoencoder"
+            is one forward pass of a student that was trained with
+            :class:`~tsdistill.objectives.ExplanationAutoencoder`: the map that it expects of
+            the teacher, for the teacher's prediction.
         of : {"student", "teacher"}, default="student"
             Whose prediction is explained.
         per_channel : bool, default=False
@@ -418,13 +446,22 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
     def _explain(self, panel, target, method, of, per_channel):
         if of not in ("student", "teacher"):
             raise ParameterError(f"of={of!r}; expected 'student' or 'teacher'.")
+        if method == "autoencoder":
+            if target is not None or of != "student" or (per_channel and panel.shape[1] > 1):
+                raise ParameterError(
+                    f"method='autoencoder' with target={target!r}, of={of!r} and per_channel="
+                    f"{per_channel!r}; it is of the student, gives one map a series, and speaks for "
+                    "the class that the teacher would predict: leave the others at their defaults."
+                )
+            maps = explained_maps(self.student_, panel)
+            return maps[:, np.newaxis] if per_channel else maps
         model = self._student_model if of == "student" else self.teacher_
         if target is None:
             columns = self._log_proba(model, panel).argmax(axis=1)
         else:
             columns = target_columns(target, self.classes_, len(panel))
-        if method == "gradient":
-            return explainers.gradient(
+        if method in ("gradient", "integrated_gradients"):
+            return getattr(explainers, method)(
                 model, panel, columns, self._fills.mean[0, :, 0], per_channel=per_channel,
                 device=self.student_.device,
             )  # fmt: skip

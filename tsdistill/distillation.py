@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import joblib
 import numpy as np
+from torch import nn
 
 from tsdistill.digest import digest_of
 from tsdistill.exceptions import PanelError, ParameterError, TeacherError
@@ -67,6 +68,7 @@ class Lesson:
     perturbed: np.ndarray | None = None
     fills: Fills | None = None
     _held_out: dict = field(default_factory=dict)
+    _worked_out: dict = field(default_factory=dict)
 
     def is_about(self, source, classes, panel, labels):
         """Whether a fit with these would draw up the same lesson, but for the probing."""
@@ -156,6 +158,87 @@ class Lesson:
     def knowledge(self, with_copies):
         """The answers to train on, those about copies only where they are needed."""
         return Knowledge(self.clean, self.perturbed if with_copies else None)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What an objective may look at, and ask, before training.
+
+    Attributes
+    ----------
+    lesson : Lesson
+    network : torch.nn.Module
+        The student, not trained yet.
+    device : str or torch.device
+        Where it trains.
+    n_epochs : int
+    width : int
+        Timesteps in a window.
+    seed : int
+    asked : dict
+        device, n_jobs, memory, verbose, as in :func:`tsdistill.knowledge.ask`.
+    """
+
+    lesson: Lesson
+    network: nn.Module
+    device: object
+    n_epochs: int
+    width: int
+    seed: int
+    asked: dict
+
+    @property
+    def teacher(self):
+        """The bound teacher."""
+        return self.lesson.teacher
+
+    @property
+    def panel(self):
+        """The training series, (n_instances, n_channels, n_timepoints), float32."""
+        return self.lesson.panel
+
+    @property
+    def clean(self):
+        """The teacher's log-probabilities for the series, (n_instances, n_classes)."""
+        return self.lesson.clean
+
+    @property
+    def fills(self):
+        """What explanations replace windows by, a :class:`~tsdistill.explainers.Fills`."""
+        return self.lesson.fills
+
+    def rng(self, name):
+        """A random generator of an objective's own, a numpy.random.Generator."""
+        return np.random.default_rng([self.seed, *name.encode()])
+
+    def once(self, key, work_out):
+        """What ``work_out()`` gives; with ``warm_start`` that of the first fit of a lesson.
+
+        Parameters
+        ----------
+        key : tuple
+            What the result depends on, besides series and teacher.
+        work_out : callable () -> anything
+        """
+        if key not in self.lesson._worked_out:
+            self.lesson._worked_out[key] = work_out()
+        return self.lesson._worked_out[key]
+
+    def ask(self, series, title="teacher"):
+        """The teacher's log-probabilities for other series, asked or recalled from ``memory``.
+
+        Parameters
+        ----------
+        series : ndarray of shape (n_questions, n_channels, n_timepoints), float32, or an \
+                object with that length that gives slices of it
+        title : str, default="teacher"
+            Of the progress bar.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_questions, n_classes), float32
+        """
+        return ask(self.teacher, series, title=title, **self.asked)
 
 
 def source_of(teacher, weights):

@@ -55,6 +55,11 @@ class HoldsTeacher:
         """Parameters by name; with deep also those of student and of an unfitted teacher."""
         parameters = super().get_params(deep=False)
         for name, value in list(parameters.items()):
+            if deep and name == "auxiliary" and isinstance(value, (list, tuple)):
+                for one, objective in _by_name(value).items():
+                    parameters[f"{name}__{one}"] = objective
+                    inner = objective.get_params(deep=True)
+                    parameters.update((f"{name}__{one}__{k}", item) for k, item in inner.items())
             fitted = name == "teacher" and Teacher(value).is_fitted
             if deep and hasattr(value, "get_params") and not isinstance(value, type) and not fitted:
                 inner = value.get_params(deep=True)
@@ -65,7 +70,9 @@ class HoldsTeacher:
         """Set parameters, also of student (``student__n_filters``) and of an unfitted teacher.
 
         A student given by its name becomes the configuration of that name, so that its
-        parameters can be set and searched.
+        parameters can be set and searched. Parameters of an auxiliary objective are
+        ``auxiliary__weight``; in a list they go by its name, as in
+        ``auxiliary__temporal_review__weight``, which a list of one may leave out.
 
         Raises
         ------
@@ -93,12 +100,45 @@ class HoldsTeacher:
                 f"{inside[0]} cannot be set: student={student!r}; expected one of "
                 f"{', '.join(map(repr, STUDENTS))}, or a configuration such as students.Lite()."
             )
+        params = self._set_in_auxiliary(params)
         before = self.student
         try:
             return super().set_params(**params)
         except (AttributeError, TypeError, ValueError):
             self.student = before
             raise
+
+    def _set_in_auxiliary(self, params):
+        """Set what lies inside a list of objectives; give back the other parameters."""
+        inside = [name for name in params if name.startswith("auxiliary__")]
+        if "auxiliary" in params:
+            self.auxiliary = params["auxiliary"]
+        if not inside or hasattr(self.auxiliary, "set_params"):
+            return params
+        if not isinstance(self.auxiliary, (list, tuple)) or not self.auxiliary:
+            raise ParameterError(
+                f"{inside[0]} cannot be set: auxiliary={short_repr(self.auxiliary)}; pass an "
+                "objective, or a list of objectives, as auxiliary."
+            )
+        objectives = _by_name(self.auxiliary)
+        for key in inside:
+            name, _, parameter = key.removeprefix("auxiliary__").partition("__")
+            if name in objectives and parameter:
+                objectives[name].set_params(**{parameter: params[key]})
+            elif name in objectives:
+                position = list(self.auxiliary).index(objectives[name])
+                changed = list(self.auxiliary)
+                changed[position] = objectives[name] = params[key]
+                self.auxiliary = changed
+            elif len(objectives) == 1:
+                (only,) = objectives.values()
+                only.set_params(**{key.removeprefix("auxiliary__"): params[key]})
+            else:
+                raise ParameterError(
+                    f"{key} names none of the objectives {sorted(objectives)} of auxiliary; "
+                    f"expected such as auxiliary__{min(objectives)}__weight."
+                )
+        return {name: value for name, value in params.items() if name not in inside}
 
     def _own_parameters(self):
         names = inspect.signature(type(self).__init__).parameters
@@ -172,6 +212,11 @@ def short_repr(value):
     if len(line) <= LONGEST_VALUE:
         return line
     return f"<{name_of(value)}>" if hasattr(value, "fit") else line[: LONGEST_VALUE - 3] + "..."
+
+
+def _by_name(objectives):
+    """Objectives of a list that have names and parameters."""
+    return {one.name: one for one in objectives if hasattr(one, "name") and hasattr(one, "get_params")}
 
 
 def _is_default(value, default):

@@ -5,13 +5,20 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.memory import check_memory
-from tsdistill.objectives import Label, Objective, SoftTargets, TemporalSaliency
-from tsdistill.objectives.base import check_positive
+from tsdistill.objectives import (
+    GradientSaliency,
+    Label,
+    Objective,
+    SoftTargets,
+    TemporalSaliency,
+)
+from tsdistill.objectives.base import check_count, check_positive
 from tsdistill.windows import DONORS
 
 STEPS, FEWEST_EPOCHS = 2000, 50
@@ -80,6 +87,7 @@ def objectives_of(estimator):
     Returns
     -------
     objectives : list of Objective
+        New ones; auxiliary objectives are cloned.
 
     Raises
     ------
@@ -87,10 +95,17 @@ def objectives_of(estimator):
         If an auxiliary is no objective, a parameter of one cannot be used, two have the same
         name, or none is left.
     """
+    if estimator.saliency == "gradient":
+        saliency = GradientSaliency(estimator.saliency_weight)
+        saliency.name = TemporalSaliency.name
+    else:
+        saliency = TemporalSaliency(
+            estimator.saliency_weight, estimator.saliency, estimator.temperature
+        )
     objectives = [
         Label(estimator.label_weight),
         SoftTargets(estimator.soft_target_weight, estimator.temperature),
-        TemporalSaliency(estimator.saliency_weight, estimator.saliency, estimator.temperature),
+        saliency,
         *as_list(estimator.auxiliary),
     ]
     for objective in objectives:
@@ -107,6 +122,7 @@ def objectives_of(estimator):
             f"auxiliary={estimator.auxiliary!r} makes two objectives named {twice}; each needs a "
             "name of its own, under which history_ keeps its value."
         )
+    objectives[3:] = map(clone, objectives[3:])  # what they learn in a fit is not the user's
     objectives = [objective for objective in objectives if objective.weight > 0]
     if not objectives:
         raise ParameterError("every weight is 0, so there is nothing to train for.")
@@ -166,12 +182,6 @@ def as_list(value):
     if value is None:
         return []
     return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def check_count(name, value):
-    """Refuse what is no whole number above 0."""
-    if not isinstance(value, Integral) or isinstance(value, (bool, np.bool_)) or value < 1:
-        raise ParameterError(f"{name}={value!r}; expected a whole number above 0.")
 
 
 def check_device(device):

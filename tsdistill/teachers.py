@@ -178,6 +178,11 @@ class Teacher:
         """Whether the model is made of torch modules alone."""
         return self._way.differentiable
 
+    @property
+    def module(self):
+        """The torch module inside, or None if the model is a black box or a list."""
+        return getattr(self._way, "module", None)
+
     def log_proba(self, panel):
         """Log-probabilities over ``classes_``.
 

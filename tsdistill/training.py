@@ -77,6 +77,8 @@ class DistillationSet(Dataset):
         """
         series = self.panel[rows]
         targets = {
+            "series": series,
+            "rows": rows,
             "labels": self.labels[rows],
             "sample_weight": self.sample_weight[rows],
             "teacher": self.teacher[rows],
@@ -134,13 +136,18 @@ class DistillationLoss(nn.Module):
     Parameters
     ----------
     objectives : list of Objective
+        Prepared.
     gives_proba : bool
         Whether the student answers with probabilities, of which the log is taken.
+    network : torch.nn.Module, optional
+        The student, for objectives that ask it more.
     """
 
-    def __init__(self, objectives, gives_proba=False):
+    def __init__(self, objectives, gives_proba=False, network=None):
         super().__init__()
         self.objectives, self.gives_proba = objectives, gives_proba
+        self.learnt = nn.ModuleList(m for one in objectives for m in one.own_modules())
+        self._networks = (network,)  # in a tuple, or its weights would count as the loss's own
         self.forget()
 
     def forget(self):
@@ -151,14 +158,36 @@ class DistillationLoss(nn.Module):
         """Unweighted mean of each term since :meth:`forget`, by name."""
         return {name: float(total) / self.n_series for name, total in self.totals.items()}
 
-    def forward(self, outputs, targets):
+    def begin_epoch(self, epoch):
+        """Start a new mean, and tell the objectives."""
+        self.forget()
+        for objective in self.objectives:
+            objective.begin_epoch(epoch, *self._networks)
+
+    def end_epoch(self, epoch):
+        """Tell the objectives."""
+        for objective in self.objectives:
+            objective.end_epoch(epoch, *self._networks)
+
+    def _logits(self, outputs):
         outputs = outputs[0] if isinstance(outputs, tuple) else outputs
         if self.gives_proba:
-            outputs = torch.log(outputs.clamp_min(torch.finfo(outputs.dtype).tiny))
+            return torch.log(outputs.clamp_min(torch.finfo(outputs.dtype).tiny))
+        return outputs
+
+    def forward(self, outputs, targets):
+        (network,) = self._networks
+        outputs = self._logits(outputs)
         n_series = len(targets["labels"])
         weight = targets["sample_weight"]
         answers = Answers(
-            student=outputs[:n_series], teacher=targets["teacher"], labels=targets["labels"]
+            student=outputs[:n_series],
+            teacher=targets["teacher"],
+            labels=targets["labels"],
+            series=targets["series"],
+            rows=targets["rows"],
+            ask=lambda series: self._logits(network(series)),
+            network=network,
         )
         if "teacher_perturbed" in targets:
             answers.teacher_perturbed = targets["teacher_perturbed"]
@@ -176,12 +205,13 @@ class DistillationLoss(nn.Module):
 
 
 class RecordTerms(Callback):
-    """Writes the mean of each objective's term into the history, under its name."""
+    """Tells the objectives of epochs; writes the mean of each term into the history."""
 
     def on_epoch_begin(self, net, **kwargs):
-        net.criterion_.forget()
+        net.criterion_.begin_epoch(net.history[-1, "epoch"])
 
     def on_epoch_end(self, net, **kwargs):
+        net.criterion_.end_epoch(net.history[-1, "epoch"])
         for name, value in net.criterion_.terms().items():
             net.history.record(name, value)
 
@@ -274,6 +304,9 @@ def train(net, data, loss, *, validation_rows=None, bar=False):
         one_cycle.pct_start = max(0.1, min(0.75, 1.5 / n_steps))
     net.callbacks_ += [(name, callback.initialize()) for name, callback in ours]
     net.criterion_ = loss.to(net.device)
+    more = [weight for weight in loss.parameters() if weight.requires_grad]
+    if more:
+        net.optimizer_.add_param_group({"params": more})
     net.partial_fit(learning)
     settle_batch_norm(net.module_, learning)
 

@@ -1,7 +1,11 @@
 """The terms of the distillation loss, one file a published method."""
 
 from tsdistill.objectives.base import Answers, Objective
+from tsdistill.objectives.autoencoder import ExplanationAutoencoder, explanation_loss
+from tsdistill.objectives.gradients import GradientSaliency, gradient_cosine_loss
+from tsdistill.objectives.noise import InputNoise
 from tsdistill.objectives.label import Label, label_loss
+from tsdistill.objectives.review import TemporalReview, review_losses
 from tsdistill.objectives.saliency import (
     TemporalSaliency,
     class_saliency,
@@ -13,14 +17,21 @@ from tsdistill.objectives.soft_targets import PerturbedSoftTargets, SoftTargets,
 
 __all__ = [
     "Answers",
+    "ExplanationAutoencoder",
+    "GradientSaliency",
+    "InputNoise",
     "Label",
     "Objective",
     "PerturbedSoftTargets",
     "SoftTargets",
+    "TemporalReview",
     "TemporalSaliency",
     "class_saliency",
+    "explanation_loss",
+    "gradient_cosine_loss",
     "label_loss",
     "logit_change",
+    "review_losses",
     "saliency_loss",
     "soft_target_loss",
     "sum_saliency",

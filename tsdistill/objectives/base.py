@@ -1,11 +1,12 @@
 """What an objective is: one weighted term of the distillation loss."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from torch import Tensor
+from torch import Tensor, nn
 
 from tsdistill.exceptions import ParameterError
 
@@ -27,6 +28,14 @@ class Answers:
     teacher_perturbed : Tensor of shape (n_instances, n_windows, n_classes) or None
     teacher_change : Tensor, a scalar
         Mean absolute change of the teacher's centred logits over all windows of all series.
+    series : Tensor of shape (n_instances, n_channels, n_timepoints) or None
+        The series of the batch, unperturbed.
+    rows : Tensor of shape (n_instances,), int64, or None
+        Their places among the training series, for what :meth:`Objective.prepare` worked out.
+    ask : callable or None
+        From series to the logits of the student as it is now, for objectives that ask it more.
+    network : torch.nn.Module or None
+        The student. In eval mode the batch is of held-out series, and no gradients are taken.
     """
 
     student: Tensor
@@ -35,19 +44,41 @@ class Answers:
     student_perturbed: Tensor | None = None
     teacher_perturbed: Tensor | None = None
     teacher_change: Tensor | float = 0.0
+    series: Tensor | None = None
+    rows: Tensor | None = None
+    ask: Callable[[Tensor], Tensor] | None = None
+    network: nn.Module | None = None
 
 
 class Objective(BaseEstimator):
     """Base of the terms that add up to the distillation loss.
 
     A subclass gives ``name``, the key of its value in ``history_``, says by
-    ``needs_copies`` whether it reads the perturbed answers, and computes :meth:`losses`.
-    Being scikit-learn estimators, objectives can be cloned and their parameters searched.
+    ``needs_copies`` whether it reads the perturbed answers, and computes :meth:`losses`. That
+    is all that most need; the other methods do nothing here. Every ``fit`` works on a clone,
+    so whatever they keep on the objective is gone afterwards.
+
+    Being scikit-learn estimators, objectives can be cloned and their parameters searched
+    (``auxiliary__weight``).
 
     Parameters
     ----------
     weight : float, default=1.0
         Factor in the sum, 0 or more.
+
+    Examples
+    --------
+    Students that are less sure of themselves:
+
+    >>> import torch
+    >>> from tsdistill.objectives import Objective
+    >>> class Doubt(Objective):
+    ...     name = "doubt"
+    ...     def losses(self, answers, sample_weight):
+    ...         log_proba = torch.log_softmax(answers.student, dim=1)
+    ...         return (log_proba.exp() * log_proba).sum(dim=1)
+    >>> Doubt(weight=0.1)
+    Doubt(weight=0.1)
     """
 
     name = "objective"
@@ -72,8 +103,48 @@ class Objective(BaseEstimator):
         raise TypeError(f"{type(self).__name__} defines no losses(answers, sample_weight).")
 
     def check(self):
-        """Refuse parameters that cannot be used, before training starts."""
+        """Refuse parameters that cannot be used, before anything else is done."""
         check_positive(f"{type(self).__name__}.weight", self.weight, zero=True)
+
+    def extension(self, n_channels, n_timepoints, n_classes):
+        """Layers that the student is to have besides its own, and keep.
+
+        Returns
+        -------
+        extend : callable or None
+            From the student, a module that gives logits, to a module that holds it and gives
+            logits too; can be pickled.
+        """
+        return None
+
+    def check_models(self, preparation):
+        """Refuse a teacher or student that lacks what this objective needs.
+
+        Called before the teacher is asked anything.
+
+        Parameters
+        ----------
+        preparation : Preparation
+        """
+
+    def prepare(self, preparation):
+        """Work out, once before training, what the steps will need.
+
+        Parameters
+        ----------
+        preparation : Preparation
+            Teacher, student and series; asks the teacher.
+        """
+
+    def own_modules(self):
+        """Modules of this objective to train beside the student; they are dropped after it."""
+        return []
+
+    def begin_epoch(self, epoch, network):
+        """Hook at the begin of an epoch, counted from 1; network is the student."""
+
+    def end_epoch(self, epoch, network):
+        """Hook at the end of an epoch."""
 
 
 def check_positive(name, value, *, zero=False):
@@ -88,3 +159,9 @@ def check_positive(name, value, *, zero=False):
     raise ParameterError(
         f"{name}={value!r}; expected a finite number {'of 0 or more' if zero else 'above 0'}."
     )
+
+
+def check_count(name, value):
+    """Refuse what is no whole number above 0."""
+    if not isinstance(value, Integral) or isinstance(value, (bool, np.bool_)) or value < 1:
+        raise ParameterError(f"{name}={value!r}; expected a whole number above 0.")

@@ -5,11 +5,12 @@ its copy with window m replaced, the measures of one network are::
 
     "class"         s[m, k] = tau^2 * p_k(x) * (log p_k(x) - log p_k(x~_m)),   p = softmax(z / tau)
     "sum"           S[m]    = sum_k s[m, k] = tau^2 * KL(p(x) || p(x~_m))
+    "decoupled"     (s[m, y], sum_{k != y} s[m, k]),   y the label
     "logit_change"  d[m, k] = c(z(x))_k - c(z(x~_m))_k,   c(z) = z - mean_k z
 
 and the loss is ``mean SmoothL1(student / scale_s, teacher / scale_t)`` with beta = 1.
-"class" and "sum" divide each network by the mean of its own positive entries over the batch;
-"logit_change" divides both by the teacher's mean absolute change, so that the student
+"class", "sum" and both parts of "decoupled" divide each network by the mean of its own positive
+entries over the batch; "logit_change" divides both by the teacher's mean absolute change, so that the student
 learns the absolute size too.
 """
 
@@ -19,7 +20,7 @@ import torch.nn.functional as F
 from tsdistill.exceptions import ParameterError
 from tsdistill.objectives.base import Objective, check_positive
 
-MEASURES = ("logit_change", "class", "sum")
+MEASURES = ("logit_change", "class", "sum", "decoupled")
 SMALLEST_SCALE = 1e-4
 SMALLEST_CHANGE = 0.01
 SHARE_OF_OVERALL = 0.1
@@ -60,6 +61,26 @@ def sum_saliency(clean, perturbed, temperature):
     saliency : Tensor of shape (n_instances, n_windows)
     """
     return class_saliency(clean, perturbed, temperature).sum(dim=-1)
+
+
+def decoupled_saliency(clean, perturbed, labels, temperature):
+    """Saliency of the label's class, and that of all others together.
+
+    Parameters
+    ----------
+    clean, perturbed, temperature
+        As in :func:`class_saliency`.
+    labels : Tensor of shape (n_instances,), int64
+
+    Returns
+    -------
+    target, others : Tensor of shape (n_instances, n_windows)
+        Of opposite sign wherever the window matters; they add up to "sum".
+    """
+    saliency = class_saliency(clean, perturbed, temperature)
+    at = labels[:, None, None].expand(-1, saliency.shape[1], 1)
+    target = saliency.gather(2, at)[..., 0]
+    return target, saliency.sum(dim=-1) - target
 
 
 def logit_change(clean, perturbed):
@@ -159,12 +180,14 @@ class TemporalSaliency(Objective):
     Parameters
     ----------
     weight : float, default=5.0
-        With "class" and "sum" keep it at 1 or below: they are free of scale, and small
-        students collapsed at 10.
-    measure : {"logit_change", "class", "sum"}, default="logit_change"
-        How the effect of a window is measured; "class" is the published one.
+        With any measure but "logit_change" keep it at 1 or below: the others are free of
+        scale, and small students collapsed at 10.
+    measure : {"logit_change", "class", "sum", "decoupled"}, default="logit_change"
+        How the effect of a window is measured; "class" is the published one, "sum" and
+        "decoupled" are the authors' variants (the latter as we read it: two terms, each
+        scaled by itself, averaged).
     temperature : float, default=4.0
-        Of "class" and "sum"; "logit_change" has none.
+        Of the other three; "logit_change" has none.
 
     References
     ----------
@@ -184,7 +207,8 @@ class TemporalSaliency(Objective):
         check_positive(f"{type(self).__name__}.temperature", self.temperature)
         if self.measure not in MEASURES:
             raise ParameterError(
-                f"saliency={self.measure!r}; expected one of {', '.join(map(repr, MEASURES))}."
+                f"saliency={self.measure!r}; expected one of {', '.join(map(repr, MEASURES))}, or "
+                "'gradient'."
             )
 
     def losses(self, answers, sample_weight):
@@ -194,9 +218,20 @@ class TemporalSaliency(Objective):
             of_student, of_teacher = logit_change(*student), logit_change(*teacher)
             scale = teacher_scale(of_teacher, sample_weight, answers.teacher_change)
             return saliency_loss(of_student, of_teacher, scale, scale)
+        if self.measure == "decoupled":
+            parts = zip(
+                decoupled_saliency(*student, answers.labels, self.temperature),
+                decoupled_saliency(*teacher, answers.labels, self.temperature),
+                strict=True,
+            )
+            return sum(self._self_scaled(*part, sample_weight) for part in parts) / 2
         measure = class_saliency if self.measure == "class" else sum_saliency
         of_student = measure(*student, self.temperature)
         of_teacher = measure(*teacher, self.temperature)
+        return self._self_scaled(of_student, of_teacher, sample_weight)
+
+    @staticmethod
+    def _self_scaled(of_student, of_teacher, sample_weight):
         return saliency_loss(
             of_student,
             of_teacher,

@@ -23,7 +23,8 @@ class Student(BaseEstimator):
         -------
         network : torch.nn.Module
             From ``(n_instances, n_channels, n_timepoints)`` to logits
-            ``(n_instances, n_classes)``.
+            ``(n_instances, n_classes)``. Its attribute ``stages`` names the modules that give
+            feature maps, for objectives that compare those.
         """
         raise TypeError(f"{type(self).__name__} defines no build(...).")
 

@@ -34,10 +34,12 @@ class FCN(Student):
     def build(self, n_channels, n_timepoints, n_classes):
         first, second, third = self.kernel_sizes
         n_filters = self.n_filters
-        return nn.Sequential(
+        network = nn.Sequential(
             Standardise(n_channels),
             conv_block(n_channels, n_filters, first),
             conv_block(n_filters, 2 * n_filters, second),
             conv_block(2 * n_filters, n_filters, third),
             PooledHead(n_filters, n_classes),
         )
+        network.stages = ("1", "2", "3")
+        return network

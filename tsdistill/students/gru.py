@@ -35,6 +35,8 @@ class GRU(Student):
 
 
 class _GRUNetwork(nn.Module):
+    stages = ("recurrent",)
+
     def __init__(self, n_channels, n_classes, hidden_size, n_layers, bidirectional):
         super().__init__()
         self.standardise = Standardise(n_channels)

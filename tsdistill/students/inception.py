@@ -75,6 +75,7 @@ class _InceptionNetwork(nn.Module):
             for i in range(n_blocks // 3)
         )
         self.head = PooledHead(wide, n_classes)
+        self.stages = tuple(f"blocks.{i}" for i in range(n_blocks))
 
     def forward(self, x):
         x = origin = self.standardise(x)

@@ -49,6 +49,8 @@ class Lite(Student):
 
 
 class _LiteNetwork(nn.Module):
+    stages = ("normalise", "combine", "reach")
+
     def __init__(self, n_channels, n_classes, n_filters, kernel_sizes, stride, dilation):
         super().__init__()
         wide = n_filters * len(kernel_sizes)

@@ -89,6 +89,44 @@ def _own_net(net, n_classes):
     return net
 
 
+def extend_net(net, panel, n_classes, extensions):
+    """Give the module of a net that is not initialised yet further layers.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNetClassifier
+    panel : Tensor of shape (n_instances, n_channels, n_timepoints)
+    n_classes : int
+    extensions : list of callable, each from a module to one that holds it
+
+    Raises
+    ------
+    StudentError
+        If the module answers with probabilities, to which nothing can be added.
+    """
+    if not extensions:
+        return
+    if check_outputs(clone(net).initialize(), panel, n_classes):
+        raise StudentError(
+            "student answers with probabilities (its criterion is NLLLoss), but "
+            "ExplanationAutoencoder adds its bottleneck to logits; let the module give logits, "
+            "with CrossEntropyLoss."
+        )
+    net.set_params(
+        module=_extended_module, module__inner=net.module, module__extensions=extensions
+    )
+
+
+def _extended_module(inner, extensions, **settings):
+    if not isinstance(inner, nn.Module):
+        inner = inner(**settings)
+    elif settings:
+        inner = type(inner)(**settings)
+    for extend in extensions:
+        inner = extend(inner)
+    return inner
+
+
 def check_outputs(net, panel, n_classes):
     """Ask an initialised net about two series, and find out what it answers with.
 

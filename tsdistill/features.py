@@ -1,0 +1,105 @@
+"""Feature maps of a network, found by forward hooks on named stages; the network is not changed."""
+
+import contextlib
+
+import torch
+from torch import nn
+
+from tsdistill.exceptions import StudentError
+
+
+def stages_of(network, names=None, whose="student"):
+    """Names of the submodules whose outputs are a network's feature maps.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    names : sequence of str, default=None
+        As in ``network.named_modules()``. None takes those that the network declares in an
+        attribute ``stages``, as the students of this library do.
+    whose : str, default="student"
+        Whose network it is, for errors.
+
+    Returns
+    -------
+    names : tuple of str
+        Names within network, of one stage or more.
+
+    Raises
+    ------
+    StudentError
+        If none are declared, or a name is unknown.
+    """
+    declared = getattr(network, "stages", None)
+    if names is None and declared is None:
+        some = [name for name, part in network.named_modules() if name and _may_be_stage(part)]
+        raise StudentError(
+            f"{whose} {type(network).__name__} does not say which of its modules give feature maps; "
+            f"name them by {whose}_stages, such as {tuple(some[:3])} of {len(some)} that may serve."
+        )
+    modules = dict(network.named_modules())
+    names = tuple(declared if names is None else [names] if isinstance(names, str) else names)
+    inside = "extended." if "extended" in modules else ""  # of a student given further layers
+    names = tuple(name if name in modules else inside + str(name) for name in names)
+    unknown = [name.removeprefix(inside) for name in names if name not in modules]
+    if unknown or not names:
+        raise StudentError(
+            f"{whose}_stages names {unknown or 'no stage'}, but the modules of "
+            f"{type(network).__name__} are {sorted(name for name in modules if name)}."
+        )
+    return names
+
+
+def feature_maps(network, stages, ask):
+    """Outputs of the stages while a network is asked.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    stages : sequence of str
+    ask : callable () -> anything
+        Runs the network once.
+
+    Returns
+    -------
+    maps : list of Tensor of shape (n_instances, n_features, length)
+        Length differs between stages; recurrent layers give one a timestep.
+
+    Raises
+    ------
+    StudentError
+        If a stage is not run, or gives no map over time.
+    """
+    modules, seen = dict(network.named_modules()), {}
+
+    def note(name):
+        def hook(module, given, output):
+            seen[name] = _over_time(module, output)
+
+        return hook
+
+    with contextlib.ExitStack() as stack:
+        for name in stages:
+            stack.callback(modules[name].register_forward_hook(note(name)).remove)
+        ask()
+    for name in stages:
+        if name not in seen:
+            raise StudentError(f"stage {name!r} of {type(network).__name__} was not run.")
+        if not isinstance(seen[name], torch.Tensor) or seen[name].ndim != 3:
+            shape = getattr(seen[name], "shape", type(seen[name]).__name__)
+            raise StudentError(
+                f"stage {name!r} of {type(network).__name__} gives {tuple(shape)}; expected a map "
+                "(n_instances, n_features, length). Name a stage before the pooling over time."
+            )
+    return [seen[name] for name in stages]
+
+
+def _over_time(module, output):
+    output = output[0] if isinstance(output, tuple) else output
+    if isinstance(module, nn.RNNBase):
+        return output.permute(0, 2, 1) if module.batch_first else output.permute(1, 2, 0)
+    return output
+
+
+def _may_be_stage(part):
+    return isinstance(part, (nn.Conv1d, nn.RNNBase, nn.BatchNorm1d))

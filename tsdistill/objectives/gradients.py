@@ -1,0 +1,89 @@
+"""e2KD: the gradients of student and teacher point the same way.
+
+With z the logits, k the teacher's class of a series x and c(z) = z - mean_k z, the maps and the
+loss are::
+
+    E_f(x) = d c(z_f(x))_k / d x,        L = 1 - cos(E_t(x), E_s(x))
+
+over all channels and timesteps of a series. The teacher's maps are worked out once.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from tsdistill.asking import as_tensor
+from tsdistill.exceptions import TeacherError
+from tsdistill.explainers import input_gradients, score_gradients
+from tsdistill.objectives.base import Objective
+
+
+def gradient_cosine_loss(student, teacher):
+    """One minus the cosine of two gradient maps, for each series.
+
+    Parameters
+    ----------
+    student, teacher : Tensor of shape (n_instances, n_channels, n_timepoints)
+
+    Returns
+    -------
+    losses : Tensor of shape (n_instances,)
+        In 0 to 2; 1 where a map is zero.
+
+    References
+    ----------
+    Parchami-Araghi et al.: Good teachers explain: explanation-enhanced knowledge distillation.
+    ECCV 2024, arXiv 2402.03119.
+    """
+    return 1 - F.cosine_similarity(student.flatten(1), teacher.flatten(1), dim=1)
+
+
+class GradientSaliency(Objective):
+    """Explanation-enhanced knowledge distillation (e2KD), on gradient maps.
+
+    Used as ``SaliencyDistilledClassifier(teacher, saliency="gradient")``, or as an auxiliary.
+    The teacher has to be made of torch modules. A step runs the student once more, and
+    differentiates it twice. The teacher's maps take as much memory as the series.
+
+    Parameters
+    ----------
+    weight : float, default=1.0
+        lambda; the authors tried 0.2 to 10.
+
+    Notes
+    -----
+    After Parchami-Araghi et al., who compare GradCAM or B-cos maps of images; plain gradients
+    of the centred logit take their place here, so that any network can be explained. In
+    training the student's normalisation takes its statistics of the batch, and gradients go
+    through those too.
+
+    References
+    ----------
+    Parchami-Araghi et al.: Good teachers explain: explanation-enhanced knowledge distillation.
+    ECCV 2024, arXiv 2402.03119.
+    """
+
+    name = "gradient_saliency"
+
+    def check_models(self, preparation):
+        if not preparation.teacher.differentiable:
+            raise TeacherError(
+                f"saliency='gradient' needs a teacher made of torch modules, and "
+                f"{preparation.teacher!r} is a black box; saliency='logit_change' teaches the "
+                "saliency of any teacher."
+            )
+
+    def prepare(self, preparation):
+        target = preparation.clean.argmax(axis=1)
+        device = preparation.device
+        maps = input_gradients(preparation.teacher, preparation.panel, target, device=device)
+        self.teacher_maps_ = as_tensor(maps).to(device)
+        self.target_ = as_tensor(target).to(device)
+
+    def losses(self, answers, sample_weight):
+        # cuDNN differentiates recurrent layers once and in training only; our call goes without.
+        with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
+            series = answers.series.clone().requires_grad_()
+            maps = score_gradients(
+                answers.ask(series), self.target_[answers.rows], series, create_graph=True
+            )
+        return gradient_cosine_loss(maps, self.teacher_maps_[answers.rows])
