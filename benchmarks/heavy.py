@@ -1,4 +1,4 @@
-"""The teachers and the series that the benchmarks share."""
+"""The teachers, the series and the explainer that the benchmarks share."""
 
 import pathlib
 
@@ -8,7 +8,10 @@ from sklearn.linear_model import RidgeClassifierCV
 from skorch import NeuralNetClassifier
 from skorch.callbacks import LRScheduler
 
+from tsdistill import explainers
 from tsdistill.students import Inception
+
+WINDOW = 0.1
 
 
 def read_ucr(data_dir, name):
@@ -44,6 +47,14 @@ def inception_teacher(X, y, seed, epochs=150, n_filters=32, n_blocks=3):
         verbose=0,
     )
     return net.fit(X, y)
+
+
+def zero_occlusion(model, panel, target):
+    """Maps by windows of a tenth of the series set to zero."""
+    nothing = np.zeros_like(panel[:1])
+    rows = np.zeros((target.max() + 1, 1), dtype=int)
+    width = max(1, round(WINDOW * panel.shape[-1]))
+    return explainers.occlusion(model, panel, target, nothing, rows, width)
 
 
 class MiniRocketRidge:

@@ -16,10 +16,10 @@ import warnings
 import numpy as np
 import pandas as pd
 import torch
-from heavy import MiniRocketRidge, inception_teacher, read_ucr
+from heavy import MiniRocketRidge, inception_teacher, read_ucr, zero_occlusion
 from joblib import Parallel, delayed
 
-from tsdistill import SaliencyDistilledClassifier, explainers, fidelity
+from tsdistill import SaliencyDistilledClassifier, fidelity
 from tsdistill.objectives import PerturbedSoftTargets
 from tsdistill.teachers import Teacher, as_teacher
 
@@ -39,15 +39,6 @@ SETS = {
     "inception": ["GunPoint", "CBF", "ArrowHead", "MoteStrain", "Lightning7", "Plane"],
     "minirocket": ["GunPoint", "CBF", "ArrowHead"],
 }
-WINDOW = 0.1
-
-
-def zero_occlusion(model, panel, target):
-    """Maps by windows of a tenth of the series set to zero."""
-    nothing = np.zeros_like(panel[:1])
-    rows = np.zeros((target.max() + 1, 1), dtype=int)
-    width = max(1, round(WINDOW * panel.shape[-1]))
-    return explainers.occlusion(model, panel, target, nothing, rows, width)
 
 
 def run(data_dir, name, seed, kind, settings, most_test):

@@ -11,8 +11,8 @@ from tsdistill.distillation import Preparation, read_lesson
 from tsdistill.exceptions import ParameterError
 from tsdistill.knowledge import ask, take_fingerprint, warn_if_hard
 from tsdistill.memory import as_memory
-from tsdistill.panels import as_panel, target_columns, validate_series
 from tsdistill.objectives.autoencoder import explained_maps
+from tsdistill.panels import as_panel, target_columns, validate_series
 from tsdistill.parameters import HoldsTeacher
 from tsdistill.randomness import global_states_kept, seed_sequence
 from tsdistill.settings import check_settings, n_windows_of, net_settings, objectives_of
@@ -447,14 +447,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         if of not in ("student", "teacher"):
             raise ParameterError(f"of={of!r}; expected 'student' or 'teacher'.")
         if method == "autoencoder":
-            if target is not None or of != "student" or (per_channel and panel.shape[1] > 1):
-                raise ParameterError(
-                    f"method='autoencoder' with target={target!r}, of={of!r} and per_channel="
-                    f"{per_channel!r}; it is of the student, gives one map a series, and speaks for "
-                    "the class that the teacher would predict: leave the others at their defaults."
-                )
-            maps = explained_maps(self.student_, panel)
-            return maps[:, np.newaxis] if per_channel else maps
+            return explained_maps(self.student_, panel, target, of, per_channel)
         model = self._student_model if of == "student" else self.teacher_
         if target is None:
             columns = self._log_proba(model, panel).argmax(axis=1)

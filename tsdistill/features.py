@@ -34,8 +34,9 @@ def stages_of(network, names=None, whose="student"):
     if names is None and declared is None:
         some = [name for name, part in network.named_modules() if name and _may_be_stage(part)]
         raise StudentError(
-            f"{whose} {type(network).__name__} does not say which of its modules give feature maps; "
-            f"name them by {whose}_stages, such as {tuple(some[:3])} of {len(some)} that may serve."
+            f"{whose} {type(network).__name__} does not say which of its modules give feature "
+            f"maps; name them by {whose}_stages, such as {tuple(some[:3])} of {len(some)} that "
+            "may serve."
         )
     modules = dict(network.named_modules())
     names = tuple(declared if names is None else [names] if isinstance(names, str) else names)

@@ -1,10 +1,10 @@
 """The terms of the distillation loss, one file a published method."""
 
-from tsdistill.objectives.base import Answers, Objective
 from tsdistill.objectives.autoencoder import ExplanationAutoencoder, explanation_loss
+from tsdistill.objectives.base import Answers, Objective
 from tsdistill.objectives.gradients import GradientSaliency, gradient_cosine_loss
-from tsdistill.objectives.noise import InputNoise
 from tsdistill.objectives.label import Label, label_loss
+from tsdistill.objectives.noise import InputNoise
 from tsdistill.objectives.review import TemporalReview, review_losses
 from tsdistill.objectives.saliency import (
     TemporalSaliency,

@@ -80,6 +80,7 @@ class Autoencoder(nn.Module):
             ]
         )
         self.write = nn.Conv1d(narrow, 1, 5, padding=2)
+        self.register_buffer("unit", torch.ones(()))  # of the maps, so that all layers work near 1
 
     def encode(self, x):
         """Features on the way down, the bottleneck last."""
@@ -107,7 +108,7 @@ class Autoencoder(nn.Module):
             told = [proba[:, :, None].expand(-1, -1, length)] if i < 2 else []
             features = F.interpolate(features, size=length, mode="linear")
             features = layer(torch.cat([features, beside, *told], dim=1))
-        return self.write(features)[:, 0]
+        return self.unit * self.write(features)[:, 0]
 
     def forward(self, x, proba):
         """Map of each series for a prediction, ``(n_instances, n_timepoints)``."""
@@ -166,7 +167,7 @@ class ExplanationAutoencoder(Objective):
 
     Parameters
     ----------
-    weight : float, default=1.0
+    weight : float, default=5.0
         gamma, the weight of the map's error.
     explanation : {"occlusion", "gradient", "integrated_gradients"}, default="occlusion"
         Whose maps are learnt: those of ``explain(X, of="teacher", method=explanation)``, for the
@@ -194,7 +195,7 @@ class ExplanationAutoencoder(Objective):
 
     name = "explanation_autoencoder"
 
-    def __init__(self, weight=1.0, explanation="occlusion", n_questions=40_000, n_filters=8):
+    def __init__(self, weight=5.0, explanation="occlusion", n_questions=40_000, n_filters=8):
         super().__init__(weight)
         self.explanation = explanation
         self.n_questions = n_questions
@@ -215,8 +216,8 @@ class ExplanationAutoencoder(Objective):
         if n_timepoints < shortest:
             raise ParameterError(
                 f"ExplanationAutoencoder halves the length of a series {N_STRIDES} times and needs "
-                f"{shortest} timepoints or more, but X has {n_timepoints}; teach the reasons by the "
-                "saliency term alone, or pad the series."
+                f"{shortest} timepoints or more, but X has {n_timepoints}; teach the reasons by "
+                "the saliency term alone, or pad the series."
             )
         return functools.partial(
             ExplainedStudent,
@@ -243,6 +244,7 @@ class ExplanationAutoencoder(Objective):
         floor = (SHARE_OF_LARGEST * largest.max()).clamp_min(torch.finfo(largest.dtype).tiny)
         self.scale_ = torch.maximum(largest, floor)
         self.panel_ = as_tensor(preparation.panel).to(preparation.device)
+        _explained(preparation.network).autoencoder.unit.copy_(self.scale_.mean())
 
     def _ask_for_maps(self, preparation):
         """Mixtures of each series with others of its class, and what the teacher makes of them.
@@ -302,7 +304,7 @@ class ExplanationAutoencoder(Objective):
         return explain(teacher, series, target, fills.mean[0, :, 0], device=preparation.device)
 
     def losses(self, answers, sample_weight):
-        rows, network = answers.rows, answers.network
+        rows, network = answers.rows, _explained(answers.network)
         losses = self._errors(network, answers.series, rows, torch.zeros_like(rows))
         if not network.training or len(self.maps_) == 1:
             return losses
@@ -316,26 +318,43 @@ class ExplanationAutoencoder(Objective):
         return explanation_loss(maps, self.maps_[m, rows], self.scale_[m, rows])
 
 
-def explained_maps(net, panel):
+def _explained(module):
+    """The part of a student that explains, or None."""
+    return next((m for m in module.modules() if isinstance(m, ExplainedStudent)), None)
+
+
+def explained_maps(net, panel, target=None, of="student", per_channel=False):
     """Maps of a fitted student's autoencoder.
 
     Parameters
     ----------
     net : fitted skorch.NeuralNetClassifier
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+    target, of, per_channel
+        As in :meth:`tsdistill.SaliencyDistilledClassifier.explain`; only the defaults can be
+        had, and ``per_channel`` of series of one channel.
 
     Returns
     -------
-    maps : ndarray of shape (n_instances, n_timepoints), float32
+    maps : ndarray of shape (n_instances, n_timepoints), or with per_channel \
+            (n_instances, 1, n_timepoints), float32
         In units of the centred logit of the class that the teacher would predict.
 
     Raises
     ------
     StudentError
         If the student was trained without an autoencoder.
+    ParameterError
+        If something else is asked than it was trained for.
     """
-    module = net.module_
-    if not isinstance(module, ExplainedStudent):
+    if target is not None or of != "student" or (per_channel and panel.shape[1] > 1):
+        raise ParameterError(
+            f"method='autoencoder' with target={target!r}, of={of!r}, per_channel={per_channel!r}: "
+            "it is of the student, gives one map a series, and speaks for the class that the "
+            "teacher would predict. Leave the other arguments at their defaults."
+        )
+    module = _explained(net.module_)
+    if module is None:
         raise StudentError(
             "method='autoencoder' needs a student trained with "
             "auxiliary=tsdistill.objectives.ExplanationAutoencoder(); use method='occlusion'."
@@ -343,4 +362,5 @@ def explained_maps(net, panel):
     parts = [panel[a : a + SERIES_A_BATCH] for a in range(0, len(panel), SERIES_A_BATCH)]
     with torch.no_grad():
         maps = [module.explain(as_tensor(part).to(net.device)).cpu() for part in parts]
-    return torch.cat(maps).numpy()
+    maps = torch.cat(maps).numpy()
+    return maps[:, np.newaxis] if per_channel else maps

@@ -10,8 +10,8 @@ its copy with window m replaced, the measures of one network are::
 
 and the loss is ``mean SmoothL1(student / scale_s, teacher / scale_t)`` with beta = 1.
 "class", "sum" and both parts of "decoupled" divide each network by the mean of its own positive
-entries over the batch; "logit_change" divides both by the teacher's mean absolute change, so that the student
-learns the absolute size too.
+entries over the batch; "logit_change" divides both by the teacher's mean absolute change, so
+that the student learns the absolute size too.
 """
 
 import torch

@@ -75,7 +75,11 @@ class _InceptionNetwork(nn.Module):
             for i in range(n_blocks // 3)
         )
         self.head = PooledHead(wide, n_classes)
-        self.stages = tuple(f"blocks.{i}" for i in range(n_blocks))
+
+    @property
+    def stages(self):
+        """Names of the blocks."""
+        return tuple(f"blocks.{i}" for i in range(len(self.blocks)))
 
     def forward(self, x):
         x = origin = self.standardise(x)

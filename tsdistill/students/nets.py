@@ -112,9 +112,7 @@ def extend_net(net, panel, n_classes, extensions):
             "ExplanationAutoencoder adds its bottleneck to logits; let the module give logits, "
             "with CrossEntropyLoss."
         )
-    net.set_params(
-        module=_extended_module, module__inner=net.module, module__extensions=extensions
-    )
+    net.set_params(module=_extended_module, module__inner=net.module, module__extensions=extensions)
 
 
 def _extended_module(inner, extensions, **settings):

@@ -39,9 +39,7 @@ class ResNet(Student):
             _ResidualBlock(n_in, n_out, self.kernel_sizes)
             for n_in, n_out in zip([n_channels, *widths], widths, strict=False)
         ]
-        network = nn.Sequential(
-            Standardise(n_channels), *blocks, PooledHead(widths[-1], n_classes)
-        )
+        network = nn.Sequential(Standardise(n_channels), *blocks, PooledHead(widths[-1], n_classes))
         network.stages = tuple(str(i + 1) for i in range(self.n_blocks))
         return network
 

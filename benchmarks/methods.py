@@ -1,0 +1,218 @@
+"""Every method of the library, on the same teachers: at equal epochs, and at equal wall time.
+
+Trains an Inception teacher on each UCR set, distils it into the default student by every arm,
+and compares accuracy, agreement, KL and saliency correlation (zero occlusion, which no arm
+trains on) on the test split. The second table gives every arm the time that the default arm
+took for the first: slow arms get fewer epochs, quick ones more. Saves every run as CSV, and a
+picture of mean ranks over the sets with Nemenyi's critical difference.
+
+    python benchmarks/methods.py --data-dir DIR --csv methods.csv --picture methods.png
+    python benchmarks/methods.py --from-csv methods.csv --picture methods.png
+"""
+
+import argparse
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+import torch
+from heavy import inception_teacher, read_ucr, zero_occlusion
+from joblib import Parallel, delayed
+from scipy.stats import rankdata, studentized_range
+
+from tsdistill import SaliencyDistilledClassifier, Teacher, fidelity
+from tsdistill.objectives import (
+    ExplanationAutoencoder,
+    InputNoise,
+    PerturbedSoftTargets,
+    TemporalReview,
+)
+from tsdistill.teachers import as_teacher
+
+PUBLISHED = {"label_weight": 1.0, "soft_target_weight": 0, "saliency_weight": 1.0}
+ARMS = {
+    "labels": {"label_weight": 1.0, "soft_target_weight": 0, "saliency_weight": 0},
+    "KD": {"saliency_weight": 0},
+    "KD, input noise": {"saliency_weight": 0, "auxiliary": InputNoise()},
+    "KD, same copies": {"saliency_weight": 0, "auxiliary": PerturbedSoftTargets()},
+    "e2KD": {"saliency": "gradient", "saliency_weight": 1.0},
+    "TSKD": {"saliency_weight": 0, "auxiliary": TemporalReview()},
+    "XDistillation": {"saliency_weight": 0, "auxiliary": ExplanationAutoencoder()},
+    "TSD, class": {**PUBLISHED, "saliency": "class"},
+    "TSD, sum": {**PUBLISHED, "saliency": "sum"},
+    "TSD, decoupled": {**PUBLISHED, "saliency": "decoupled"},
+    "TSD, same donors": {**PUBLISHED, "saliency": "class", "donors": "same"},
+    "default": {},
+    "default + XDistillation": {"auxiliary": ExplanationAutoencoder()},
+}
+SETS = [
+    "ArrowHead",
+    "CBF",
+    "DistalPhalanxOutlineCorrect",
+    "GunPoint",
+    "Lightning7",
+    "MedicalImages",
+    "MoteStrain",
+    "Plane",
+]
+FIGURES = {"accuracy": 1, "agreement": 1, "KL": -1, "saliency": 1}  # 1: higher is better
+FEWEST_EPOCHS = 4  # of a cycle of TSKD
+
+
+def run(data_dir, name, seed, options):
+    """One teacher, distilled by every arm in both ways; one dict an arm and way."""
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(1)
+    X, y, X_test, y_test = read_ucr(data_dir, name)
+    classes, codes = np.unique(y, return_inverse=True)
+    kept = np.random.default_rng(0).permutation(len(X_test))[: options.most_test]
+    X_test, y_test = X_test[kept], y_test[kept]
+    teacher = Teacher(inception_teacher(X, codes, seed, options.teacher_epochs), classes=classes)
+    asked = as_teacher(teacher).bind(X_test, classes)
+    log_teacher = asked.log_proba(X_test)
+    target = log_teacher.argmax(axis=1)
+    map_teacher = zero_occlusion(asked, X_test, target)
+    n_steps = -(-len(X) // 32)
+    epochs = max(options.fewest_epochs, options.steps // n_steps)
+
+    def distil(arm, way, epochs):
+        student = SaliencyDistilledClassifier(
+            teacher, max_epochs=epochs, random_state=100 + seed, **ARMS[arm]
+        )
+        start = time.perf_counter()
+        student.fit(X, y)
+        seconds = time.perf_counter() - start
+        answers = Teacher.of_student(student.student_, classes)
+        log_student = answers.log_proba(X_test)
+        map_student = zero_occlusion(answers, X_test, target)
+        return {
+            "set": name,
+            "seed": seed,
+            "way": way,
+            "arm": arm,
+            "epochs": epochs,
+            "seconds": seconds,
+            "s/epoch": np.mean([row["dur"] for row in student.history_]),
+            "accuracy": student.score(X_test, y_test),
+            "agreement": fidelity.agreement(log_teacher, log_student),
+            "KL": fidelity.predictive_kl(log_teacher, log_student),
+            "saliency": fidelity.saliency_correlation(map_teacher, map_student),
+            "teacher accuracy": np.mean(classes[target] == y_test),
+        }
+
+    distil("KD", "warm-up", FEWEST_EPOCHS)
+    rows = {arm: distil(arm, "epochs", epochs) for arm in options.arms}
+    limit = rows.get("default", rows[options.arms[-1]])["seconds"]
+    timed = []
+    for arm, row in rows.items():
+        once = row["seconds"] - row["s/epoch"] * epochs  # the teacher's questions, above all
+        fit_in = max(FEWEST_EPOCHS, int((limit - once) / row["s/epoch"]))
+        timed.append(distil(arm, "seconds", fit_in))
+    return [*rows.values(), *timed]
+
+
+def mean_ranks(table, figure):
+    """Mean rank of each arm over the sets, of the means over seeds; 1 is best."""
+    by_set = table.pivot_table(index="set", columns="arm", values=figure)
+    ranks = rankdata(-FIGURES[figure] * by_set.to_numpy(), axis=1)
+    return pd.Series(ranks.mean(axis=0), index=by_set.columns)
+
+
+def critical_difference(n_arms, n_sets, alpha=0.05):
+    """Nemenyi's: mean ranks nearer than this are not told apart."""
+    q = studentized_range.ppf(1 - alpha, n_arms, np.inf) / np.sqrt(2)
+    return q * np.sqrt(n_arms * (n_arms + 1) / (6 * n_sets))
+
+
+def draw(table, path):
+    """Mean ranks of all arms, a panel for each figure, a colour for each way."""
+    import matplotlib.pyplot as plt
+
+    n_arms, n_sets = table["arm"].nunique(), table["set"].nunique()
+    difference = critical_difference(n_arms, n_sets)
+    figure, axes = plt.subplots(1, len(FIGURES), figsize=(13, 0.34 * n_arms + 1.6), sharey=True)
+    order = mean_ranks(table[table["way"] == "epochs"], "saliency").sort_values().index[::-1]
+    looks = {"epochs": ("o", "#1b4f72", "equal epochs"), "seconds": ("s", "#e67e22", "equal time")}
+    for ax, name in zip(axes, FIGURES, strict=True):
+        for way, (marker, colour, label) in looks.items():
+            ranks = mean_ranks(table[table["way"] == way], name)[order]
+            ax.plot(ranks, np.arange(n_arms), marker, color=colour, label=label, alpha=0.85)
+            if way == "epochs":
+                best = ranks.min()
+        ax.axvspan(best, best + difference, color="#1b4f72", alpha=0.08, lw=0)
+        ax.set_title(name + (" (lower is better)" if FIGURES[name] < 0 else ""), fontsize=10)
+        ax.set_xlabel("mean rank")
+        ax.set_xlim(0.5, n_arms + 0.5)
+        ax.grid(axis="y", alpha=0.3)
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0].set_yticks(np.arange(n_arms), order)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="lower left", ncols=2, frameon=False)
+    figure.suptitle(
+        f"Mean rank over {n_sets} sets, 1 is best; shaded: not told apart from the best at equal "
+        f"epochs (Nemenyi, 5 %, {difference:.1f} ranks)",
+        fontsize=11,
+    )
+    figure.tight_layout(rect=(0, 0.05, 1, 1))
+    figure.savefig(path, dpi=130)
+
+
+def report(table):
+    """Print both tables."""
+    print(f"Inception teachers, accuracy {table['teacher accuracy'].mean():.3f}; means over "
+          f"{table['set'].nunique()} sets and {table['seed'].nunique()} seeds")  # fmt: skip
+    order = [arm for arm in ARMS if arm in set(table["arm"])]
+    for way, title in (("epochs", "equal epochs"), ("seconds", "equal wall time")):
+        part = table[table["way"] == way]
+        columns = ["accuracy", "agreement", "KL", "saliency", "seconds", "epochs"]
+        mean = part.groupby("arm")[columns].mean().loc[order]
+        for figure in FIGURES:
+            mean[f"rank {figure}"] = mean_ranks(part, figure)
+        print(f"\n{title}\n" + mean.round(4).round({"seconds": 1, "epochs": 0}).to_string())
+        lost = [arm for arm in order if mean.loc[arm, "accuracy"] < mean.loc["KD", "accuracy"]]
+        print(f"less accurate than KD: {', '.join(lost) or 'none'}")
+        lost = [arm for arm in order if mean.loc[arm, "saliency"] < mean.loc["KD", "saliency"]]
+        print(f"less saliency correlation than KD: {', '.join(lost) or 'none'}")
+        lost = [arm for arm in order if mean.loc[arm, "KL"] > mean.loc["KD", "KL"]]
+        print(f"more KL than KD: {', '.join(lost) or 'none'}")
+    spread = table[table["way"] == "epochs"].groupby(["arm", "seed"])[list(FIGURES)].mean()
+    print("\nstandard deviation over seeds, equal epochs")
+    print(spread.groupby("arm").std().loc[order].round(4).to_string())
+
+
+def main():
+    """Read the arguments, run or read, print and draw."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data-dir", help="folder of the UCR sets")
+    parser.add_argument("--from-csv", help="print and draw the runs of an earlier call")
+    parser.add_argument("--sets", nargs="+", default=SETS)
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=1000, help="of a fit, at equal epochs")
+    parser.add_argument("--fewest-epochs", type=int, default=50)
+    parser.add_argument("--teacher-epochs", type=int, default=150)
+    parser.add_argument("--most-test", type=int, default=300, help="test series a set, at most")
+    parser.add_argument("--n-jobs", type=int, default=2)
+    parser.add_argument("--csv", help="where to save every run")
+    parser.add_argument("--picture", help="where to draw the mean ranks")
+    options = parser.parse_args()
+    if (options.data_dir is None) == (options.from_csv is None):
+        parser.error("pass --data-dir to run, or --from-csv to read")
+    if options.from_csv:
+        table = pd.read_csv(options.from_csv)
+    else:
+        runs = Parallel(n_jobs=options.n_jobs)(
+            delayed(run)(options.data_dir, name, seed, options)
+            for seed in range(options.seeds)
+            for name in options.sets
+        )
+        table = pd.DataFrame([row for rows in runs for row in rows])
+        if options.csv:
+            table.to_csv(options.csv, index=False)
+    report(table)
+    if options.picture:
+        draw(table, options.picture)
+
+
+if __name__ == "__main__":
+    main()
