@@ -36,15 +36,18 @@ ARMS = {
     "KD": {"saliency_weight": 0},
     "KD, input noise": {"saliency_weight": 0, "auxiliary": InputNoise()},
     "KD, same copies": {"saliency_weight": 0, "auxiliary": PerturbedSoftTargets()},
-    "e2KD": {"saliency": "gradient", "saliency_weight": 1.0},
+    "e2KD": {"saliency": "gradient", "saliency_weight": 5.0},
     "TSKD": {"saliency_weight": 0, "auxiliary": TemporalReview()},
-    "XDistillation": {"saliency_weight": 0, "auxiliary": ExplanationAutoencoder()},
+    "XDistillation": {
+        "saliency_weight": 0,
+        "auxiliary": ExplanationAutoencoder(n_questions=10_000),
+    },
     "TSD, class": {**PUBLISHED, "saliency": "class"},
     "TSD, sum": {**PUBLISHED, "saliency": "sum"},
     "TSD, decoupled": {**PUBLISHED, "saliency": "decoupled"},
     "TSD, same donors": {**PUBLISHED, "saliency": "class", "donors": "same"},
     "default": {},
-    "default + XDistillation": {"auxiliary": ExplanationAutoencoder()},
+    "default + XDistillation": {"auxiliary": ExplanationAutoencoder(n_questions=10_000)},
 }
 SETS = [
     "ArrowHead",

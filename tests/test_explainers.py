@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,13 @@ from torch import nn
 
 from tsdistill import explainers
 from tsdistill.exceptions import TeacherError
-from tsdistill.explainers import Fills, gradient, occlusion, sliding_starts
+from tsdistill.explainers import (
+    Fills,
+    gradient,
+    integrated_gradients,
+    occlusion,
+    sliding_starts,
+)
 from tsdistill.teachers import as_teacher
 
 
@@ -108,6 +116,36 @@ def test_gradient_of_a_black_box_is_refused(toy):
     teacher = as_teacher(lambda X: np.full((len(X), 2), 0.5)).bind(toy[0])
     with pytest.raises(TeacherError, match="black box; use method='occlusion'"):
         gradient(teacher, toy[0][:, None], np.zeros(12, dtype=int), np.zeros(1))
+
+
+def test_integrated_gradients_add_up_to_the_difference_to_the_baseline(scene):
+    model, panel, target, _, _ = scene
+    baseline = np.array([0.5, -1.0], dtype=np.float32)
+    maps = integrated_gradients(model, panel, target, baseline, n_steps=100, per_channel=True)
+    start = np.broadcast_to(baseline[:, None], panel.shape).copy()
+    rows = np.arange(5)
+    difference = [centred(model.log_proba(x))[rows, target] for x in (panel, start)]
+    np.testing.assert_allclose(maps.sum(axis=(1, 2)), np.subtract(*difference), atol=1e-3)
+    summed = integrated_gradients(model, panel, target, baseline, n_steps=100)
+    np.testing.assert_allclose(summed, maps.sum(axis=1), atol=1e-5)
+
+
+def test_integrated_gradients_do_not_depend_on_their_batches(scene, monkeypatch):
+    model, panel, target, _, _ = scene
+    whole = integrated_gradients(model, panel, target, np.zeros(2))
+    monkeypatch.setattr(explainers, "SERIES_A_BATCH", 2)
+    parts = integrated_gradients(model, panel, target, np.zeros(2))
+    np.testing.assert_allclose(parts, whole, atol=1e-5)
+
+
+def test_integrated_gradients_say_what_they_lack(scene, toy, monkeypatch):
+    model, panel, target, _, _ = scene
+    teacher = as_teacher(lambda X: np.full((len(X), 2), 0.5)).bind(toy[0])
+    with pytest.raises(TeacherError, match="method='integrated_gradients' needs.*black box"):
+        integrated_gradients(teacher, toy[0][:, None], np.zeros(12, dtype=int), np.zeros(1))
+    monkeypatch.setitem(sys.modules, "captum.attr", None)
+    with pytest.raises(ImportError, match="pip install captum"):
+        integrated_gradients(model, panel, target, np.zeros(2))
 
 
 @pytest.mark.parametrize(("n_timepoints", "width"), [(150, 15), (20, 1), (20, 20), (7, 3), (1, 1)])

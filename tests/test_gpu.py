@@ -5,6 +5,12 @@ import pytest
 import torch
 
 from tsdistill import SaliencyDistilledClassifier
+from tsdistill.objectives import (
+    ExplanationAutoencoder,
+    GradientSaliency,
+    InputNoise,
+    TemporalReview,
+)
 from tsdistill.students import GRU, Inception, Lite
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -24,3 +30,30 @@ def test_student_trains_and_explains_on_the_gpu(toy, student):
             assert np.isfinite(model.explain(X, of=of, method=method)).all()
     again = SaliencyDistilledClassifier(teacher, student, **settings).fit(X, y)
     np.testing.assert_allclose(again.predict_proba(X), model.predict_proba(X), atol=1e-3)
+
+
+@pytest.mark.parametrize("student", [Lite(), GRU()], ids=repr)
+def test_every_objective_works_on_the_gpu(toy, student):
+    X, y = toy
+    torch.manual_seed(0)
+    teacher = Inception(n_filters=4).build(1, 20, 3)
+    auxiliary = [ExplanationAutoencoder(n_questions=1000), TemporalReview(), InputNoise()]
+    settings = {"max_epochs": 8, "random_state": 0, "device": "cuda", "validation_fraction": 0.3}
+    model = SaliencyDistilledClassifier(
+        teacher, student, saliency="gradient", auxiliary=auxiliary, **settings
+    ).fit(X, y)
+    assert torch.backends.cudnn.enabled
+    assert all(np.isfinite(value) for value in model.history_[-1].values())
+    assert np.isfinite(model.explain(X, method="autoencoder")).all()
+    assert np.isfinite(model.explain(X, method="integrated_gradients")).all()
+
+
+def test_a_recurrent_teacher_gives_its_gradients_on_the_gpu(toy):
+    X, y = toy
+    torch.manual_seed(0)
+    auxiliary = [GradientSaliency(), TemporalReview(interval=1)]
+    settings = {"max_epochs": 4, "random_state": 0, "device": "cuda"}
+    model = SaliencyDistilledClassifier(
+        GRU().build(1, 20, 3), GRU(), auxiliary=auxiliary, **settings
+    ).fit(X, y)
+    assert np.isfinite(model.history_[-1]["gradient_saliency"])

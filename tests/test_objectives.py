@@ -141,6 +141,21 @@ def test_sum_measure_is_the_kl_of_the_change(answers):
     check_against(objective.losses(answers, torch.ones(N)), slow)
 
 
+def test_decoupled_measure_has_the_label_and_the_others_apart(answers):
+    students = slow_class_saliency(answers.student, answers.student_perturbed)
+    teachers = slow_class_saliency(answers.teacher, answers.teacher_perturbed)
+    parts = {"label": [], "others": []}
+    for s in (students, teachers):
+        of_label = np.array([[s[i, m, y] for m in range(M)] for i, y in enumerate([0, 2, 1, 1])])
+        parts["label"].append(of_label)
+        parts["others"].append(s.sum(axis=2) - of_label)
+    slow = np.zeros(N)
+    for s, t in parts.values():
+        slow += np.array(slow_saliency_loss(s, t, slow_own_scale(s), slow_own_scale(t))) / 2
+    objective = TemporalSaliency(measure="decoupled", temperature=TAU)
+    check_against(objective.losses(answers, torch.ones(N)), slow)
+
+
 def test_logit_change_scales_both_by_the_teacher(answers):
     d_student = slow_logit_change(answers.student, answers.student_perturbed)
     d_teacher = slow_logit_change(answers.teacher, answers.teacher_perturbed)
@@ -155,14 +170,14 @@ def test_logit_change_is_blind_to_a_constant_added_to_the_logits(answers):
     torch.testing.assert_close(shifted, logit_change(answers.student, answers.student_perturbed))
 
 
-@pytest.mark.parametrize("measure", ["logit_change", "class", "sum"])
+@pytest.mark.parametrize("measure", ["logit_change", "class", "sum", "decoupled"])
 def test_a_student_like_its_teacher_has_no_saliency_loss(answers, measure):
     answers.student, answers.student_perturbed = answers.teacher, answers.teacher_perturbed
     losses = TemporalSaliency(measure=measure).losses(answers, torch.ones(N))
     assert losses.abs().max() < 1e-12
 
 
-@pytest.mark.parametrize("measure", ["logit_change", "class", "sum"])
+@pytest.mark.parametrize("measure", ["logit_change", "class", "sum", "decoupled"])
 @pytest.mark.parametrize("silent", ["student", "teacher", "both"])
 def test_networks_that_do_not_react_give_finite_losses_and_gradients(answers, measure, silent):
     if silent != "teacher":
@@ -199,7 +214,10 @@ def test_a_weight_of_two_counts_as_two_rows_in_the_scales(answers, scale):
         (Label(float("nan")), "Label.weight=nan"),
         (Label("1"), "Label.weight='1'"),
         (SoftTargets(temperature=0), "temperature=0"),
-        (TemporalSaliency(measure="logits"), "saliency='logits'.*'logit_change', 'class', 'sum'"),
+        (
+            TemporalSaliency(measure="logits"),
+            "saliency='logits'.*'class', 'sum', 'decoupled', or 'gradient'",
+        ),
     ],
 )
 def test_parameters_that_cannot_be_are_named(objective, named):

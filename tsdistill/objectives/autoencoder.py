@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from tsdistill import explainers
-from tsdistill.asking import as_tensor
+from tsdistill.asking import as_tensor, way_in_layout
 from tsdistill.exceptions import ParameterError, StudentError, TeacherError
 from tsdistill.objectives.base import Objective, check_count
 from tsdistill.students.base import Standardise
@@ -360,7 +360,7 @@ def explained_maps(net, panel, target=None, of="student", per_channel=False):
             "auxiliary=tsdistill.objectives.ExplanationAutoencoder(); use method='occlusion'."
         )
     parts = [panel[a : a + SERIES_A_BATCH] for a in range(0, len(panel), SERIES_A_BATCH)]
-    with torch.no_grad():
+    with way_in_layout(net, 3).on_device(net.device), torch.no_grad():
         maps = [module.explain(as_tensor(part).to(net.device)).cpu() for part in parts]
     maps = torch.cat(maps).numpy()
     return maps[:, np.newaxis] if per_channel else maps
