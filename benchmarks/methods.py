@@ -144,7 +144,7 @@ def draw(table, path):
             if way == "epochs":
                 best = ranks.min()
         ax.axvspan(best, best + difference, color="#1b4f72", alpha=0.08, lw=0)
-        ax.set_title(name + (" (lower is better)" if FIGURES[name] < 0 else ""), fontsize=10)
+        ax.set_title(name, fontsize=10)
         ax.set_xlabel("mean rank")
         ax.set_xlim(0.5, n_arms + 0.5)
         ax.grid(axis="y", alpha=0.3)
@@ -173,11 +173,11 @@ def report(table):
             mean[f"rank {figure}"] = mean_ranks(part, figure)
         print(f"\n{title}\n" + mean.round(4).round({"seconds": 1, "epochs": 0}).to_string())
         lost = [arm for arm in order if mean.loc[arm, "accuracy"] < mean.loc["KD", "accuracy"]]
-        print(f"less accurate than KD: {', '.join(lost) or 'none'}")
+        print(f"less accurate than KD: {'; '.join(lost) or 'none'}")
         lost = [arm for arm in order if mean.loc[arm, "saliency"] < mean.loc["KD", "saliency"]]
-        print(f"less saliency correlation than KD: {', '.join(lost) or 'none'}")
+        print(f"less saliency correlation than KD: {'; '.join(lost) or 'none'}")
         lost = [arm for arm in order if mean.loc[arm, "KL"] > mean.loc["KD", "KL"]]
-        print(f"more KL than KD: {', '.join(lost) or 'none'}")
+        print(f"more KL than KD: {'; '.join(lost) or 'none'}")
     spread = table[table["way"] == "epochs"].groupby(["arm", "seed"])[list(FIGURES)].mean()
     print("\nstandard deviation over seeds, equal epochs")
     print(spread.groupby("arm").std().loc[order].round(4).to_string())
