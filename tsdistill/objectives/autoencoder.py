@@ -26,7 +26,7 @@ from tsdistill.students.base import Standardise
 
 EXPLANATIONS = ("occlusion", "gradient", "integrated_gradients")
 N_STRIDES = 3
-QUESTIONS = 40_000
+QUESTIONS_A_MAP = {"gradient": 1, "integrated_gradients": 50}
 MOST_DONORS, DONORS_A_MIXTURE, MOST_MIXTURES = 8, 2, 16
 SHARE_OF_LARGEST = 0.05
 SERIES_A_BATCH = 256
@@ -173,9 +173,11 @@ class ExplanationAutoencoder(Objective):
         Whose maps are learnt: those of ``explain(X, of="teacher", method=explanation)``, for the
         teacher's own prediction. "occlusion" serves any teacher, the others torch modules.
     n_questions : int, default=40_000
-        About how often the teacher is asked for occlusion maps. First of each training series,
-        with 1 to 8 donors and half of the questions at most where they suffice for one; the rest
-        is for mixtures of two series of a class, up to 16 a series.
+        How often the teacher may be asked for maps; a gradient counts as one question,
+        integrated gradients as 50. First about each training series, for occlusion with up to 8
+        donors for which half of the questions suffice; then about mixtures of two series of a
+        class, up to 16 a series. Where there are more series than questions for one map each, a
+        random part of them has maps.
     n_filters : int, default=8
         Of the autoencoder's outer layers; the bottleneck has twice as many. 8 adds about 10,000
         weights to the student.
@@ -237,7 +239,7 @@ class ExplanationAutoencoder(Objective):
     def prepare(self, preparation):
         key = (self.name, self.explanation, self.n_questions, preparation.width)
         told = preparation.once(key, lambda: self._ask_for_maps(preparation))
-        self.partner_, self.share_, self.answers_, self.maps_ = (
+        self.counts_, self.partner_, self.share_, self.answers_, self.maps_ = (
             as_tensor(array).to(preparation.device) for array in told
         )
         largest = self.maps_.abs().amax(dim=-1)
@@ -253,6 +255,8 @@ class ExplanationAutoencoder(Objective):
 
         Returns
         -------
+        counts : ndarray of shape (n_instances,), float32
+            Of series that have maps how many they stand for; 0 of the others.
         partner : ndarray of shape (n_mixtures, n_instances), int64
         share : ndarray of shape (n_mixtures, n_instances), float32
             Of the series; the rest is its partner's.
@@ -262,8 +266,13 @@ class ExplanationAutoencoder(Objective):
         """
         panel, groups, clean = preparation.panel, preparation.lesson.groups, preparation.clean
         n_series, _, n_timepoints = panel.shape
-        n_donors, n_mixtures = self._shares_of_questions(n_series, n_timepoints, preparation.width)
+        n_explained, n_donors, n_mixtures = self._shares_of_questions(
+            n_series, len(explainers.sliding_starts(n_timepoints, preparation.width))
+        )
         rng = preparation.rng(self.name)
+        rows = np.sort(rng.permutation(n_series)[:n_explained])
+        counts = np.zeros(n_series, dtype=np.float32)
+        counts[rows] = n_series / n_explained
         partner = np.empty((1 + n_mixtures, n_series), dtype=np.int64)
         for group in np.unique(groups):
             members = np.flatnonzero(groups == group)
@@ -271,25 +280,30 @@ class ExplanationAutoencoder(Objective):
         share = rng.uniform(0.5, 1, size=partner.shape).astype(np.float32)
         share[0] = 1
         answers = np.empty((*partner.shape, clean.shape[1]), dtype=np.float32)
-        maps = np.empty((*partner.shape, n_timepoints), dtype=np.float32)
+        maps = np.zeros((*partner.shape, n_timepoints), dtype=np.float32)
         answers[0] = clean
-        maps[0] = self._teacher_maps(preparation, panel, clean, np.arange(n_donors))
+        donors = np.arange(n_donors)
+        maps[0, rows] = self._teacher_maps(preparation, panel[rows], clean[rows], donors)
         for m in range(1, len(partner)):
             weight = share[m][:, np.newaxis, np.newaxis]
             series = weight * panel + (1 - weight) * panel[partner[m]]
             answers[m] = preparation.ask(series, title="teacher: mixtures")
             turn = DONORS_A_MIXTURE * m + np.arange(DONORS_A_MIXTURE)
             maps[m] = self._teacher_maps(preparation, series, answers[m], turn)
-        return partner, share, answers, maps
+        return counts, partner, share, answers, maps
 
-    def _shares_of_questions(self, n_series, n_timepoints, width):
-        """Donors of a series' own map, and mixtures of it."""
-        if self.explanation != "occlusion":
-            return 0, MOST_MIXTURES
-        n_a_donor = n_series * len(explainers.sliding_starts(n_timepoints, width))
-        n_donors = np.clip(self.n_questions // (2 * n_a_donor), 1, MOST_DONORS)
-        left = self.n_questions - n_donors * n_a_donor
-        return n_donors, np.clip(left // (DONORS_A_MIXTURE * n_a_donor), 0, MOST_MIXTURES)
+    def _shares_of_questions(self, n_series, n_starts):
+        """Series that get maps, donors of those, and mixtures of each (of all or none)."""
+        by_occlusion = self.explanation == "occlusion"
+        a_map = n_starts if by_occlusion else QUESTIONS_A_MAP[self.explanation]
+        n_explained = int(np.clip(self.n_questions // a_map, 1, n_series))
+        n_donors, donors_a_mixture = 1, 1
+        if by_occlusion:
+            n_donors = np.clip(self.n_questions // (2 * n_explained * a_map), 1, MOST_DONORS)
+            donors_a_mixture = DONORS_A_MIXTURE
+        left = self.n_questions - n_explained * n_donors * a_map
+        n_mixtures = left // (n_series * donors_a_mixture * a_map)
+        return n_explained, n_donors, int(np.clip(n_mixtures, 0, MOST_MIXTURES))
 
     def _teacher_maps(self, preparation, series, answers, turn):
         """Maps of series for the teacher's prediction; turn says which donors to use."""
@@ -306,6 +320,7 @@ class ExplanationAutoencoder(Objective):
     def losses(self, answers, sample_weight):
         rows, network = answers.rows, _explained(answers.network)
         losses = self._errors(network, answers.series, rows, torch.zeros_like(rows))
+        losses = losses * self.counts_[rows]
         if not network.training or len(self.maps_) == 1:
             return losses
         m = torch.randint(1, len(self.maps_), rows.shape).to(rows.device)
