@@ -100,12 +100,11 @@ class HoldsTeacher:
                 f"{inside[0]} cannot be set: student={student!r}; expected one of "
                 f"{', '.join(map(repr, STUDENTS))}, or a configuration such as students.Lite()."
             )
-        params = self._set_in_auxiliary(params)
-        before = self.student
+        before = self.student, self.auxiliary
         try:
-            return super().set_params(**params)
+            return super().set_params(**self._set_in_auxiliary(params))
         except (AttributeError, TypeError, ValueError):
-            self.student = before
+            self.student, self.auxiliary = before
             raise
 
     def _set_in_auxiliary(self, params):
@@ -121,7 +120,7 @@ class HoldsTeacher:
                 "objective, or a list of objectives, as auxiliary."
             )
         objectives = _by_name(self.auxiliary)
-        for key in inside:
+        for key in sorted(inside, key=lambda key: key.count("__")):  # replaced first, then changed
             name, _, parameter = key.removeprefix("auxiliary__").partition("__")
             if name in objectives and parameter:
                 objectives[name].set_params(**{parameter: params[key]})

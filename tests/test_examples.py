@@ -1,0 +1,28 @@
+"""The examples that nothing else runs; examples/quickstart.py is `make demo`."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def test_an_objective_of_ones_own_takes_few_lines(toy, quick):
+    source = (EXAMPLES / "own_objective.py").read_text()
+    assert len(source.split("class ")[1].split("if __name__")[0].splitlines()) < 30
+    objective = runpy.run_path(str(EXAMPLES / "own_objective.py"))["SameEntropy"]
+    model = quick(max_epochs=20, auxiliary=objective(weight=2.0)).fit(*toy)
+    assert model.history_[-1]["same_entropy"] < model.history_[0]["same_entropy"]
+
+
+def test_tsd_as_published_has_the_published_networks_and_runs(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["tsd", "--epochs", "2", "--lambdas", "1"])
+    example = runpy.run_path(str(EXAMPLES / "tsd_as_published.py"), run_name="example")
+    for hidden_size, n_layers, n_weights in ((100, 3, 202_800), (16, 1, 1_216)):
+        network = example["LSTM"](1, 24, 2, hidden_size, n_layers)
+        assert sum(w.numel() for w in network.recurrent.parameters()) == n_weights
+    assert example["shortened"](np.zeros((3, 1, 250))).shape == (3, 1, 100)
+    example["main"]()
+    assert "lambda = 1" in capsys.readouterr().out
