@@ -6,8 +6,9 @@ An LSTM of 3 x 100 units teaches one of 16 (162 times fewer weights below the he
 500 epochs; series longer than 100 timesteps are shortened to 100 by linear interpolation.
 
 Three things differ, by intention. lambda is chosen on a fifth of the training series, by the area
-under the precision-recall curve and then by the KL to the teacher, and not on test data. The windows are drawn, and the teacher asked, once instead of in every step; first and
-last timestep are perturbed too. The normaliser of the saliency is guarded (see
+under the precision-recall curve and then by the KL to the teacher, and not on test data. The
+windows are drawn, and the teacher asked, once instead of in every step; first and last timestep
+are perturbed too. The normaliser of the saliency is guarded (see
 ``tsdistill.objectives.TemporalSaliency``).
 
     python examples/tsd_as_published.py                            # ItalyPowerDemand, of sktime
