@@ -217,7 +217,6 @@ def test_gradient_maps_are_of_the_teachers_class_and_agree_with_differences(toy)
     given.teacher, given.panel, given.device = bound, panel, "cpu"
     given.clean = bound.log_proba(panel)
     objective = GradientSaliency()
-    objective.check_models(given)
     objective.prepare(given)
 
     def slope(network, x, k, step=1e-4):
@@ -429,6 +428,45 @@ def test_an_objective_in_a_list_can_be_replaced_by_name(quick):
         quick().set_params(auxiliary__weight=1.0)
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"auxiliary__input_noise__scale": 0.7, "bogus": 1},
+        {"auxiliary__input_noise__scale": 0.7, "auxiliary__input_noise__loudness": 1},
+        {"auxiliary": [TemporalReview()], "auxiliary__loudness": 1},
+        {"auxiliary": [TemporalReview()], "student__loudness": 1},
+    ],
+)
+def test_refused_parameters_leave_the_objectives_as_they_were(quick, bad):
+    auxiliary = [InputNoise()]
+    model = quick(auxiliary=auxiliary)
+    with pytest.raises(ValueError):
+        model.set_params(**bad)
+    assert model.auxiliary is auxiliary and auxiliary[0].scale == 0.1
+
+
+def test_a_single_objective_goes_by_its_name_too(quick):
+    model = quick(auxiliary=InputNoise()).set_params(auxiliary__input_noise__scale=0.7)
+    assert model.auxiliary.scale == 0.7 and model.set_params(auxiliary__scale=1.0) is model
+    assert model.auxiliary.scale == 1.0
+
+
+def test_none_in_a_list_is_no_objective(toy, quick):
+    model = quick(auxiliary=[InputNoise(), TemporalReview()])
+    model.set_params(auxiliary__temporal_review=None).fit(*toy)
+    assert "input_noise" in model.history_[-1] and "temporal_review" not in model.history_[-1]
+
+
+@pytest.mark.parametrize("objective", [InputNoise, PerturbedSoftTargets])
+def test_the_temperature_is_the_estimators_unless_told(toy, quick, objective):
+    def last(temperature, own=None):
+        auxiliary = objective(temperature=own)
+        model = quick(temperature=temperature, soft_target_weight=0, auxiliary=auxiliary)
+        return model.fit(*toy).history_[-1][objective.name]
+
+    assert last(2.0) == last(7.0, own=2.0) != last(7.0)
+
+
 class OwnObjective(Objective):
     name = "confidence"
 
@@ -444,9 +482,89 @@ def test_objectives_of_third_parties_take_part(toy, quick):
     assert model.predict_proba(X).max() < plain.predict_proba(X).max()
 
 
+class Weighed(OwnObjective):
+    """Losses of a wrong shape, in one of several ways."""
+
+    def __init__(self, weight=1.0, way="column"):
+        super().__init__(weight)
+        self.way = way
+
+    def losses(self, answers, sample_weight):
+        losses = super().losses(answers, sample_weight)
+        ways = {"column": losses[:, None], "mean": losses.mean(), "none": None}
+        return ways[self.way]
+
+
+@pytest.mark.parametrize("way", ["column", "mean", "none"])
+def test_losses_that_are_not_one_a_series_are_refused(toy, quick, way):
+    with pytest.raises(ParameterError, match=r"Weighed.losses gave .* shape \(12,\)"):
+        quick(auxiliary=Weighed(way=way)).fit(*toy)
+
+
+@pytest.mark.parametrize("name", ["epoch", "train_loss", "batches", "a__b", "is_best", "", 3])
+def test_names_that_history_cannot_keep_are_refused(toy, quick, name):
+    objective = type("Named", (OwnObjective,), {"name": name})()
+    with pytest.raises(ParameterError, match="Named.name="):
+        quick(auxiliary=objective).fit(*toy)
+
+
+class Cut(nn.Module):
+    """A network without a way back to the series."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(20, 3)
+
+    def forward(self, x):
+        return self.head(x.detach().flatten(1))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"saliency": "gradient"},
+        {"auxiliary": ExplanationAutoencoder(explanation="integrated_gradients")},
+    ],
+)
+def test_a_teacher_without_gradients_is_refused(toy, quick, settings):
+    with pytest.raises(TeacherError, match="gives no gradients by the series"):
+        quick(Cut(), **settings).fit(*toy)
+
+
+def test_a_student_without_gradients_is_refused(toy, quick, network):
+    with pytest.raises(StudentError, match="Cut cannot be"):
+        quick(network, student=Cut(), saliency="gradient").fit(*toy)
+
+
+class Wrapper(nn.Module):
+    holds = "inner"
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+class Wrapping(OwnObjective):
+    name = "wrapping"
+
+    def extension(self, n_channels, n_timepoints, n_classes):
+        return Wrapper
+
+
+def test_extensions_of_third_parties_compose(toy, quick, network):
+    auxiliary = [Wrapping(), ExplanationAutoencoder(**FEW), TemporalReview()]
+    for order in (auxiliary, auxiliary[::-1]):
+        model = quick(network, max_epochs=4, auxiliary=order).fit(*toy)
+        assert model.history_[-1]["temporal_review"] > 0
+        assert model.explain(toy[0], method="autoencoder").shape == toy[0].shape
+
+
 BAD = {
     "gradients of a black box": (
-        {"saliency": "gradient"}, TeacherError, "saliency='gradient' needs.*black box",
+        {"saliency": "gradient"}, TeacherError, "saliency='gradient'.*black box",
     ),
     "gradient term of a black box": (
         {"auxiliary": GradientSaliency()}, TeacherError, "torch modules",

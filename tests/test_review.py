@@ -7,6 +7,7 @@ from torch import nn
 
 from tests.conftest import bump_teacher
 from tsdistill.exceptions import ParameterError, StudentError, TeacherError
+from tsdistill.features import feature_maps
 from tsdistill.objectives import Answers, TemporalReview, review_losses
 from tsdistill.objectives.review import ConvLSTM, attention_map, node_epochs
 from tsdistill.students import FCN, GRU, Inception, Lite, ResNet
@@ -260,10 +261,31 @@ def test_modules_of_any_kind_serve_once_their_stages_are_named(toy, quick):
     assert model.history_[-1]["temporal_review"] > 0
 
 
+class Transformer(nn.Module):
+    """Features last within, as torch's transformers have them."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Linear(1, 8)
+        layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(self.encoder(self.embed(x.transpose(1, 2))).mean(dim=1))
+
+
+@pytest.mark.parametrize("stage", ["encoder", "encoder.layers.0", "encoder.layers.0.self_attn"])
+def test_maps_of_transformers_have_time_last(stage):
+    torch.manual_seed(0)
+    network, series = Transformer(), torch.randn(2, 1, 20)  # in training mode: no fused kernels
+    (maps,) = feature_maps(network, [stage], lambda: network(series))
+    assert maps.shape == (2, 8, 20)
+
+
 def test_reviewed_students_come_nearer_to_the_teachers_attention(gunpoint, gunpoint_net, quick):
     X, y, X_test, _ = gunpoint
     from tsdistill import Teacher
-    from tsdistill.features import feature_maps
 
     teacher = Teacher(gunpoint_net, classes=["1", "2"])
     series = torch.as_tensor(X_test, dtype=torch.float32)
@@ -301,6 +323,7 @@ BAD = {
         ParameterError,
         "1 student_stages and 2 teacher_stages",
     ),
+    "stages by number": (TwoStages(2), {"teacher_stages": 3}, TeacherError, "stages=3; expected"),
     "student's unknown stage": (
         TwoStages(2),
         {"teacher_stages": ["first"], "student_stages": ["blocks"]},

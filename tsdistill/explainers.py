@@ -155,6 +155,29 @@ def input_gradients(model, panel, target, *, device="cpu"):
     return slopes
 
 
+def check_gradients(model, panel, device="cpu"):
+    """Refuse a model of torch modules that cuts the way from its answers to the series.
+
+    Parameters
+    ----------
+    model : bound Teacher, differentiable
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+        Two series are tried.
+    device : str or torch.device, default="cpu"
+
+    Raises
+    ------
+    TeacherError
+    """
+    try:
+        input_gradients(model, panel[:2], np.zeros(len(panel[:2]), dtype=np.int64), device=device)
+    except RuntimeError as error:
+        raise TeacherError(
+            f"{model!r} gives no gradients by the series, as if parts of it ran under no_grad or "
+            f"detached: {error}. Occlusion explains any model."
+        ) from error
+
+
 def score_gradients(answers, columns, series, *, create_graph=False):
     """Gradient of each series' centred logit of its target, with respect to that series.
 

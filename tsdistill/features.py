@@ -30,25 +30,28 @@ def stages_of(network, names=None, whose="student"):
     StudentError
         If none are declared, or a name is unknown.
     """
-    declared = getattr(network, "stages", None)
+    held, prefix = network, ""
+    while hasattr(held, "holds"):  # a student that was given further layers
+        prefix, held = f"{prefix}{held.holds}.", getattr(held, held.holds)
+    declared = getattr(held, "stages", None)
     if names is None and declared is None:
-        some = [name for name, part in network.named_modules() if name and _may_be_stage(part)]
+        some = [name for name, part in held.named_modules() if name and _may_be_stage(part)]
         raise StudentError(
-            f"{whose} {type(network).__name__} does not say which of its modules give feature "
+            f"{whose} {type(held).__name__} does not say which of its modules give feature "
             f"maps; name them by {whose}_stages, such as {tuple(some[:3])} of {len(some)} that "
             "may serve."
         )
-    modules = dict(network.named_modules())
-    names = tuple(declared if names is None else [names] if isinstance(names, str) else names)
-    inside = "extended." if "extended" in modules else ""  # of a student given further layers
-    names = tuple(name if name in modules else inside + str(name) for name in names)
-    unknown = [name.removeprefix(inside) for name in names if name not in modules]
+    modules = dict(held.named_modules())
+    names = declared if names is None else [names] if isinstance(names, str) else names
+    if not isinstance(names, (list, tuple)):
+        raise StudentError(f"{whose}_stages={names!r}; expected names of modules.")
+    unknown = [name for name in names if name not in modules]
     if unknown or not names:
         raise StudentError(
             f"{whose}_stages names {unknown or 'no stage'}, but the modules of "
-            f"{type(network).__name__} are {sorted(name for name in modules if name)}."
+            f"{type(held).__name__} are {sorted(name for name in modules if name)}."
         )
-    return names
+    return tuple(prefix + name for name in names)
 
 
 def feature_maps(network, stages, ask):
@@ -97,9 +100,18 @@ def feature_maps(network, stages, ask):
 
 def _over_time(module, output):
     output = output[0] if isinstance(output, tuple) else output
+    layers = (nn.TransformerEncoderLayer, nn.TransformerEncoder, nn.MultiheadAttention)
+    if isinstance(module, layers) and isinstance(output, torch.Tensor) and output.ndim == 3:
+        return output.transpose(1, 2) if _batch_first(module) else output.permute(1, 2, 0)
     if isinstance(module, nn.RNNBase):
         return output.permute(0, 2, 1) if module.batch_first else output.permute(1, 2, 0)
     return output
+
+
+def _batch_first(module):
+    if isinstance(module, nn.TransformerEncoder):
+        module = module.layers[0]
+    return getattr(module, "self_attn", module).batch_first
 
 
 def _may_be_stage(part):

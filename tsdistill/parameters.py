@@ -102,42 +102,60 @@ class HoldsTeacher:
             )
         before = self.student, self.auxiliary
         try:
-            return super().set_params(**self._set_in_auxiliary(params))
+            inside, params = self._inside_auxiliary(params)
+            super().set_params(**params)
         except (AttributeError, TypeError, ValueError):
             self.student, self.auxiliary = before
             raise
-
-    def _set_in_auxiliary(self, params):
-        """Set what lies inside a list of objectives; give back the other parameters."""
-        inside = [name for name in params if name.startswith("auxiliary__")]
-        if "auxiliary" in params:
-            self.auxiliary = params["auxiliary"]
-        if not inside or hasattr(self.auxiliary, "set_params"):
-            return params
-        if not isinstance(self.auxiliary, (list, tuple)) or not self.auxiliary:
-            raise ParameterError(
-                f"{inside[0]} cannot be set: auxiliary={short_repr(self.auxiliary)}; pass an "
-                "objective, or a list of objectives, as auxiliary."
-            )
-        objectives = _by_name(self.auxiliary)
-        for key in sorted(inside, key=lambda key: key.count("__")):  # replaced first, then changed
-            name, _, parameter = key.removeprefix("auxiliary__").partition("__")
-            if name in objectives and parameter:
-                objectives[name].set_params(**{parameter: params[key]})
-            elif name in objectives:
-                position = list(self.auxiliary).index(objectives[name])
-                changed = list(self.auxiliary)
-                changed[position] = objectives[name] = params[key]
-                self.auxiliary = changed
-            elif len(objectives) == 1:
-                (only,) = objectives.values()
-                only.set_params(**{key.removeprefix("auxiliary__"): params[key]})
+        for objective, parameter, value in inside:
+            if parameter:
+                objective.set_params(**{parameter: value})
             else:
+                self.auxiliary = [value if one is objective else one for one in self.auxiliary]
+        return self
+
+    def _inside_auxiliary(self, params):
+        """Split off what is to be set inside a list of objectives.
+
+        Returns
+        -------
+        inside : list of (objective, parameter or "", value)
+        params : dict
+            The other parameters.
+        """
+        auxiliary = params.get("auxiliary", self.auxiliary)
+        keys = [name for name in params if name.startswith("auxiliary__")]
+        if not keys:
+            return [], params
+        given = list(auxiliary) if isinstance(auxiliary, (list, tuple)) else [auxiliary]
+        objectives = _by_name(given)
+        if not objectives:
+            raise ParameterError(
+                f"{keys[0]} cannot be set: auxiliary={short_repr(auxiliary)}; pass an objective, "
+                "or a list of objectives, as auxiliary."
+            )
+        inside = []
+        for key in sorted(keys, key=lambda key: key.count("__")):  # replaced first, then changed
+            name, _, parameter = key.removeprefix("auxiliary__").partition("__")
+            objective = objectives.get(name)
+            if objective is not None and not parameter and isinstance(auxiliary, (list, tuple)):
+                inside.append((objective, "", params[key]))
+                objectives[name] = params[key]
+                continue
+            if objective is None and len(objectives) == 1:
+                (objective,), parameter = objectives.values(), key.removeprefix("auxiliary__")
+            if objective is None:
                 raise ParameterError(
                     f"{key} names none of the objectives {sorted(objectives)} of auxiliary; "
                     f"expected such as auxiliary__{min(objectives)}__weight."
                 )
-        return {name: value for name, value in params.items() if name not in inside}
+            if parameter not in objective.get_params():
+                raise ParameterError(
+                    f"{key} cannot be set: {type(objective).__name__} has the parameters "
+                    f"{sorted(objective.get_params())}."
+                )
+            inside.append((objective, parameter, params[key]))
+        return inside, {name: value for name, value in params.items() if name not in keys}
 
     def _own_parameters(self):
         names = inspect.signature(type(self).__init__).parameters

@@ -21,6 +21,15 @@ from tsdistill.objectives import (
 from tsdistill.objectives.base import check_count, check_positive
 from tsdistill.windows import DONORS
 
+RESERVED = (
+    "epoch",
+    "dur",
+    "train_loss",
+    "valid_loss",
+    "batches",
+    "train_batch_count",
+    "valid_batch_count",
+)
 STEPS, FEWEST_EPOCHS = 2000, 50
 QUESTIONS, FEWEST_WINDOWS, MOST_WINDOWS = 4000, 8, 64
 
@@ -106,13 +115,30 @@ def objectives_of(estimator):
         Label(estimator.label_weight),
         SoftTargets(estimator.soft_target_weight, estimator.temperature),
         saliency,
-        *as_list(estimator.auxiliary),
+        *(one for one in as_list(estimator.auxiliary) if one is not None),
     ]
-    for objective in objectives:
+    for i, objective in enumerate(objectives):
         if not isinstance(objective, Objective):
             raise ParameterError(
                 f"auxiliary={objective!r}; expected an Objective or a list of them, such as "
                 "tsdistill.objectives.PerturbedSoftTargets()."
+            )
+        if i >= 3:  # what it learns in a fit is not the user's
+            objective = objectives[i] = clone(objective)
+        if getattr(objective, "temperature", 0) is None:
+            objective.temperature = estimator.temperature
+        if (
+            not isinstance(objective.name, str)
+            or not objective.name.isidentifier()
+            or (
+                objective.name in RESERVED
+                or "__" in objective.name
+                or objective.name.endswith("_best")
+            )
+        ):
+            raise ParameterError(
+                f"{type(objective).__name__}.name={objective.name!r}, under which history_ is to "
+                f"keep its value; expected a name without '__' and other than {RESERVED}."
             )
         objective.check()
     names = [objective.name for objective in objectives]
@@ -122,7 +148,6 @@ def objectives_of(estimator):
             f"auxiliary={estimator.auxiliary!r} makes two objectives named {twice}; each needs a "
             "name of its own, under which history_ keeps its value."
         )
-    objectives[3:] = map(clone, objectives[3:])  # what they learn in a fit is not the user's
     objectives = [objective for objective in objectives if objective.weight > 0]
     if not objectives:
         raise ParameterError("every weight is 0, so there is nothing to train for.")

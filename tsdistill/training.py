@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
 from tsdistill.asking import as_tensor
-from tsdistill.exceptions import TrainingError
+from tsdistill.exceptions import ParameterError, TrainingError
 from tsdistill.objectives import Answers
 from tsdistill.windows import replace_windows
 
@@ -175,6 +175,17 @@ class DistillationLoss(nn.Module):
             return torch.log(outputs.clamp_min(torch.finfo(outputs.dtype).tiny))
         return outputs
 
+    @staticmethod
+    def _checked(objective, answers, weight):
+        losses = objective.losses(answers, weight)
+        if getattr(losses, "shape", None) != weight.shape:  # broadcasting would hide it
+            got = tuple(losses.shape) if isinstance(losses, torch.Tensor) else repr(losses)
+            raise ParameterError(
+                f"{type(objective).__name__}.losses gave {got} for {len(weight)} series; expected "
+                f"one loss a series, a tensor of shape ({len(weight)},)."
+            )
+        return losses
+
     def forward(self, outputs, targets):
         (network,) = self._networks
         outputs = self._logits(outputs)
@@ -195,7 +206,7 @@ class DistillationLoss(nn.Module):
             answers.student_perturbed = outputs[n_series:].view(n_series, -1, outputs.shape[-1])
         loss = 0.0
         for objective in self.objectives:
-            term = (weight * objective.losses(answers, weight)).mean()
+            term = (weight * self._checked(objective, answers, weight)).mean()
             loss = loss + objective.weight * term
             if self.training:
                 total = self.totals.get(objective.name, 0.0)

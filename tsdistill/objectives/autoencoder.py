@@ -132,16 +132,13 @@ class ExplainedStudent(nn.Module):
     n_channels, n_classes, n_filters : int
     """
 
+    holds = "extended"
+
     def __init__(self, extended, n_channels, n_classes, n_filters):
         super().__init__()
         self.extended = extended
         self.autoencoder = Autoencoder(n_channels, n_classes, n_filters)
         self.fusion = nn.Linear(2 * n_filters, n_classes, bias=False)
-
-    @property
-    def stages(self):
-        """The student's own stages."""
-        return self.extended.stages
 
     def forward(self, x):
         """Logits, ``(n_instances, n_classes)``."""
@@ -189,6 +186,9 @@ class ExplanationAutoencoder(Objective):
     largest value of its series' map. Mixtures are ``a x + (1 - a) x'`` with a between 1/2 and 1:
     a few dozen series alone do not tell what a map depends on.
 
+    The trained module holds the student as ``extended``, so the names of its parameters begin
+    with that, for a skorch student's ``optimizer__param_groups`` and ``Freezer`` too.
+
     References
     ----------
     Alharbi, Vu, Thai: Learning interpretation with explainable knowledge distillation. IEEE
@@ -235,6 +235,8 @@ class ExplanationAutoencoder(Objective):
                 f"torch modules, and {preparation.teacher!r} is a black box; "
                 "explanation='occlusion' serves any teacher."
             )
+        if self.explanation != "occlusion":
+            explainers.check_gradients(preparation.teacher, preparation.panel, preparation.device)
 
     def prepare(self, preparation):
         key = (self.name, self.explanation, self.n_questions, preparation.width)

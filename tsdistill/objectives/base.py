@@ -83,6 +83,7 @@ class Objective(BaseEstimator):
 
     name = "objective"
     needs_copies = False
+    weight = 1.0  # of subclasses that have no such parameter
 
     def __init__(self, weight=1.0):
         self.weight = weight
@@ -113,14 +114,15 @@ class Objective(BaseEstimator):
         -------
         extend : callable or None
             From the student, a module that gives logits, to a module that holds it and gives
-            logits too; can be pickled.
+            logits too; can be pickled. A class attribute ``holds`` of the latter names the
+            attribute where the student lies, so that its stages are found.
         """
         return None
 
     def check_models(self, preparation):
         """Refuse a teacher or student that lacks what this objective needs.
 
-        Called before the teacher is asked anything.
+        Called before the teacher is asked anything: ``preparation.clean`` and ``fills`` are None.
 
         Parameters
         ----------
@@ -141,7 +143,7 @@ class Objective(BaseEstimator):
         return []
 
     def begin_epoch(self, epoch, network):
-        """Hook at the begin of an epoch, counted from 1; network is the student."""
+        """Hook at the begin of an epoch, counted from 1; network is the student, in any mode."""
 
     def end_epoch(self, epoch, network):
         """Hook at the end of an epoch."""

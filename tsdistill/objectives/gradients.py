@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from tsdistill.asking import as_tensor
-from tsdistill.exceptions import TeacherError
-from tsdistill.explainers import input_gradients, score_gradients
+from tsdistill.exceptions import StudentError, TeacherError
+from tsdistill.explainers import check_gradients, input_gradients, score_gradients
 from tsdistill.objectives.base import Objective
 
 
@@ -52,9 +52,9 @@ class GradientSaliency(Objective):
     Notes
     -----
     After Parchami-Araghi et al., who compare GradCAM or B-cos maps of images; plain gradients
-    of the centred logit take their place here, so that any network can be explained. In
-    training the student's normalisation takes its statistics of the batch, and gradients go
-    through those too.
+    of the centred logit take their place here, so that any network can be explained. The
+    student's maps are of its eval mode, as users will see them: in training mode batch
+    normalisation would mix the series of a batch.
 
     References
     ----------
@@ -65,12 +65,22 @@ class GradientSaliency(Objective):
     name = "gradient_saliency"
 
     def check_models(self, preparation):
-        if not preparation.teacher.differentiable:
+        teacher, network = preparation.teacher, preparation.network
+        if not teacher.differentiable:
             raise TeacherError(
-                f"saliency='gradient' needs a teacher made of torch modules, and "
-                f"{preparation.teacher!r} is a black box; saliency='logit_change' teaches the "
-                "saliency of any teacher."
+                "GradientSaliency (saliency='gradient') needs a teacher made of torch modules, and "
+                f"{teacher!r} is a black box; saliency='logit_change', without this objective, "
+                "teaches the saliency of any teacher."
             )
+        check_gradients(teacher, preparation.panel, preparation.device)
+        series = as_tensor(preparation.panel[:2].copy()).to(preparation.device)
+        try:
+            _maps_in_use(network, network, series, torch.zeros_like(series[:, 0, 0]).long())
+        except RuntimeError as error:
+            raise StudentError(
+                "GradientSaliency (saliency='gradient') needs a student that torch can "
+                f"differentiate by the series, and {type(network).__name__} cannot be: {error}"
+            ) from error
 
     def prepare(self, preparation):
         target = preparation.clean.argmax(axis=1)
@@ -80,10 +90,22 @@ class GradientSaliency(Objective):
         self.target_ = as_tensor(target).to(device)
 
     def losses(self, answers, sample_weight):
+        target = self.target_[answers.rows]
+        maps = _maps_in_use(answers.network, answers.ask, answers.series, target)
+        return gradient_cosine_loss(maps, self.teacher_maps_[answers.rows])
+
+
+def _maps_in_use(network, ask, series, target):
+    """Gradient maps of a network as it answers in use, in eval mode, to be differentiated again."""
+    training = [module for module in network.modules() if module.training]
+    try:
+        network.eval()
         # cuDNN differentiates recurrent layers once and in training only; our call goes without.
         with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
-            series = answers.series.clone().requires_grad_()
-            maps = score_gradients(
-                answers.ask(series), self.target_[answers.rows], series, create_graph=True
-            )
-        return gradient_cosine_loss(maps, self.teacher_maps_[answers.rows])
+            series = series.clone().requires_grad_()
+            answers = ask(series)
+            answers = answers[0] if isinstance(answers, tuple) else answers
+            return score_gradients(answers, target, series, create_graph=True)
+    finally:
+        for module in training:
+            module.training = True

@@ -57,7 +57,14 @@ class InputNoise(SoftTargets):
         Standard deviation of the noise, in standard deviations of each channel.
     n_draws : int, default=8
         Noisy copies of a series.
-    temperature : float, default=4.0
+    temperature : float, default=None
+        None takes that of the estimator.
+
+    Notes
+    -----
+    A term beside the soft targets on the series themselves, which
+    ``soft_target_weight=0`` leaves out. So that the teacher is asked once, the noise of a
+    series is one of ``n_draws`` and not new in every step.
 
     References
     ----------
@@ -66,7 +73,7 @@ class InputNoise(SoftTargets):
 
     name = "input_noise"
 
-    def __init__(self, weight=1.0, scale=0.1, n_draws=8, temperature=4.0):
+    def __init__(self, weight=1.0, scale=0.1, n_draws=8, temperature=None):
         super().__init__(weight, temperature)
         self.scale = scale
         self.n_draws = n_draws

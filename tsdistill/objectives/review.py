@@ -158,7 +158,8 @@ class TemporalReview(Objective):
         published 5 of 240 epochs, which gives 12 reviews.
     student_stages, teacher_stages : sequence of str, default=None
         Names of the modules (as in ``named_modules()``) whose outputs are compared, in pairs:
-        maps ``(n_instances, n_features, length)``, or a recurrent layer's states. None takes
+        maps ``(n_instances, n_features, length)``, time last, or the states of torch's own
+        recurrent and transformer layers. None takes
         those that networks of :mod:`tsdistill.students` declare; of two declared lists the
         longer is thinned out, its last stage kept.
     hidden_size : int, default=8
@@ -169,7 +170,9 @@ class TemporalReview(Objective):
     -----
     The published method is for images. Maps have one axis here, the teacher's are resampled to
     the student's length, snapshots are held in memory, and the layers of the ConvLSTM are our
-    own choice. The teacher's maps are worked out once, and take a stage's length for each series.
+    own choice. Other epochs are what the estimator's weights say; the published ones are
+    ``label_weight=1, soft_target_weight=1, saliency_weight=0``. The teacher's maps are worked
+    out once, and take a stage's length for each series.
 
     References
     ----------

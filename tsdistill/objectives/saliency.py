@@ -75,7 +75,7 @@ def decoupled_saliency(clean, perturbed, labels, temperature):
     Returns
     -------
     target, others : Tensor of shape (n_instances, n_windows)
-        Of opposite sign wherever the window matters; they add up to "sum".
+        They add up to "sum".
     """
     saliency = class_saliency(clean, perturbed, temperature)
     at = labels[:, None, None].expand(-1, saliency.shape[1], 1)

@@ -67,11 +67,15 @@ class PerturbedSoftTargets(SoftTargets):
     Parameters
     ----------
     weight : float, default=1.0
-    temperature : float, default=4.0
+    temperature : float, default=None
+        None takes that of the estimator.
     """
 
     name = "perturbed_soft_targets"
     needs_copies = True
+
+    def __init__(self, weight=1.0, temperature=None):
+        super().__init__(weight, temperature)
 
     def losses(self, answers, sample_weight):
         losses = soft_target_loss(

@@ -108,9 +108,9 @@ def extend_net(net, panel, n_classes, extensions):
         return
     if check_outputs(clone(net).initialize(), panel, n_classes):
         raise StudentError(
-            "student answers with probabilities (its criterion is NLLLoss), but "
-            "ExplanationAutoencoder adds its bottleneck to logits; let the module give logits, "
-            "with CrossEntropyLoss."
+            "student answers with probabilities (its criterion is NLLLoss), but an objective adds "
+            "layers that speak in its logits, as ExplanationAutoencoder does; let the module give "
+            "logits, with CrossEntropyLoss."
         )
     net.set_params(module=_extended_module, module__inner=net.module, module__extensions=extensions)
 
@@ -191,6 +191,6 @@ def load_weights(module, source):
     except RuntimeError as error:
         raise StudentError(
             f"warm_start=True goes on with the weights of the last fit, but student "
-            f"{type(module).__name__} now has other layers: {error}. Leave student as it was, or "
-            "set warm_start=False."
+            f"{type(module).__name__} now has other layers: {error}. Leave student, and an "
+            "ExplanationAutoencoder in auxiliary, as they were, or set warm_start=False."
         ) from error
