@@ -22,13 +22,8 @@ from tsdistill.objectives.base import check_count, check_positive
 from tsdistill.windows import DONORS
 
 RESERVED = (
-    "epoch",
-    "dur",
-    "train_loss",
-    "valid_loss",
-    "batches",
-    "train_batch_count",
-    "valid_batch_count",
+    *("epoch", "dur", "train_loss", "valid_loss"),
+    *("batches", "train_batch_count", "valid_batch_count"),
 )
 STEPS, FEWEST_EPOCHS = 2000, 50
 QUESTIONS, FEWEST_WINDOWS, MOST_WINDOWS = 4000, 8, 64
