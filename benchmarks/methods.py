@@ -47,7 +47,6 @@ ARMS = {
     "TSD, decoupled": {**PUBLISHED, "saliency": "decoupled"},
     "TSD, same donors": {**PUBLISHED, "saliency": "class", "donors": "same"},
     "default": {},
-    "default + XDistillation": {"auxiliary": ExplanationAutoencoder(n_questions=10_000)},
 }
 SETS = [
     "ArrowHead",
