@@ -40,7 +40,7 @@ ARMS = {
     "TSKD": {"saliency_weight": 0, "auxiliary": TemporalReview()},
     "XDistillation": {
         "saliency_weight": 0,
-        "auxiliary": ExplanationAutoencoder(n_questions=10_000),
+        "auxiliary": ExplanationAutoencoder(n_questions=5_000),
     },
     "TSD, class": {**PUBLISHED, "saliency": "class"},
     "TSD, sum": {**PUBLISHED, "saliency": "sum"},

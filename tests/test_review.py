@@ -279,7 +279,7 @@ class Transformer(nn.Module):
 def test_maps_of_transformers_have_time_last(stage):
     torch.manual_seed(0)
     network, series = Transformer(), torch.randn(2, 1, 20)  # in training mode: no fused kernels
-    (maps,) = feature_maps(network, [stage], lambda: network(series))
+    (maps,) = feature_maps(network, [stage], lambda: network(series), 2)
     assert maps.shape == (2, 8, 20)
 
 
@@ -296,8 +296,8 @@ def test_reviewed_students_come_nearer_to_the_teachers_attention(gunpoint, gunpo
         model = quick(teacher, **settings).fit(X, y)
         student, net = model.student_.module_.eval(), gunpoint_net.module_.eval()
         with torch.no_grad():
-            (ours,) = feature_maps(student, ["reach"], lambda: student(series))
-            (theirs,) = feature_maps(net, ["blocks.2"], lambda: net(series))
+            (ours,) = feature_maps(student, ["reach"], lambda: student(series), len(series))
+            (theirs,) = feature_maps(net, ["blocks.2"], lambda: net(series), len(series))
         ours = attention_map(ours)
         return float((ours - attention_map(theirs, ours.shape[1])).abs().mean())
 

@@ -12,7 +12,7 @@ from tsdistill.students import Lite
 from tsdistill.training import DistillationLoss, DistillationSet, Steps, settle_batch_norm
 from tsdistill.windows import draw_plan
 
-ALL = [Label(0.5), SoftTargets(), TemporalSaliency(), PerturbedSoftTargets(2.0)]
+ALL = [Label(0.5), SoftTargets(), TemporalSaliency(), PerturbedSoftTargets(2.0, temperature=4.0)]
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tsdistill.windows import WindowPlan, draw_plan
 OBJECTIVES = [
     Label(),
     SoftTargets(),
-    PerturbedSoftTargets(),
+    PerturbedSoftTargets(temperature=4.0),
     TemporalSaliency(),
     TemporalSaliency(measure="class"),
     TemporalSaliency(measure="sum"),

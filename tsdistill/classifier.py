@@ -1,5 +1,7 @@
 """SaliencyDistilledClassifier: the estimator that wires the rooms together."""
 
+import dataclasses
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
@@ -308,8 +310,14 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         warn_if_hard(self.teacher_, knowledge)
         self._fills = lesson.choose_fills(rng, with_copies and self.donors in ("mean", "zero"))
 
+        held_out = lesson.held_out(self.validation_fraction, rng)
+        learnt_from = weight > 0
+        if held_out is not None:
+            learnt_from[held_out] = False
+        preparation = dataclasses.replace(preparation, learnt_from=learnt_from)
         for objective in objectives:
             objective.prepare(preparation)
+        preparation.forget_the_rest()
 
         learn_standardisation(net.module_, as_tensor(lesson.panel))
         plan = lesson.plan if with_copies else None
@@ -317,7 +325,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
             net,
             DistillationSet(lesson.panel, lesson.groups, weight, knowledge, plan, net.device),
             DistillationLoss(objectives, gives_proba, net.module_),
-            validation_rows=lesson.held_out(self.validation_fraction, rng),
+            validation_rows=held_out,
             bar=self.verbose > 0,
         )
         self.student_ = final.initialize()

@@ -177,6 +177,9 @@ class Preparation:
     seed : int
     asked : dict
         device, n_jobs, memory, verbose, as in :func:`tsdistill.knowledge.ask`.
+    learnt_from : ndarray of shape (n_instances,), bool, or None
+        Series that are trained on: not held out, and of a weight above 0. None in
+        ``check_models``, as ``clean`` and ``fills``.
     """
 
     lesson: Lesson
@@ -186,6 +189,8 @@ class Preparation:
     width: int
     seed: int
     asked: dict
+    learnt_from: np.ndarray | None = None
+    _used: set = field(default_factory=set)
 
     @property
     def teacher(self):
@@ -194,8 +199,10 @@ class Preparation:
 
     @property
     def panel(self):
-        """The training series, (n_instances, n_channels, n_timepoints), float32."""
-        return self.lesson.panel
+        """The training series, (n_instances, n_channels, n_timepoints), float32, read-only."""
+        panel = self.lesson.panel.view()
+        panel.flags.writeable = False  # it may be the user's own array
+        return panel
 
     @property
     def clean(self):
@@ -220,9 +227,15 @@ class Preparation:
             What the result depends on, besides series and teacher.
         work_out : callable () -> anything
         """
+        self._used.add(key)
         if key not in self.lesson._worked_out:
             self.lesson._worked_out[key] = work_out()
         return self.lesson._worked_out[key]
+
+    def forget_the_rest(self):
+        """Drop what earlier fits of the lesson had worked out and this one did not use."""
+        kept = {key: self.lesson._worked_out[key] for key in self._used}
+        self.lesson._worked_out = kept
 
     def ask(self, series, title="teacher"):
         """The teacher's log-probabilities for other series, asked or recalled from ``memory``.

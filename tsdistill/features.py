@@ -34,6 +34,8 @@ def stages_of(network, names=None, whose="student"):
     while hasattr(held, "holds"):  # a student that was given further layers
         prefix, held = f"{prefix}{held.holds}.", getattr(held, held.holds)
     declared = getattr(held, "stages", None)
+    if not (isinstance(declared, (list, tuple)) and all(isinstance(n, str) for n in declared)):
+        declared = None  # something else of that name
     if names is None and declared is None:
         some = [name for name, part in held.named_modules() if name and _may_be_stage(part)]
         raise StudentError(
@@ -54,7 +56,7 @@ def stages_of(network, names=None, whose="student"):
     return tuple(prefix + name for name in names)
 
 
-def feature_maps(network, stages, ask):
+def feature_maps(network, stages, ask, n_instances):
     """Outputs of the stages while a network is asked.
 
     Parameters
@@ -63,6 +65,8 @@ def feature_maps(network, stages, ask):
     stages : sequence of str
     ask : callable () -> anything
         Runs the network once.
+    n_instances : int
+        Series that it is asked about.
 
     Returns
     -------
@@ -78,7 +82,9 @@ def feature_maps(network, stages, ask):
 
     def note(name):
         def hook(module, given, output):
-            seen[name] = _over_time(module, output)
+            found = _over_time(module, output)
+            # The next layer may work in place.
+            seen[name] = found.clone() if isinstance(found, torch.Tensor) else found
 
         return hook
 
@@ -89,11 +95,12 @@ def feature_maps(network, stages, ask):
     for name in stages:
         if name not in seen:
             raise StudentError(f"stage {name!r} of {type(network).__name__} was not run.")
-        if not isinstance(seen[name], torch.Tensor) or seen[name].ndim != 3:
-            shape = getattr(seen[name], "shape", type(seen[name]).__name__)
+        shape = tuple(getattr(seen[name], "shape", ()))
+        if len(shape) != 3 or shape[0] != n_instances:
             raise StudentError(
-                f"stage {name!r} of {type(network).__name__} gives {tuple(shape)}; expected a map "
-                "(n_instances, n_features, length). Name a stage before the pooling over time."
+                f"stage {name!r} of {type(network).__name__} gives {shape or type(seen[name])} for "
+                f"{n_instances} series; expected a map (n_instances, n_features, length). Name a "
+                "stage before the pooling over time, in that layout."
             )
     return [seen[name] for name in stages]
 

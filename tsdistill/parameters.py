@@ -234,7 +234,9 @@ def short_repr(value):
 def _by_name(objectives):
     """Objectives of a list that have names and parameters."""
     return {
-        one.name: one for one in objectives if hasattr(one, "name") and hasattr(one, "get_params")
+        one.name: one
+        for one in objectives
+        if hasattr(one, "name") and hasattr(one, "get_params") and not isinstance(one, type)
     }
 
 

@@ -230,6 +230,13 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
             parameters["teacher"] = Teacher(teacher)
         return parameters
 
+    def set_params(self, **params):
+        """Set parameters, also inside student and auxiliary; the estimator is then unfitted."""
+        super().set_params(**params)
+        if params:
+            self.reset()
+        return self
+
     def __sklearn_tags__(self):
         # sktime's classes have none, and scikit-learn's searches ask for them.
         return Tags(

@@ -84,7 +84,7 @@ class DistillationSet(Dataset):
             "teacher": self.teacher[rows],
         }
         if not self.with_copies:
-            return series, targets
+            return series.clone(), targets  # a student may change what it is given
         at = (rows[:, None], columns)
         copies = replace_windows(
             series[:, None], self.donors[self.donor[at]], self.start[at], self.width
@@ -197,7 +197,7 @@ class DistillationLoss(nn.Module):
             labels=targets["labels"],
             series=targets["series"],
             rows=targets["rows"],
-            ask=lambda series: self._logits(network(series)),
+            ask=lambda series: self._logits(network(series.clone())),
             network=network,
         )
         if "teacher_perturbed" in targets:
@@ -212,6 +212,8 @@ class DistillationLoss(nn.Module):
                 total = self.totals.get(objective.name, 0.0)
                 self.totals[objective.name] = total + term.detach() * n_series
         self.n_series += n_series if self.training else 0
+        if torch.is_grad_enabled() and not loss.requires_grad:  # every term is a constant now
+            loss = loss + 0 * outputs.sum()
         return loss
 
 
@@ -225,6 +227,26 @@ class RecordTerms(Callback):
         net.criterion_.end_epoch(net.history[-1, "epoch"])
         for name, value in net.criterion_.terms().items():
             net.history.record(name, value)
+
+
+class TrainObjectives(Callback):
+    """Trains the objectives' own modules by AdamW, at the learning rate of the student.
+
+    An optimiser of their own: not all of the student's take another group of parameters, and
+    schedules may be of the groups that the user has in mind. Modules without gradients in a step
+    stay as they are.
+    """
+
+    def on_train_begin(self, net, **kwargs):
+        self.optimizer_ = torch.optim.AdamW(net.criterion_.parameters(), weight_decay=1e-4)
+
+    def on_batch_begin(self, net, training=False, **kwargs):
+        if training:
+            self.optimizer_.zero_grad()
+
+    def on_grad_computed(self, net, named_parameters, **kwargs):
+        self.optimizer_.param_groups[0]["lr"] = net.optimizer_.param_groups[0]["lr"]
+        self.optimizer_.step()
 
 
 class StopOnBadLoss(Callback):
@@ -301,6 +323,8 @@ def train(net, data, loss, *, validation_rows=None, bar=False):
         split, learning = predefined_split(data.part(held_out)), data.part(~held_out)
         keep = EarlyStopping(patience=-1, threshold=0, load_best=True, sink=noop)
         ours.append(("keep_best", keep))
+    if any(True for _ in loss.parameters()):
+        ours.append(("train_objectives", TrainObjectives()))
     if bar:
         ours.append(("epoch_bar", EpochBar()))
     net.train_split = split
@@ -315,9 +339,6 @@ def train(net, data, loss, *, validation_rows=None, bar=False):
         one_cycle.pct_start = max(0.1, min(0.75, 1.5 / n_steps))
     net.callbacks_ += [(name, callback.initialize()) for name, callback in ours]
     net.criterion_ = loss.to(net.device)
-    more = [weight for weight in loss.parameters() if weight.requires_grad]
-    if more:
-        net.optimizer_.add_param_group({"params": more})
     net.partial_fit(learning)
     settle_batch_norm(net.module_, learning)
 

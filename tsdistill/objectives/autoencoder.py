@@ -150,7 +150,7 @@ class ExplainedStudent(nn.Module):
         return self.autoencoder.decode(features, self._fused(x, features).softmax(dim=1))
 
     def _fused(self, x, features):
-        logits = self.extended(x)
+        logits = self.extended(x.clone())  # a student may change what it is given
         logits = logits[0] if isinstance(logits, tuple) else logits
         return logits + self.fusion(features[-1].mean(dim=-1))
 
@@ -239,7 +239,8 @@ class ExplanationAutoencoder(Objective):
             explainers.check_gradients(preparation.teacher, preparation.panel, preparation.device)
 
     def prepare(self, preparation):
-        key = (self.name, self.explanation, self.n_questions, preparation.width)
+        learnt_from = preparation.learnt_from.tobytes()
+        key = (self.name, self.explanation, self.n_questions, preparation.width, learnt_from)
         told = preparation.once(key, lambda: self._ask_for_maps(preparation))
         self.counts_, self.partner_, self.share_, self.answers_, self.maps_ = (
             as_tensor(array).to(preparation.device) for array in told
@@ -278,7 +279,9 @@ class ExplanationAutoencoder(Objective):
         partner = np.empty((1 + n_mixtures, n_series), dtype=np.int64)
         for group in np.unique(groups):
             members = np.flatnonzero(groups == group)
-            partner[:, members] = rng.choice(members, size=(len(partner), len(members)))
+            learnt = members[preparation.learnt_from[members]]
+            learnt = learnt if len(learnt) else members
+            partner[:, members] = rng.choice(learnt, size=(len(partner), len(members)))
         share = rng.uniform(0.5, 1, size=partner.shape).astype(np.float32)
         share[0] = 1
         answers = np.empty((*partner.shape, clean.shape[1]), dtype=np.float32)
@@ -378,6 +381,6 @@ def explained_maps(net, panel, target=None, of="student", per_channel=False):
         )
     parts = [panel[a : a + SERIES_A_BATCH] for a in range(0, len(panel), SERIES_A_BATCH)]
     with way_in_layout(net, 3).on_device(net.device), torch.no_grad():
-        maps = [module.explain(as_tensor(part).to(net.device)).cpu() for part in parts]
+        maps = [module.explain(as_tensor(np.array(part), net.device)).cpu() for part in parts]
     maps = torch.cat(maps).numpy()
     return maps[:, np.newaxis] if per_channel else maps

@@ -10,6 +10,7 @@ over all channels and timesteps of a series. The teacher's maps are worked out o
 
 import torch
 import torch.nn.functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from tsdistill.asking import as_tensor
 from tsdistill.exceptions import StudentError, TeacherError
@@ -34,7 +35,14 @@ def gradient_cosine_loss(student, teacher):
     Parchami-Araghi et al.: Good teachers explain: explanation-enhanced knowledge distillation.
     ECCV 2024, arXiv 2402.03119.
     """
-    return 1 - F.cosine_similarity(student.flatten(1), teacher.flatten(1), dim=1)
+    return 1 - F.cosine_similarity(_in_own_units(student), _in_own_units(teacher), dim=1)
+
+
+def _in_own_units(maps):
+    """Rows of largest entry 1, since torch takes a norm below 1e-8 for zero."""
+    maps = maps.flatten(1)
+    largest = maps.detach().abs().amax(dim=1, keepdim=True)
+    return maps / largest.clamp_min(torch.finfo(maps.dtype).tiny)
 
 
 class GradientSaliency(Objective):
@@ -75,11 +83,13 @@ class GradientSaliency(Objective):
         check_gradients(teacher, preparation.panel, preparation.device)
         series = as_tensor(preparation.panel[:2].copy()).to(preparation.device)
         try:
-            _maps_in_use(network, network, series, torch.zeros_like(series[:, 0, 0]).long())
+            maps = _maps_in_use(network, network, series, torch.zeros_like(series[:, 0, 0]).long())
+            weights = [weight for weight in network.parameters() if weight.requires_grad]
+            torch.autograd.grad(maps.sum(), weights, allow_unused=True)
         except RuntimeError as error:
             raise StudentError(
                 "GradientSaliency (saliency='gradient') needs a student that torch can "
-                f"differentiate by the series, and {type(network).__name__} cannot be: {error}"
+                f"differentiate twice, and {type(network).__name__} cannot be: {error}"
             ) from error
 
     def prepare(self, preparation):
@@ -100,8 +110,10 @@ def _maps_in_use(network, ask, series, target):
     training = [module for module in network.modules() if module.training]
     try:
         network.eval()
-        # cuDNN differentiates recurrent layers once and in training only; our call goes without.
-        with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
+        # cuDNN differentiates recurrent layers once and in training only, and fused attention
+        # once; our call goes without.
+        plain = torch.backends.cudnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH)
+        with torch.enable_grad(), plain[0], plain[1]:
             series = series.clone().requires_grad_()
             answers = ask(series)
             answers = answers[0] if isinstance(answers, tuple) else answers

@@ -160,11 +160,11 @@ class TemporalReview(Objective):
         Names of the modules (as in ``named_modules()``) whose outputs are compared, in pairs:
         maps ``(n_instances, n_features, length)``, time last, or the states of torch's own
         recurrent and transformer layers. None takes
-        those that networks of :mod:`tsdistill.students` declare; of two declared lists the
-        longer is thinned out, its last stage kept.
+        those that networks of :mod:`tsdistill.students` declare, thinned out evenly where the
+        other network has fewer, the last stage kept.
     hidden_size : int, default=8
-        Features of the ConvLSTM of each stage. It is trained in review epochs only, by the
-        student's optimiser, and dropped after training.
+        Features of the ConvLSTM of each stage. It is trained in review epochs only, by AdamW at
+        the student's learning rate, and dropped after training.
 
     Notes
     -----
@@ -221,23 +221,43 @@ class TemporalReview(Objective):
             of_teacher = stages_of(teacher.module, self.teacher_stages, "teacher")
         except StudentError as error:
             raise TeacherError(str(error)) from error
-        if len(of_student) != len(of_teacher):
-            if self.student_stages is not None and self.teacher_stages is not None:
-                raise ParameterError(
-                    f"TemporalReview has {len(of_student)} student_stages and {len(of_teacher)} "
-                    "teacher_stages; expected as many of one as of the other."
-                )
-            of_student, of_teacher = _thinned(of_student, of_teacher)
+        n = min(len(of_student), len(of_teacher))
+        told = [
+            len(stages)
+            for stages, names in (
+                (of_student, self.student_stages),
+                (of_teacher, self.teacher_stages),
+            )
+            if names is not None
+        ]
+        if any(n_told > n for n_told in told):
+            raise ParameterError(
+                f"TemporalReview has {len(of_student)} student_stages and {len(of_teacher)} "
+                "teacher_stages; expected as many of one as of the other."
+            )
+        of_student, of_teacher = _thinned(of_student, n), _thinned(of_teacher, n)
         self._stages, self._teacher_stages = of_student, of_teacher
         self._lengths = [m.shape[-1] for m in self._student_maps(preparation, panel[:2])]
-        self._teacher_maps(preparation, panel[:2])
+        of_both = (
+            (of_student, self._lengths, StudentError),
+            (of_teacher, [m.shape[-1] for m in self._teacher_maps(preparation, panel[:2])],
+             TeacherError),
+        )  # fmt: skip
+        for stages, lengths, error in of_both:
+            if 1 in lengths and panel.shape[-1] > 1:
+                raise error(
+                    f"stage {stages[lengths.index(1)]!r} gives maps of length 1, in which there "
+                    "is nothing to compare. Name a stage before the pooling over time."
+                )
 
     def _student_maps(self, preparation, series):
         network, series = preparation.network, as_tensor(series.copy()).to(preparation.device)
         was_training = network.training
         try:
             with torch.no_grad():
-                return feature_maps(network.eval(), self._stages, lambda: network(series))
+                return feature_maps(
+                    network.eval(), self._stages, lambda: network(series), len(series)
+                )
         finally:
             network.train(was_training)
 
@@ -247,7 +267,10 @@ class TemporalReview(Objective):
         try:
             with torch.no_grad(), teacher.on_device(device):
                 return feature_maps(
-                    teacher.module, self._teacher_stages, lambda: teacher.logits(series)
+                    teacher.module,
+                    self._teacher_stages,
+                    lambda: teacher.logits(series),
+                    len(series),
                 )
         except StudentError as error:
             raise TeacherError(str(error)) from error
@@ -264,6 +287,10 @@ class TemporalReview(Objective):
         self.teacher_maps_ = [torch.cat(stage) for stage in zip(*found, strict=True)]
         self.forecasters_ = nn.ModuleList(ConvLSTM(self.hidden_size) for _ in self._lengths)
         self.forecasters_.to(device)
+        # Copied now, since a student that keeps activations cannot be copied amid training.
+        self._student_maps(preparation, panel[:2])
+        network = preparation.network
+        self._spare = [copy.deepcopy(network) for _ in range(NODES_A_CYCLE - 1)]
         self.snapshots_, self._is_review = [], False
 
     def own_modules(self):
@@ -274,8 +301,9 @@ class TemporalReview(Objective):
 
     def end_epoch(self, epoch, network):
         if epoch in self.memories_:
-            snapshot = copy.deepcopy(network).eval().requires_grad_(False)
-            self.snapshots_.append(snapshot)
+            snapshot = self._spare[len(self.snapshots_)]
+            snapshot.load_state_dict(network.state_dict())
+            self.snapshots_.append(snapshot.eval().requires_grad_(False))
         elif self._is_review:
             self.snapshots_.clear()
 
@@ -285,7 +313,7 @@ class TemporalReview(Objective):
             return torch.zeros_like(answers.student[:, 0])
 
         def attention(net):
-            maps = feature_maps(net, self._stages, lambda: net(series))
+            maps = feature_maps(net, self._stages, lambda: net(series.clone()), len(series))
             return [attention_map(m) for m in maps]
 
         with torch.no_grad():
@@ -298,11 +326,6 @@ class TemporalReview(Objective):
         return losses
 
 
-def _thinned(one, other):
-    """The longer of two lists of stages with as many as the shorter, the last one kept."""
-    n = min(len(one), len(other))
-
-    def thin(names):
-        return tuple(names[round((i + 1) * len(names) / n) - 1] for i in range(n))
-
-    return thin(one), thin(other)
+def _thinned(stages, n):
+    """As many as n of the stages, evenly, the last one kept."""
+    return tuple(stages[round((i + 1) * len(stages) / n) - 1] for i in range(n))

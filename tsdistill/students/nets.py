@@ -1,6 +1,7 @@
 """What counts as a student: each accepted form becomes an unfitted skorch net."""
 
 import copy
+import functools
 
 import torch
 from sklearn.base import clone
@@ -112,10 +113,10 @@ def extend_net(net, panel, n_classes, extensions):
             "layers that speak in its logits, as ExplanationAutoencoder does; let the module give "
             "logits, with CrossEntropyLoss."
         )
-    net.set_params(module=_extended_module, module__inner=net.module, module__extensions=extensions)
+    net.set_params(module=functools.partial(_extended_module, net.module, extensions))
 
 
-def _extended_module(inner, extensions, **settings):
+def _extended_module(inner, extensions, /, **settings):
     if not isinstance(inner, nn.Module):
         inner = inner(**settings)
     elif settings:
