@@ -138,6 +138,26 @@ def test_integrated_gradients_do_not_depend_on_their_batches(scene, monkeypatch)
     np.testing.assert_allclose(parts, whole, atol=1e-5)
 
 
+def test_models_that_change_their_input_are_explained_as_others_are(scene):
+    _, panel, target, _, _ = scene
+
+    class Doubles(nn.Module):
+        def __init__(self, in_place):
+            super().__init__()
+            torch.manual_seed(0)
+            self.head, self.in_place = nn.Linear(34, 3), in_place
+
+        def forward(self, x):
+            return self.head((x.mul_(2) if self.in_place else x * 2).flatten(1).tanh())
+
+    for explain in (gradient, integrated_gradients):
+        maps = [
+            explain(as_teacher(Doubles(in_place)).bind(panel), panel, target, np.zeros(2))
+            for in_place in (True, False)
+        ]
+        np.testing.assert_allclose(*maps, rtol=1e-5)
+
+
 def test_integrated_gradients_say_what_they_lack(scene, toy, monkeypatch):
     model, panel, target, _, _ = scene
     teacher = as_teacher(lambda X: np.full((len(X), 2), 0.5)).bind(toy[0])

@@ -354,3 +354,160 @@ def test_what_a_review_lacks_is_said_before_training(case, toy, quick):
     with pytest.raises(error, match=message):
         quick(teacher, max_epochs=6, auxiliary=TemporalReview(**settings)).fit(*toy)
     assert sum(questions) <= 4  # no more than the trial question
+
+
+class Normalised(TwoStages):
+    """With layers whose answers differ between training and use."""
+
+    def __init__(self, width):
+        super().__init__(width)
+        self.first = nn.Sequential(self.first, nn.BatchNorm1d(width), nn.Dropout(0.5))
+
+
+def test_teacher_and_snapshots_are_asked_in_eval_mode():
+    torch.manual_seed(0)
+    panel = np.random.default_rng(0).normal(size=(6, 1, 24)).astype(np.float32)
+    teacher, student = Normalised(4).train(), Normalised(2).train()
+    review = TemporalReview(interval=1, student_stages="first", teacher_stages="first")
+    given = Given(teacher, student, panel, n_epochs=4)
+    review.check_models(given)
+    review.prepare(given)
+    series = torch.as_tensor(panel)
+    with torch.no_grad():
+        expected = attention_map(copy.deepcopy(teacher).eval().first(series))
+    torch.testing.assert_close(review.teacher_maps_[0], expected)
+    assert teacher.training and student.training
+    rows = torch.arange(6)
+    answers = Answers(None, None, rows, series=series, rows=rows, network=student)
+    answers.student = torch.zeros(6, 3)
+    for epoch in range(1, 4):
+        review.begin_epoch(epoch, student)
+        review.end_epoch(epoch, student)
+    assert not any(part.training for one in review.snapshots_ for part in one.modules())
+    review.begin_epoch(4, student)
+    assert review.losses(answers, torch.ones(6)).any()
+    student.eval()  # held-out series
+    assert not review.losses(answers, torch.ones(6)).any()
+
+
+def test_each_cycle_has_three_memories_of_its_own(toy, quick):
+    class Count(TemporalReview):
+        seen = []
+
+        def losses(self, answers, sample_weight):
+            if self._is_review:
+                Count.seen.append(len(self.snapshots_))
+            return super().losses(answers, sample_weight)
+
+    network = Inception(n_filters=2).build(1, 20, 3)
+    quick(network, max_epochs=12, auxiliary=Count(interval=1)).fit(*toy)
+    assert Count.seen == [3, 3, 3]
+
+
+def test_many_series_are_asked_about_in_parts(toy, quick, monkeypatch):
+    from tsdistill.objectives import review
+
+    network = Inception(n_filters=2).build(1, 20, 3)
+
+    def last():
+        model = quick(network, max_epochs=4, auxiliary=TemporalReview()).fit(*toy)
+        return model.history_[-1]["temporal_review"]
+
+    whole = last()
+    monkeypatch.setattr(review, "SERIES_A_BATCH", 5)
+    assert last() == pytest.approx(whole, rel=1e-5)
+
+
+def test_a_review_may_be_all_there_is_to_learn(toy, quick):
+    weights = {"label_weight": 0, "soft_target_weight": 0, "saliency_weight": 0}
+    network = Inception(n_filters=2).build(1, 20, 3)
+    model = quick(network, max_epochs=4, auxiliary=TemporalReview(), **weights).fit(*toy)
+    assert model.history_[-1]["train_loss"] > 0 == model.history_[0]["train_loss"]
+
+
+class Keeps(TwoStages):
+    """Keeps what it computed last, in an attribute."""
+
+    def forward(self, x):
+        self.last = self.first(x)
+        return self.head(self.second(torch.relu(self.last)).mean(dim=-1))
+
+
+def test_students_that_keep_activations_can_be_reviewed(toy, quick):
+    review = TemporalReview(student_stages="second", teacher_stages="second")
+    model = quick(TwoStages(4), student=Keeps(2), max_epochs=8, auxiliary=review).fit(*toy)
+    assert model.history_[3]["temporal_review"] > 0
+
+
+def test_maps_are_read_before_a_layer_that_works_in_place():
+    torch.manual_seed(0)
+    conv, series = nn.Conv1d(1, 4, 3), torch.randn(2, 1, 10)
+    network = nn.Sequential(conv, nn.ReLU(inplace=True))
+    (maps,) = feature_maps(network, ["0"], lambda: network(series), 2)
+    torch.testing.assert_close(maps, conv(series))
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.LBFGS])
+def test_students_keep_optimisers_and_schedules_of_one_group(toy, quick, optimizer):
+    from skorch import NeuralNetClassifier
+    from skorch.callbacks import LRScheduler
+
+    schedule = LRScheduler(torch.optim.lr_scheduler.LambdaLR, lr_lambda=[lambda epoch: 0.9**epoch])
+    net = NeuralNetClassifier(
+        TwoStages(2), criterion=nn.CrossEntropyLoss, optimizer=optimizer, lr=0.01, max_epochs=4,
+        callbacks=[schedule], callbacks__print_log=None,
+    )  # fmt: skip
+    review = TemporalReview(student_stages="first", teacher_stages="first")
+    model = quick(TwoStages(4), student=net, auxiliary=review).fit(*toy)
+    assert len(model.history_) == 4
+
+
+class TimeFirst(nn.Module):
+    """A GRU whose states have time first."""
+
+    def __init__(self):
+        super().__init__()
+        self.recurrent, self.states, self.head = nn.GRU(1, 4), nn.Identity(), nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.head(self.states(self.recurrent(x.permute(2, 0, 1))[0]).mean(dim=0))
+
+
+def test_maps_that_are_not_of_the_series_are_refused(toy, quick):
+    with pytest.raises(TeacherError, match=r"gives \(20, 2, 4\) for 2 series"):
+        quick(TimeFirst(), max_epochs=4, auxiliary=TemporalReview(teacher_stages="states")).fit(
+            *toy
+        )
+    fine = TemporalReview(teacher_stages="recurrent")
+    assert quick(TimeFirst(), max_epochs=4, auxiliary=fine).fit(*toy).history_
+
+
+def test_pooled_maps_are_refused(toy, quick):
+    pooled = nn.Sequential(
+        nn.Conv1d(1, 4, 3), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(4, 3)
+    )
+    with pytest.raises(TeacherError, match="stage '1' gives maps of length 1"):
+        quick(pooled, max_epochs=4, auxiliary=TemporalReview(teacher_stages="1")).fit(*toy)
+
+
+def test_declared_stages_are_thinned_out_and_named_ones_are_not(toy, quick):
+    one = TemporalReview(student_stages="reach")
+    network = Inception(n_filters=2).build(1, 20, 3)
+    assert quick(network, max_epochs=4, auxiliary=one).fit(*toy).history_
+    with pytest.raises(ParameterError, match="3 student_stages and 1 teacher_stages"):
+        names = ["normalise", "combine", "reach"]
+        quick(GRU(3).build(1, 20, 3), max_epochs=4,
+              auxiliary=TemporalReview(student_stages=names)).fit(*toy)  # fmt: skip
+
+
+class OwnStages(TwoStages):
+    def __init__(self, width):
+        super().__init__(width)
+        self.stages = nn.ModuleList([self.first, self.second])
+
+
+def test_an_attribute_of_that_name_may_be_something_else(toy, quick):
+    with pytest.raises(TeacherError, match="does not say which"):
+        quick(OwnStages(2), max_epochs=4, auxiliary=TemporalReview()).fit(*toy)
+    named = TemporalReview(teacher_stages="stages.1")
+    assert quick(OwnStages(2), max_epochs=4, auxiliary=named).fit(*toy).history_

@@ -43,7 +43,7 @@ def stages_of(network, names=None, whose="student"):
             f"maps; name them by {whose}_stages, such as {tuple(some[:3])} of {len(some)} that "
             "may serve."
         )
-    modules = dict(held.named_modules())
+    modules = dict(held.named_modules(remove_duplicate=False))
     names = declared if names is None else [names] if isinstance(names, str) else names
     if not isinstance(names, (list, tuple)):
         raise StudentError(f"{whose}_stages={names!r}; expected names of modules.")
@@ -78,7 +78,7 @@ def feature_maps(network, stages, ask, n_instances):
     StudentError
         If a stage is not run, or gives no map over time.
     """
-    modules, seen = dict(network.named_modules()), {}
+    modules, seen = dict(network.named_modules(remove_duplicate=False)), {}
 
     def note(name):
         def hook(module, given, output):
