@@ -18,8 +18,8 @@ from skorch.callbacks import Callback
 from sktime.classification.interval_based import TimeSeriesForestClassifier
 
 from tests.conftest import bump_teacher
-from tsdistill import SaliencyDistilledClassifier, Teacher, classifier, distillation
-from tsdistill.exceptions import HardTeacherWarning
+from tsdistill import SaliencyDistilledClassifier, Teacher, classifier, distillation, fidelity
+from tsdistill.exceptions import HardTeacherWarning, ParameterError
 from tsdistill.fidelity import fidelity_scorer
 from tsdistill.knowledge import ask_perturbed
 from tsdistill.objectives import PerturbedSoftTargets
@@ -501,3 +501,73 @@ print(added & {"sktime", "captum", "matplotlib", "pandas", "numba"})
 """
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"
+
+
+def test_fills_of_an_explanation(distilled, gunpoint):
+    X = gunpoint[2][:4]
+    opposing = distilled.explain(X)
+    np.testing.assert_array_equal(distilled.explain(X, fill="opposing"), opposing)
+    mean, zero = (distilled.explain(X, fill=fill) for fill in ("mean", "zero"))
+    assert not np.allclose(mean, opposing)
+    shifted = SaliencyDistilledClassifier(
+        distilled.teacher, max_epochs=3, n_windows=4, random_state=0
+    ).fit(gunpoint[0] + 3, gunpoint[1])
+    by = {fill: shifted.explain(X + 3, fill=fill) for fill in ("mean", "zero")}
+    assert not np.allclose(by["mean"], by["zero"])
+    np.testing.assert_allclose(mean, zero, atol=1e-3)  # GunPoint's series have mean 0
+    for method in ("gradient", "integrated_gradients"):
+        away = [shifted.explain(X + 3, method=method, fill=fill) for fill in (None, "mean", "zero")]
+        np.testing.assert_array_equal(away[0], away[1])
+        assert not np.allclose(away[0], away[2])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fill": "noise"}, "fill='noise'; with method='occlusion' expected 'opposing', 'mean'"),
+        (
+            {"fill": "opposing", "method": "gradient"},
+            "fill='opposing'; with method='gradient' expected 'mean', 'zero', None",
+        ),
+        ({"fill": "mean", "method": "autoencoder"}, "with method='autoencoder' expected None"),
+    ],
+)
+def test_fills_that_a_method_does_not_know(distilled, gunpoint, options, message):
+    with pytest.raises(ParameterError, match=message):
+        distilled.explain(gunpoint[2][:2], **options)
+
+
+def test_every_metric_scores_and_higher_is_better(distilled, kd, gunpoint):
+    X, y = gunpoint[2][:40], gunpoint[3][:40]
+    mask = np.zeros((40, 150), dtype=bool)
+    mask[:, 40:60] = True
+    for metric in fidelity.scorers.METRICS:
+        truth = {"y": y} if metric in ("accuracy", "nll", "ece") else {}
+        truth |= {"mask": mask} if metric in ("auprc", "auroc") else {}
+        score = distilled.fidelity_score(X, **truth, metric=metric)
+        assert isinstance(score, float)
+        given = {"mask": mask} if "mask" in truth else {}
+        assert fidelity_scorer(metric)(distilled, X, y, **given) == score
+        if metric in ("kl", "js", "saliency", "top_overlap"):
+            assert score > kd.fidelity_score(X, metric=metric)
+    in_channels = distilled.fidelity_score(X, metric="auprc", mask=mask[:, None])
+    assert in_channels == distilled.fidelity_score(X, metric="auprc", mask=mask)
+    log_proba, columns = distilled.predict_log_proba(X), (y == "2").astype(int)
+    found = distilled.fidelity_score(X, y, metric="nll")
+    assert found == pytest.approx(-fidelity.negative_log_likelihood(log_proba, columns))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metric": "nll"}, "metric='nll' needs y"),
+        ({"metric": "auprc"}, "metric='auprc' needs mask"),
+        ({"mask": np.ones((2, 150), dtype=bool)}, "metric='agreement' makes no use of mask"),
+        ({"metric": "auroc", "mask": np.ones((2, 9), dtype=bool)}, r"mask has shape \(2, 9\)"),
+        ({"metric": "nll", "y": ["3", "1"]}, "y holds unknown labels"),
+        ({"metric": "nll", "y": "1"}, r"y has shape \(1,\)"),
+    ],
+)
+def test_scores_without_what_they_compare_with(distilled, gunpoint, options, message):
+    with pytest.raises(ParameterError, match=message):
+        distilled.fidelity_score(gunpoint[2][:2], **options)

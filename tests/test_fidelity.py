@@ -3,15 +3,30 @@ import pickle
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity import (
+    accuracy,
     agreement,
+    area,
+    auprc,
+    auroc,
+    bootstrap_interval,
+    by_class,
+    clopper_pearson,
+    deletion_curve,
+    expected_calibration_error,
     fidelity_scorer,
+    insertion_curve,
+    negative_log_likelihood,
     predictive_js,
     predictive_kl,
+    random_maps,
     saliency_correlation,
+    top_overlap,
 )
+from tsdistill.fidelity.maps import per_series_auprc, per_series_auroc
 
 
 @pytest.fixture
@@ -62,6 +77,179 @@ def test_constant_map_counts_as_uncorrelated():
     teacher = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])
     student = np.array([[1.0, 2.0, 3.0], [4.0, 4.0, 4.0]])
     assert saliency_correlation(teacher, student) == pytest.approx(0.5)
+
+
+def test_measures_against_the_truth_equal_slow_loops(answers):
+    log_proba, y = answers[0], np.arange(30) % 4
+    proba = np.exp(log_proba)
+    right = nll = 0.0
+    bins = [[] for _ in range(10)]
+    for p, k in zip(proba, y, strict=True):
+        right += (int(np.argmax(p)) == k) / 30
+        nll -= math.log(p[k]) / 30
+        b = next(b for b in range(10) if p.max() <= (b + 1) / 10)
+        bins[b].append((p.max(), int(np.argmax(p)) == k))
+    ece = sum(
+        len(found) / 30 * abs(np.mean([c for c, _ in found]) - np.mean([hit for _, hit in found]))
+        for found in bins
+        if found
+    )
+    assert accuracy(log_proba, y) == pytest.approx(right)
+    assert negative_log_likelihood(log_proba, y) == pytest.approx(nll)
+    assert expected_calibration_error(log_proba, y) == pytest.approx(ece)
+    one_bin = abs(proba.max(axis=1).mean() - right)
+    assert expected_calibration_error(log_proba, y, n_bins=1) == pytest.approx(one_bin)
+
+
+def test_top_overlap_equals_a_slow_loop():
+    teacher, student = np.random.default_rng(0).normal(size=(2, 6, 2, 15))
+    overlap = 0.0
+    for t, s in zip(teacher.reshape(6, -1), student.reshape(6, -1), strict=True):
+        tops = [set(sorted(range(30), key=lambda i: -m[i])[:3]) for m in (t, s)]
+        overlap += len(tops[0] & tops[1]) / len(tops[0] | tops[1]) / 6
+    assert top_overlap(teacher, student) == pytest.approx(overlap)
+    assert top_overlap(teacher, teacher) == 1
+    assert top_overlap(teacher, 0 * teacher) == 0  # a constant map has no top
+
+
+def test_random_maps_know_nothing():
+    maps = random_maps((400, 50), 0)
+    np.testing.assert_array_equal(maps, random_maps((400, 50), 0))
+    teacher = np.random.default_rng(1).normal(size=(400, 50)).cumsum(axis=1)
+    assert abs(saliency_correlation(teacher, maps)) < 0.03
+    assert top_overlap(teacher, maps) == pytest.approx(0.055, abs=0.02)
+
+
+@pytest.mark.parametrize("decimals", [8, 1])  # the second with many ties
+def test_areas_against_masks_are_those_of_scikit_learn(decimals):
+    rng = np.random.default_rng(0)
+    maps = rng.normal(size=(20, 3, 10)).round(decimals)
+    mask = rng.random((20, 3, 10)) < 0.2
+    flat = zip(mask.reshape(20, -1), maps.reshape(20, -1), strict=True)
+    slow = [(average_precision_score(m, s), roc_auc_score(m, s)) for m, s in flat]
+    np.testing.assert_allclose(per_series_auprc(maps, mask), [a for a, _ in slow])
+    np.testing.assert_allclose(per_series_auroc(maps, mask), [b for _, b in slow])
+    assert auprc(maps, mask) == pytest.approx(np.mean([a for a, _ in slow]))
+
+
+def test_series_without_truth_are_left_out():
+    maps = np.array([[3.0, 1.0], [2.0, 4.0], [0.0, 1.0]])
+    mask = np.array([[True, False], [False, False], [True, True]])
+    assert auprc(maps, mask) == auroc(maps, mask) == 1
+    with pytest.raises(ParameterError, match="no series, of 2, with both"):
+        auroc(maps[1:], mask[1:])
+
+
+def test_by_class_measures_the_rows_of_each():
+    rng = np.random.default_rng(0)
+    teacher, student = rng.normal(size=(2, 9, 12))
+    groups = np.array(list("abcabcabc"))
+    found = by_class(saliency_correlation, groups, teacher, student)
+    assert list(found) == ["a", "b", "c"]
+    assert found["b"] == pytest.approx(saliency_correlation(teacher[1::3], student[1::3]))
+    with pytest.raises(ParameterError, match="groups has shape"):
+        by_class(agreement, groups[:3], teacher, student)
+
+
+def linear_log_proba(weights):
+    def log_proba(panel):
+        z = np.einsum("nct,ct->n", panel.astype(np.float64), weights)
+        return -np.logaddexp(0, np.stack([z, -z], axis=1))
+
+    return log_proba
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("inserted", [False, True])
+def test_curves_equal_a_slow_loop(per_channel, inserted):
+    rng = np.random.default_rng(0)
+    panel = rng.normal(size=(5, 2, 9)).astype(np.float32)
+    fill = rng.normal(size=(1, 2, 9)).astype(np.float32)
+    log_proba, target = linear_log_proba(rng.normal(size=(2, 9))), np.array([0, 1, 1, 0, 1])
+    maps = rng.normal(size=(5, 2, 9) if per_channel else (5, 9))
+    slow = np.empty((5, 4))
+    for i in range(5):
+        order = sorted(np.ndindex(*maps[i].shape), key=lambda at: -maps[i][at])
+        for p in range(4):
+            copy = (fill[0] if inserted else panel[i]).copy()
+            for at in order[: round(p / 3 * len(order))]:
+                where = at if per_channel else (slice(None), at[0])
+                copy[where] = (panel[i] if inserted else fill[0])[where]
+            slow[i, p] = np.exp(log_proba(copy[None])[0, target[i]])
+    curve = insertion_curve if inserted else deletion_curve
+    shares, proba = curve(log_proba, panel, maps, target, fill, n_points=4)
+    np.testing.assert_allclose(shares, [0, 1 / 3, 2 / 3, 1])
+    np.testing.assert_allclose(proba, slow, rtol=1e-5)
+    np.testing.assert_allclose(area(shares, proba), [np.trapezoid(p, shares) for p in slow])
+
+
+def test_a_right_map_has_a_lower_deletion_and_a_higher_insertion_curve(monkeypatch):
+    rng = np.random.default_rng(0)
+    panel, weights = rng.normal(size=(30, 1, 20)), rng.normal(size=(1, 20))
+    log_proba, target = linear_log_proba(weights), np.ones(30, dtype=int)
+    right, wrong = (panel * weights)[:, 0], rng.normal(size=(30, 20))
+    areas = {}
+    for curve in (deletion_curve, insertion_curve):
+        for name, maps in (("right", right), ("wrong", wrong)):
+            found = curve(log_proba, panel, maps, target, np.zeros((1, 1, 1)))
+            areas[curve, name] = area(*found).mean()
+    assert areas[deletion_curve, "right"] < areas[deletion_curve, "wrong"] - 0.1
+    assert areas[insertion_curve, "right"] > areas[insertion_curve, "wrong"] + 0.1
+    monkeypatch.setattr("tsdistill.fidelity.curves.COPIES_A_QUESTION", 25)
+    in_blocks = deletion_curve(log_proba, panel, right, target, np.zeros((1, 1, 1)))
+    assert area(*in_blocks).mean() == pytest.approx(areas[deletion_curve, "right"])
+
+
+def test_clopper_pearson_covers_at_its_level():
+    rng = np.random.default_rng(0)
+    for share in (0.02, 0.5):
+        bounds = [clopper_pearson(k, 80, 0.9) for k in rng.binomial(80, share, size=400)]
+        assert np.mean([low <= share <= high for low, high in bounds]) >= 0.9
+    assert clopper_pearson(0, 10)[0] == 0 and clopper_pearson(10, 10)[1] == 1
+
+
+def test_bootstrap_interval_is_about_that_of_the_central_limit():
+    values = np.random.default_rng(0).exponential(size=400)
+    low, high = bootstrap_interval(np.mean, values)
+    half = 1.96 * values.std() / 20
+    assert low == pytest.approx(values.mean() - half, abs=0.15 * half)
+    assert high == pytest.approx(values.mean() + half, abs=0.15 * half)
+    assert bootstrap_interval(np.mean, values) == (low, high)
+    assert np.isnan(bootstrap_interval(np.mean, values[:1])).all()
+    assert bootstrap_interval(np.mean, np.ones(5)) == (1, 1)
+
+
+BAD_MEASURES = {
+    "y of another length": (lambda: accuracy(np.zeros((3, 2)), np.zeros(2, int)), "y shape"),
+    "y out of range": (lambda: accuracy(np.zeros((2, 2)), np.array([0, 2])), "columns 0 .."),
+    "labels for columns": (lambda: accuracy(np.zeros((2, 2)), np.array(["a", "b"])), "y shape"),
+    "bins": (
+        lambda: expected_calibration_error(np.zeros((2, 2)), np.zeros(2, int), n_bins=0),
+        "n_bins=0",
+    ),
+    "share": (lambda: top_overlap(np.eye(3), np.eye(3), share=1), "share=1"),
+    "mask of numbers": (lambda: auprc(np.eye(3), np.eye(3)), "the mask of bool"),
+    "mask of another shape": (lambda: auroc(np.eye(3), np.eye(4) > 0), r"mask shape \(4, 4\)"),
+    "maps of another shape": (
+        lambda: deletion_curve(None, np.zeros((2, 1, 5)), np.zeros((2, 4)), np.zeros(2, int), 0),
+        r"maps have shape \(2, 4\)",
+    ),
+    "one point": (
+        lambda: deletion_curve(
+            None, np.zeros((2, 1, 5)), np.zeros((2, 5)), np.zeros(2, int), 0, n_points=1
+        ),
+        "n_points=1",
+    ),
+    "confidence": (lambda: clopper_pearson(1, 2, 95.0), "confidence=95.0"),
+    "too many successes": (lambda: clopper_pearson(3, 2), "n_successes=3"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_MEASURES)
+def test_what_cannot_be_measured(case):
+    call, message = BAD_MEASURES[case]
+    with pytest.raises(ParameterError, match=message):
+        call()
 
 
 @pytest.mark.parametrize("measure", [agreement, predictive_kl, predictive_js, saliency_correlation])

@@ -2,6 +2,7 @@
 
 from tsdistill._version import __version__
 from tsdistill.classifier import SaliencyDistilledClassifier
+from tsdistill.deferring import DeferringClassifier
 from tsdistill.teachers import Teacher
 
-__all__ = ["SaliencyDistilledClassifier", "Teacher", "__version__"]
+__all__ = ["DeferringClassifier", "SaliencyDistilledClassifier", "Teacher", "__version__"]

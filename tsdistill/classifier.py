@@ -9,6 +9,7 @@ from torch import nn
 
 from tsdistill import explainers, fidelity
 from tsdistill.asking import as_tensor
+from tsdistill.comparison import Comparison
 from tsdistill.distillation import Preparation, read_lesson
 from tsdistill.exceptions import ParameterError
 from tsdistill.knowledge import ask, take_fingerprint, warn_if_hard
@@ -418,7 +419,9 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         panel = self._panel(X)
         return self.classes_[self._log_proba(self._student_model, panel).argmax(axis=1)]
 
-    def explain(self, X, *, target=None, method="occlusion", of="student", per_channel=False):
+    def explain(
+        self, X, *, target=None, method="occlusion", of="student", per_channel=False, fill=None
+    ):
         """What each timestep did for the prediction.
 
         Parameters
@@ -428,17 +431,20 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
             The class to speak for. None takes the explained model's own prediction.
         method : {"occlusion", "gradient", "integrated_gradients", "autoencoder"}, \
                 default="occlusion"
-            "occlusion" slides a window and replaces it by that of training series of other
-            classes, see :func:`tsdistill.explainers.occlusion`. "gradient" is the gradient
-            times the distance to the channel's mean, "integrated_gradients" gathers it on the
-            way from there (by captum); both are for models made of torch modules. "autoencoder"
-            is one forward pass of a student that was trained with
-            :class:`~tsdistill.objectives.ExplanationAutoencoder`: the map that it expects of
-            the teacher, for the teacher's prediction.
+            "occlusion" slides a window and replaces it, see
+            :func:`tsdistill.explainers.occlusion`. "gradient" is the gradient times the distance
+            to the fill, "integrated_gradients" gathers it on the way from there (by captum); both
+            are for models made of torch modules. "autoencoder" is one forward pass of a student
+            that was trained with :class:`~tsdistill.objectives.ExplanationAutoencoder`: the map
+            that it expects of the teacher, for the teacher's prediction.
         of : {"student", "teacher"}, default="student"
             Whose prediction is explained.
         per_channel : bool, default=False
             One map a channel.
+        fill : {"opposing", "mean", "zero"}, default=None
+            What a window is replaced by: the same window of training series of other classes,
+            each channel's mean over the training series, or zeros. None is "opposing" for
+            occlusion; gradients start from "mean" (None) or "zero".
 
         Returns
         -------
@@ -446,12 +452,12 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
                 (n_instances, n_channels, n_timepoints), float32
             In units of the target's centred logit; positive speaks for the target.
         """
-        explainers.check_method(method)
+        explainers.check_method(method, fill)
         panel = self._panel(X)
         with global_states_kept(0, self.student_.device):
-            return self._explain(panel, target, method, of, per_channel)
+            return self._explain(panel, target, method, of, per_channel, fill)
 
-    def _explain(self, panel, target, method, of, per_channel):
+    def _explain(self, panel, target, method, of, per_channel, fill):
         if of not in ("student", "teacher"):
             raise ParameterError(f"of={of!r}; expected 'student' or 'teacher'.")
         if method == "autoencoder":
@@ -461,48 +467,96 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
             columns = self._log_proba(model, panel).argmax(axis=1)
         else:
             columns = target_columns(target, self.classes_, len(panel))
-        if method in ("gradient", "integrated_gradients"):
-            return getattr(explainers, method)(
-                model, panel, columns, self._fills.mean[0, :, 0], per_channel=per_channel,
-                device=self.student_.device,
-            )  # fmt: skip
-        donors = self._fills.opposing(len(self.classes_))
-        return self._occlusion(model, panel, columns, *donors, per_channel)
-
-    def _occlusion(self, model, panel, columns, donors, donor_rows, per_channel=False):
-        return explainers.occlusion(
-            model, panel, columns, donors, donor_rows, self._width,
-            per_channel=per_channel, verbose=self.verbose, **self._asked(model),
+        return explainers.explain(
+            model, panel, columns, method, self._fills, self._width,
+            fill=fill, per_channel=per_channel, verbose=self.verbose, **self._asked(model),
         )  # fmt: skip
 
-    def fidelity_score(self, X, *, metric="agreement"):
+    def _compare(self, X):
+        panel = self._panel(X)
+
+        def asked(model):
+            return self._asked(model) | {"verbose": self.verbose}
+
+        models = self.teacher_, self._student_model
+        return Comparison(*models, panel, self._fills, self._width, asked)
+
+    def fidelity_score(self, X, y=None, *, metric="agreement", mask=None):
         """How far the student answers as its teacher does; higher is better.
 
         Parameters
         ----------
         X : array-like, of the number of axes, channels and timepoints of ``fit``
             Series held out from ``fit``, or the score flatters.
-        metric : {"agreement", "kl", "js", "saliency"}, default="agreement"
-            "agreement": share of equal predictions. "kl": minus the mean KL(teacher ||
-            student) in nats. "js": minus the mean Jensen-Shannon divergence. "saliency": mean
-            correlation of both models' occlusion maps for the teacher's class, by fills that
-            the student was not trained on: the channel's mean, or opposing series where
-            ``donors`` is "mean" or "zero".
+        y : array-like of shape (n_instances,), default=None
+            Labels, for those metrics that need them.
+        metric : str, default="agreement"
+            Of the answers, student against teacher: "agreement", the share of equal
+            predictions; "kl", minus the mean KL(teacher || student) in nats; "js", minus the mean
+            Jensen-Shannon divergence.
+
+            Of the reasons: "saliency", the mean correlation of both models' occlusion maps for
+            the teacher's class, by fills that the student was not trained on (the channel's mean,
+            or opposing series where ``donors`` is "mean" or "zero"); "top_overlap", how far the
+            top tenths of these maps overlap; "deletion" and "insertion", (minus) the area under
+            the student's curve by its own map, see :func:`tsdistill.fidelity.deletion_curve`.
+
+            Of the student's answers against y: "accuracy", "nll" and "ece", the last two negated.
+
+            Of the student's maps against ``mask``: "auprc", "auroc".
+        mask : array-like of shape (n_instances, n_timepoints) or \
+                (n_instances, n_channels, n_timepoints), bool, default=None
+            Where the class can be seen in each series, for "auprc" and "auroc".
 
         Returns
         -------
         score : float
         """
-        fidelity.check_metric(metric)
-        panel = self._panel(X)
+        fidelity.scorers.check_truth(metric, y, mask)
+        comparison = self._compare(X)
         with global_states_kept(0, self.student_.device):
-            return self._fidelity(panel, metric)
+            return comparison.score(metric, self._columns_of(y, len(comparison.panel)), mask)
 
-    def _fidelity(self, panel, metric):
-        models = (self.teacher_, self._student_model)
-        if metric != "saliency":
-            return fidelity.answer_score(metric, *(self._log_proba(m, panel) for m in models))
-        columns = self._log_proba(self.teacher_, panel).argmax(axis=1)
-        donors = self._fills.not_trained_on(len(self.classes_))
-        maps = [self._occlusion(model, panel, columns, *donors) for model in models]
-        return fidelity.saliency_correlation(*maps)
+    def _columns_of(self, y, n_instances):
+        if y is None:
+            return None
+        return target_columns(np.atleast_1d(y), self.classes_, n_instances, "y")
+
+    def fidelity_report(
+        self, X, y=None, *, label_only=None, n_explained=500, confidence=0.95, random_state=0
+    ):
+        """What to show before a teacher is replaced: answers, reasons, worst cases, costs.
+
+        Parameters
+        ----------
+        X : array-like, of the number of axes, channels and timepoints of ``fit``
+            Series held out from ``fit``, or the report flatters.
+        y : array-like of shape (n_instances,), default=None
+            Labels; accuracy and calibration of both models need them.
+        label_only : SaliencyDistilledClassifier, default=None
+            A fitted one of the same teacher and network, trained on labels alone
+            (``soft_target_weight=0, saliency_weight=0``): how far a student gets that never
+            heard the teacher.
+        n_explained : int, default=500
+            Of more series than that, maps and curves are of that many, drawn at random, and of
+            the worst.
+        confidence : float in (0, 1), default=0.95
+            Of the intervals.
+        random_state : int, default=0
+            Of that draw, of the bootstrap and of the random map.
+
+        Returns
+        -------
+        report : FidelityReport
+        """
+        from tsdistill.report import as_reference, make_report  # loads pandas
+
+        comparison = self._compare(X)
+        columns = self._columns_of(y, len(comparison.panel))
+        if label_only is not None:
+            label_only = as_reference(label_only, self.classes_, X)
+        with global_states_kept(0, self.student_.device):
+            return make_report(
+                comparison, columns, label_only, n_explained=n_explained,
+                confidence=confidence, random_state=random_state,
+            )  # fmt: skip

@@ -26,6 +26,10 @@ class StudentError(TsdistillError, ValueError):
     """The student cannot be built, or does not give one logit a class."""
 
 
+class DatasetError(TsdistillError, FileNotFoundError):
+    """A data set, or a split of it, is in none of the places where it was looked for."""
+
+
 class TrainingError(TsdistillError, RuntimeError):
     """Training stopped because its numbers became unusable."""
 

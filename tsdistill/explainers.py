@@ -14,15 +14,57 @@ import torch
 from tsdistill.asking import as_tensor
 from tsdistill.exceptions import ParameterError, TeacherError
 from tsdistill.knowledge import Copies, ask
+from tsdistill.students.local import is_local, window_answers
 from tsdistill.windows import stand_in_donors
 
 METHODS = ("occlusion", "gradient", "integrated_gradients", "autoencoder")
+FILLS = ("opposing", "mean", "zero")
 COPIES_A_BLOCK = 2**16
 SERIES_A_BATCH = 256
 BYTES_A_BATCH = 16 * 2**20
+LAYERS_AT_ONCE = 32  # channels of activations for each of the series, roughly
 STARTS_A_WINDOW = 3
 KEPT_A_CLASS = 8
 DONORS_A_TARGET = 8
+
+
+def explain(
+    model, panel, target, method, fills, width, *,
+    fill=None, per_channel=False, device="cpu", **asked,
+):  # fmt: skip
+    """Maps by one of the methods that any model's answers allow.
+
+    Parameters
+    ----------
+    model : bound Teacher
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+    target : ndarray of shape (n_instances,), int64
+        Column to explain for each series.
+    method : {"occlusion", "gradient", "integrated_gradients"}
+    fills : Fills
+    width : int
+        Timesteps in a window of occlusion.
+    fill : {"opposing", "mean", "zero", "not trained on"}, default=None
+        What takes a window's place, or where gradients start from. None: "opposing" for
+        occlusion, "mean" for gradients, which know no "opposing".
+    per_channel, device
+        As in :func:`occlusion`.
+    **asked
+        n_jobs, memory, verbose, as in :func:`occlusion`.
+
+    Returns
+    -------
+    maps : ndarray of shape (n_instances, n_timepoints), or with per_channel \
+            (n_instances, n_channels, n_timepoints), float32
+    """
+    shown = {"per_channel": per_channel, "device": device}
+    if method == "occlusion":
+        donors = fills.donors(fill or "opposing", len(model.classes_))
+        return occlusion(model, panel, target, *donors, width, **shown, **asked)
+    baseline = np.zeros_like(fills.mean) if fill == "zero" else fills.mean
+    if method == "gradient":
+        return gradient(model, panel, target, baseline[0, :, 0], **shown)
+    return integrated_gradients(model, panel, target, baseline[0, :, 0], **shown)
 
 
 def occlusion(
@@ -77,12 +119,34 @@ def occlusion(
                 series, donors, row, donor_rows[k[row], donor], starts[start], width,
                 channel if per_channel else None,
             )  # fmt: skip
-            without = _centred(ask(model, copies, **asked))[np.arange(len(row)), k[row]]
+            without = _centred(_answers(model, copies, asked))[np.arange(len(row)), k[row]]
             score = _centred(ask(model, series, **asked | {"verbose": 0}))
             score = score[np.arange(len(series)), k].reshape(-1, 1, 1)
             lost = score - without.reshape(len(series), *grid).mean(axis=-1)
             maps[a : a + block] = _spread(lost, starts, width, n_timepoints)
     return maps if per_channel else maps[:, 0]
+
+
+def _answers(model, copies, asked):
+    """Log-probabilities (or logits) for copies in the order of their series."""
+    network = model.logits_module
+    if network is None or asked["memory"] is not None or not is_local(network):
+        return ask(model, copies, **asked)
+    device = asked["device"]
+    size = max(1, BYTES_A_BATCH // (LAYERS_AT_ONCE * copies.panel[0].nbytes))
+    answers = []
+    for first in range(0, len(copies.panel), size):
+        part = slice(*np.searchsorted(copies.row, [first, first + size]))
+        places = [copies.row[part] - first, copies.donor[part], copies.start[part]]
+        channel = None if copies.channel is None else as_tensor(copies.channel[part], device)
+        answers.append(
+            window_answers(
+                network, as_tensor(copies.panel[first : first + size], device),
+                as_tensor(copies.donors, device), *(as_tensor(p, device) for p in places),
+                copies.width, channel,
+            ).cpu().numpy()
+        )  # fmt: skip
+    return np.concatenate(answers)
 
 
 def sliding_starts(n_timepoints, width):
@@ -334,14 +398,28 @@ class Fills:
         n_donors = min(DONORS_A_TARGET, *map(len, others))
         return self.series, np.stack([rows[:n_donors] for rows in others])
 
-    def not_trained_on(self, n_classes):
-        """Donors on which the student was not trained, as :meth:`opposing` gives them."""
-        if self.trained_on_fills:
+    def donors(self, fill, n_classes):
+        """Donors of a kind, as :meth:`opposing` gives them.
+
+        Parameters
+        ----------
+        fill : {"opposing", "mean", "zero", "not trained on"}
+            The last: "mean", or "opposing" where the student learnt from windows of means.
+        n_classes : int
+        """
+        if fill == "opposing" or (fill == "not trained on" and self.trained_on_fills):
             return self.opposing(n_classes)
-        return self.mean, np.zeros((n_classes, 1), dtype=np.int64)
+        series = np.zeros_like(self.mean) if fill == "zero" else self.mean
+        return series, np.zeros((n_classes, 1), dtype=np.int64)
 
 
-def check_method(method):
-    """Refuse an unknown ``method``."""
+def check_method(method, fill=None):
+    """Refuse an unknown ``method``, and a ``fill`` that it does not know."""
     if method not in METHODS:
         raise ParameterError(f"method={method!r}; expected one of {', '.join(map(repr, METHODS))}.")
+    known = {"occlusion": FILLS, "autoencoder": ()}.get(method, ("mean", "zero"))
+    if fill is not None and fill not in known:
+        raise ParameterError(
+            f"fill={fill!r}; with method={method!r} expected "
+            f"{', '.join([*map(repr, known), 'None'])}."
+        )

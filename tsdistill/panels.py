@@ -229,14 +229,16 @@ def label_positions(labels, classes):
     return np.array(known, dtype=np.int64), unknown
 
 
-def target_columns(target, classes, n_instances):
-    """Columns of the classes to explain.
+def target_columns(target, classes, n_instances, name="target"):
+    """Columns of the classes to explain, or of the true classes.
 
     Parameters
     ----------
     target : label, or array-like of shape (n_instances,)
     classes : ndarray of shape (n_classes,)
     n_instances : int
+    name : str, default="target"
+        What errors call it.
 
     Returns
     -------
@@ -252,13 +254,13 @@ def target_columns(target, classes, n_instances):
         labels = np.repeat(labels, n_instances)
     if labels.shape != (n_instances,):
         raise ParameterError(
-            f"target has shape {labels.shape}; expected one label, or one for each of the "
+            f"{name} has shape {labels.shape}; expected one label, or one for each of the "
             f"{n_instances} series."
         )
     columns, unknown = label_positions(labels, classes)
     if unknown:
         raise ParameterError(
-            f"target holds unknown labels {unknown}; expected labels of {classes.tolist()}."
+            f"{name} holds unknown labels {unknown}; expected labels of {classes.tolist()}."
         )
     return columns
 

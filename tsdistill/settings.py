@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from skorch.callbacks import Callback, GradientNormClipping, LRScheduler
 
+from tsdistill.checks import check_count, check_positive
 from tsdistill.exceptions import ParameterError
 from tsdistill.memory import check_memory
 from tsdistill.objectives import (
@@ -18,7 +19,6 @@ from tsdistill.objectives import (
     SoftTargets,
     TemporalSaliency,
 )
-from tsdistill.objectives.base import check_count, check_positive
 from tsdistill.windows import DONORS
 
 RESERVED = (

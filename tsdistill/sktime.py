@@ -182,13 +182,15 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
     def _predict_proba(self, X):
         return self.classifier_.predict_proba(X)
 
-    def explain(self, X, *, target=None, method="occlusion", of="student", per_channel=False):
+    def explain(
+        self, X, *, target=None, method="occlusion", of="student", per_channel=False, fill=None
+    ):
         """What each timestep did for the prediction.
 
         Parameters
         ----------
         X : panel in any of sktime's formats
-        target, method, of, per_channel
+        target, method, of, per_channel, fill
             As in :meth:`tsdistill.SaliencyDistilledClassifier.explain`.
 
         Returns
@@ -198,15 +200,17 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
             In units of the target's centred logit; positive speaks for the target.
         """
         classifier, X = self._asked(X)
-        return classifier.explain(X, target=target, method=method, of=of, per_channel=per_channel)
+        return classifier.explain(
+            X, target=target, method=method, of=of, per_channel=per_channel, fill=fill
+        )
 
-    def fidelity_score(self, X, *, metric="agreement"):
+    def fidelity_score(self, X, y=None, *, metric="agreement", mask=None):
         """How far the student answers as its teacher does; higher is better.
 
         Parameters
         ----------
         X : panel in any of sktime's formats
-        metric : {"agreement", "kl", "js", "saliency"}, default="agreement"
+        y, metric, mask
             As in :meth:`tsdistill.SaliencyDistilledClassifier.fidelity_score`.
 
         Returns
@@ -214,7 +218,28 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         score : float
         """
         classifier, X = self._asked(X)
-        return classifier.fidelity_score(X, metric=metric)
+        return classifier.fidelity_score(X, y, metric=metric, mask=mask)
+
+    def fidelity_report(self, X, y=None, **options):
+        """What to show before a teacher is replaced: answers, reasons, worst cases, costs.
+
+        Parameters
+        ----------
+        X : panel in any of sktime's formats
+        y : array-like of shape (n_instances,), default=None
+        **options
+            As in :meth:`tsdistill.SaliencyDistilledClassifier.fidelity_report`.
+
+        Returns
+        -------
+        report : FidelityReport
+        """
+        classifier, X = self._asked(X)
+        return classifier.fidelity_report(X, y, **options)
+
+    def _compare(self, X):
+        classifier, X = self._asked(X)
+        return classifier._compare(X)
 
     def _asked(self, X):
         X = self._as_fitted(X)

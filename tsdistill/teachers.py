@@ -183,6 +183,12 @@ class Teacher:
         """The torch module inside, or None if the model is a black box or a list."""
         return getattr(self._way, "module", None)
 
+    @property
+    def logits_module(self):
+        """The torch module whose outputs, as they are, are the logits of ``classes_``, or None."""
+        plain = self._columns is None and not getattr(self._way, "gives_proba", False)
+        return self.module if plain else None
+
     def log_proba(self, panel):
         """Log-probabilities over ``classes_``.
 

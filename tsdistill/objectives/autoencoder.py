@@ -20,8 +20,9 @@ from torch import nn
 
 from tsdistill import explainers
 from tsdistill.asking import as_tensor, way_in_layout
+from tsdistill.checks import check_count
 from tsdistill.exceptions import ParameterError, StudentError, TeacherError
-from tsdistill.objectives.base import Objective, check_count
+from tsdistill.objectives.base import Objective
 from tsdistill.students.base import Standardise
 
 EXPLANATIONS = ("occlusion", "gradient", "integrated_gradients")

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral, Real
 
-import numpy as np
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from tsdistill.exceptions import ParameterError
+from tsdistill.checks import check_positive
 
 
 @dataclass
@@ -147,23 +145,3 @@ class Objective(BaseEstimator):
 
     def end_epoch(self, epoch, network):
         """Hook at the end of an epoch."""
-
-
-def check_positive(name, value, *, zero=False):
-    """Refuse what is no finite number above 0 (or 0 itself, with ``zero``)."""
-    if (
-        isinstance(value, Real)
-        and not isinstance(value, (bool, np.bool_))
-        and np.isfinite(value)
-        and (value > 0 or (zero and value == 0))
-    ):
-        return
-    raise ParameterError(
-        f"{name}={value!r}; expected a finite number {'of 0 or more' if zero else 'above 0'}."
-    )
-
-
-def check_count(name, value):
-    """Refuse what is no whole number above 0."""
-    if not isinstance(value, Integral) or isinstance(value, (bool, np.bool_)) or value < 1:
-        raise ParameterError(f"{name}={value!r}; expected a whole number above 0.")

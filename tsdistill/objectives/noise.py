@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from tsdistill.asking import as_tensor
-from tsdistill.objectives.base import check_count, check_positive
+from tsdistill.checks import check_count, check_positive
 from tsdistill.objectives.soft_targets import SoftTargets, soft_target_loss
 
 NOISE_SERIES = 64

@@ -21,9 +21,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from tsdistill.asking import as_tensor
+from tsdistill.checks import check_count
 from tsdistill.exceptions import ParameterError, StudentError, TeacherError
 from tsdistill.features import feature_maps, stages_of
-from tsdistill.objectives.base import Objective, check_count
+from tsdistill.objectives.base import Objective
 
 NODES_A_CYCLE = 4
 SERIES_A_BATCH = 256

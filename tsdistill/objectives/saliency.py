@@ -17,8 +17,9 @@ that the student learns the absolute size too.
 import torch
 import torch.nn.functional as F
 
+from tsdistill.checks import check_positive
 from tsdistill.exceptions import ParameterError
-from tsdistill.objectives.base import Objective, check_positive
+from tsdistill.objectives.base import Objective
 
 MEASURES = ("logit_change", "class", "sum", "decoupled")
 SMALLEST_SCALE = 1e-4

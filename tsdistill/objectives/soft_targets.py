@@ -7,7 +7,8 @@ Formula, for one series::
 
 import torch.nn.functional as F
 
-from tsdistill.objectives.base import Objective, check_positive
+from tsdistill.checks import check_positive
+from tsdistill.objectives.base import Objective
 
 
 def soft_target_loss(student, teacher, temperature):

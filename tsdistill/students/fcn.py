@@ -3,6 +3,7 @@
 from torch import nn
 
 from tsdistill.students.base import PooledHead, Standardise, Student, conv_block
+from tsdistill.students.local import LocalStage
 
 
 class FCN(Student):
@@ -34,12 +35,19 @@ class FCN(Student):
     def build(self, n_channels, n_timepoints, n_classes):
         first, second, third = self.kernel_sizes
         n_filters = self.n_filters
-        network = nn.Sequential(
+        return _FCNNetwork(
             Standardise(n_channels),
             conv_block(n_channels, n_filters, first),
             conv_block(n_filters, 2 * n_filters, second),
             conv_block(2 * n_filters, n_filters, third),
             PooledHead(n_filters, n_classes),
         )
-        network.stages = ("1", "2", "3")
-        return network
+
+
+class _FCNNetwork(nn.Sequential):
+    stages = ("1", "2", "3")
+
+    def local_parts(self):
+        """Standardisation, stages and head, for :mod:`tsdistill.students.local`."""
+        standardise, *blocks, head = self
+        return standardise, [LocalStage([block[0]], block[1:]) for block in blocks], head

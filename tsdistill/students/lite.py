@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from tsdistill.students.base import PooledHead, Standardise, Student, conv_block
+from tsdistill.students.local import LocalStage
 
 
 class Lite(Student):
@@ -63,6 +64,15 @@ class _LiteNetwork(nn.Module):
         self.combine = conv_block(wide, wide, 7)
         self.reach = conv_block(wide, wide, 7, dilation=dilation)
         self.head = PooledHead(wide, n_classes)
+
+    def local_parts(self):
+        """Standardisation, stages and head, for :mod:`tsdistill.students.local`."""
+        stages = [
+            LocalStage(list(self.shapes), self.normalise),
+            LocalStage([self.combine[0]], self.combine[1:]),
+            LocalStage([self.reach[0]], self.reach[1:]),
+        ]
+        return self.standardise, stages, self.head
 
     def forward(self, x):
         x = self.standardise(x)

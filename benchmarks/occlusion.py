@@ -1,0 +1,119 @@
+"""Occlusion maps of a student: ours against captum's, equal values, and memory in their number.
+
+Explains 64 series of 500 timesteps by the default student, in turns with captum's ``Occlusion``
+at each of several ``perturbations_per_eval``, of which the best counts; checks that the values
+are equal; then explains more and more series and prints what memory is added at the peak.
+
+    python benchmarks/occlusion.py
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+import torch
+from captum.attr import Occlusion
+
+from tsdistill import explainers
+from tsdistill.students import Lite
+from tsdistill.teachers import as_teacher
+
+N_SERIES, N_TIMEPOINTS, WIDTH = 64, 500, 60  # at this width both place windows alike
+TRIED = (1, 2, 4, 8, 16, 23)
+
+
+def scene(n_series, n_donors=8, n_classes=2):
+    """A default student, series, targets and donors."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    network = Lite().build(1, N_TIMEPOINTS, n_classes).eval()
+    panel = rng.standard_normal((n_series, 1, N_TIMEPOINTS), dtype=np.float32).cumsum(axis=2)
+    donors = rng.standard_normal((n_donors, 1, N_TIMEPOINTS), dtype=np.float32).cumsum(axis=2)
+    target = rng.integers(n_classes, size=n_series)
+    rows = np.tile(np.arange(n_donors), (n_classes, 1))
+    return network, panel / 10, target, donors / 10, rows
+
+
+def captum_maps(network, panel, target, donors, per_eval):
+    """Maps by captum, mean over donors."""
+
+    def score(series):
+        z = network(series)
+        return z - z.mean(dim=1, keepdim=True)
+
+    explain, maps = Occlusion(score), 0
+    with torch.no_grad():
+        for donor in donors:
+            maps = maps + explain.attribute(
+                torch.from_numpy(panel),
+                sliding_window_shapes=(1, WIDTH),
+                strides=(1, WIDTH // explainers.STARTS_A_WINDOW),
+                baselines=torch.from_numpy(donor[None]),
+                target=torch.from_numpy(target),
+                perturbations_per_eval=per_eval,
+            )
+    return (maps / len(donors))[:, 0].numpy()
+
+
+def compare(n_donors, rounds):
+    """Print seconds and ratios for that many donors."""
+    network, panel, target, donors, rows = scene(N_SERIES, n_donors)
+    model = as_teacher(network).bind(panel)
+
+    def ours():
+        return explainers.occlusion(model, panel, target, donors, rows, WIDTH)
+
+    expected = captum_maps(network, panel, target, donors, 4)
+    error = np.abs(ours() - expected).max() / np.abs(expected).max()
+    seconds = {"ours": [], **{n: [] for n in TRIED}}
+    for _ in range(rounds):
+        for n in TRIED:
+            for who, call in (
+                ("ours", ours),
+                (n, lambda n=n: captum_maps(network, panel, target, donors, n)),
+            ):
+                start = time.perf_counter()
+                call()
+                seconds[who].append(time.perf_counter() - start)
+    median = {who: np.median(found) for who, found in seconds.items()}
+    best = min(TRIED, key=median.get)
+    turns = np.array(seconds["ours"]).reshape(rounds, len(TRIED))[:, TRIED.index(best)]
+    ratio = np.median(np.array(seconds[best]) / turns)
+    print(f"{n_donors} donor(s): ours {median['ours']:.3f} s; captum "
+          + ", ".join(f"{n}: {median[n]:.3f}" for n in TRIED)
+          + f" s; captum at its best ({best}) takes {ratio:.2f} x ours; largest relative "
+          f"difference {error:.1e}")  # fmt: skip
+
+
+def peak(n_series):
+    """Megabytes that explaining adds at the peak, in a process of its own."""
+    network, panel, target, donors, rows = scene(n_series)
+    model = as_teacher(network).bind(panel)
+    explainers.occlusion(model, panel[:8], target[:8], donors, rows, WIDTH)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    explainers.occlusion(model, panel, target, donors, rows, WIDTH)
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+def main():
+    """Compare, then measure memory."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peak", type=int, help="print the memory for that many series alone")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    if options.peak:
+        print(f"{peak(options.peak):.0f}")
+        return
+    for n_donors in (1, 8):
+        compare(n_donors, options.rounds)
+    for n in (64, 256, 1024):
+        done = subprocess.run([sys.executable, __file__, "--peak", str(n)], capture_output=True)
+        print(f"{n} series: {done.stdout.decode().strip()} MB added at the peak")
+
+
+if __name__ == "__main__":
+    main()

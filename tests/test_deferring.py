@@ -1,0 +1,237 @@
+"""The promise of a swap: it holds, also where the student is bad."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
+
+from tests.conftest import bump_teacher
+from tsdistill import DeferringClassifier, Teacher
+from tsdistill.deferring import largest_doubt, series_needed, upper_bound
+from tsdistill.exceptions import PanelError, ParameterError
+
+SHARE, LEVEL = 0.05, 0.9
+
+
+def good(doubt):
+    return doubt**2  # rarely wrong where it is sure
+
+
+def bad(doubt):
+    return np.full_like(doubt, 0.3)  # its confidence says nothing
+
+
+def hopeless(doubt):
+    return 1 - doubt  # the surer the worse
+
+
+def silent(doubt):
+    return np.zeros_like(doubt)
+
+
+@pytest.mark.parametrize("chance_to_differ", [good, bad, hopeless, silent])
+@pytest.mark.parametrize("rounded", [False, True])
+def test_the_promise_holds_in_a_thousand_repetitions(chance_to_differ, rounded):
+    rng = np.random.default_rng(0)
+    grid = (np.arange(20_000) + 0.5) / 20_000
+    grid = grid.round(1) if rounded else grid  # many equal doubts
+    risk_below = chance_to_differ(grid).cumsum() / len(grid)  # the true risk, by largest doubt
+    kept = 0
+    for _ in range(1000):
+        doubt = rng.choice(grid, size=200)
+        differs = rng.random(200) < chance_to_differ(doubt)
+        largest, _ = largest_doubt(doubt, differs, SHARE, LEVEL)
+        n_alone = np.searchsorted(grid, largest, side="right")
+        kept += (risk_below[n_alone - 1] if n_alone else 0.0) <= SHARE
+    assert kept >= 1000 * LEVEL
+    if chance_to_differ is good:  # and the promise is not kept by asking always
+        assert n_alone > 0.25 * len(grid)
+
+
+def test_thresholds_equal_a_slow_search():
+    rng = np.random.default_rng(1)
+    doubt = rng.random(150).round(2)
+    differs = rng.random(150) < doubt / 2
+    largest, curve = largest_doubt(doubt, differs, 0.1, 0.95)
+    found = -1.0
+    for d in sorted(set(doubt)):
+        k = int(differs[doubt <= d].sum())
+        if upper_bound(k, 150, 0.95) > 0.1:
+            break
+        found = d
+    assert largest == found
+    assert (np.diff(curve["threshold"]) < 0).all() and (np.diff(curve["bound"]) >= 0).all()
+    at = np.flatnonzero(1 - curve["threshold"] <= largest + 1e-12)[-1]
+    assert curve["bound"][at] <= 0.1 < curve["bound"][at + 1]
+    assert curve["deferral_rate"][at] == pytest.approx((doubt > largest).mean())
+
+
+@pytest.mark.parametrize(("share", "level"), [(0.01, 0.95), (0.05, 0.9), (0.5, 0.6), (0.3, 0.999)])
+def test_series_needed_is_the_least_number_that_can_promise(share, level):
+    n = series_needed(share, level)
+    nothing = np.zeros(n, dtype=bool)
+    assert largest_doubt(np.linspace(0, 0.5, n), nothing, share, level)[0] == 1
+    assert largest_doubt(np.linspace(0, 0.5, n)[1:], nothing[1:], share, level)[0] == -1
+
+
+@pytest.fixture
+def swap(toy):
+    """A nearest-neighbour student of the bump teacher, and series for both."""
+    rng = np.random.default_rng(3)
+    X, y = toy
+    student = KNeighborsClassifier(5).fit(X, y)
+    more = np.tile(X, (40, 1)) + rng.normal(scale=1.2, size=(480, 20))
+    return student, more
+
+
+def test_it_answers_as_one_of_the_two_does(swap):
+    student, X = swap
+    model = DeferringClassifier(student, bump_teacher, 0.02, 0.9).fit(X[:240])
+    deferred = model.defers(X[240:])
+    assert 0 < deferred.mean() < 1
+    theirs = bump_teacher(X[240:])
+    labels = np.where(deferred, theirs.argmax(axis=1), student.predict(X[240:]))
+    np.testing.assert_array_equal(model.predict(X[240:]), labels)
+    proba = model.predict_proba(X[240:])
+    np.testing.assert_allclose(proba[deferred], theirs[deferred], atol=1e-3)
+    np.testing.assert_allclose(proba[~deferred], student.predict_proba(X[240:])[~deferred])
+    assert np.mean(labels != theirs.argmax(axis=1)) <= 0.02
+    assert model.disagreement_ <= model.disagreement_bound_ <= 0.02
+    assert model.answered_disagreement_ == pytest.approx(
+        model.disagreement_ / (1 - model.deferral_rate_)
+    )
+    sure = 1 - student.predict_proba(X[240:]).max(axis=1)
+    np.testing.assert_array_equal(deferred, 1 - sure < model.threshold_ - 1e-12)
+
+
+def test_the_teacher_is_asked_about_deferred_series_alone(swap):
+    student, X = swap
+    asked = []
+
+    def teacher(series):
+        asked.append(len(series))
+        return bump_teacher(series)
+
+    model = DeferringClassifier(student, teacher, 0.02, 0.9).fit(X[:240])
+    asked.clear()
+    model.predict(X[240:])
+    assert sum(asked) == model.defers(X[240:]).sum()
+    sure = X[240:][~model.defers(X[240:])]
+    asked.clear()
+    model.predict(sure)
+    assert not asked
+
+
+def test_a_student_that_never_agrees_answers_nothing(swap):
+    student, X = swap
+
+    def otherwise(series):
+        return np.roll(np.eye(3)[student.predict(series)], 1, axis=1)
+
+    model = DeferringClassifier(student, Teacher(otherwise, classes=[0, 1, 2])).fit(X)
+    assert model.deferral_rate_ == 1 and model.threshold_ == np.inf
+    assert np.isnan(model.answered_disagreement_)
+    np.testing.assert_array_equal(model.predict(X), otherwise(X).argmax(axis=1))
+
+
+def test_a_student_that_always_agrees_answers_everything(swap):
+    student, X = swap
+    model = DeferringClassifier(student, student).fit(X)
+    assert model.deferral_rate_ == 0 and model.threshold_ == 0
+    assert not model.defers(10 * X[:5]).any()
+
+
+def test_the_distilled_students_own_teacher_is_the_default(quick, toy, swap):
+    student = quick(max_epochs=30).fit(*toy)
+    X = swap[1]
+    model = DeferringClassifier(student, max_disagreement=0.2, confidence=0.9).fit(X)
+    assert model.teacher_ is student.teacher_
+    assert model.predict_proba(X[:4]).shape == (4, 3)
+    again = pickle.loads(pickle.dumps(DeferringClassifier(swap[0], swap[0]).fit(X)))
+    np.testing.assert_array_equal(again.predict(X), swap[0].predict(X))
+
+
+def test_classes_that_only_the_teacher_knows_are_answered(toy):
+    X, y = toy
+    rng = np.random.default_rng(0)
+    many = np.tile(X, (30, 1)) + rng.normal(scale=0.2, size=(360, 20))
+    names = np.array(["a", "b", "long name"])
+    student = LogisticRegression().fit(X[y < 2], names[y[y < 2]])
+    teacher = LogisticRegression(C=100).fit(X, names[y])
+    model = DeferringClassifier(student, teacher, 0.1, 0.9).fit(many)
+    assert model.classes_.tolist() == names.tolist()
+    answers = model.predict(many)
+    assert (answers == "long name").sum() > 80
+    assert np.mean(answers != teacher.predict(many)) <= 0.1
+    np.testing.assert_allclose(model.predict_proba(many).sum(axis=1), 1, atol=1e-6)
+
+
+def test_certainties_that_round_to_1_are_still_told_apart():
+    class Student:
+        classes_ = np.array([0, 1])
+
+        def predict_log_proba(self, X):
+            z = 20 + X[:, 0]
+            return -np.logaddexp(0, np.stack([z, -z], axis=1)).astype(np.float32)
+
+        def predict_proba(self, X):
+            return np.exp(self.predict_log_proba(X))
+
+    X = np.random.default_rng(0).random((400, 6)) * 10
+
+    def teacher(series):  # differs where the student is least sure
+        return np.eye(2)[(series[:, 0] > 3).astype(int)]
+
+    assert (Student().predict_proba(X)[:, 1] == 1).all()
+    model = DeferringClassifier(Student(), teacher, 0.02, 0.9).fit(X)
+    assert 0.25 < model.deferral_rate_ < 0.35
+
+
+def test_clone_and_search_keep_both_models(swap):
+    student, X = swap
+    model = DeferringClassifier(student, bump_teacher, max_disagreement=0.1)
+    copied = clone(model)
+    assert copied.student is student and copied.teacher is bump_teacher
+    labels = bump_teacher(X).argmax(axis=1)
+    search = GridSearchCV(model, {"max_disagreement": [0.1, 0.3]}, cv=2).fit(X, labels)
+    assert search.best_estimator_.student is student
+    assert "KNeighborsClassifier" in repr(model)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"max_disagreement": 0}, ParameterError, "max_disagreement=0;"),
+        ({"max_disagreement": 1.5}, ParameterError, "max_disagreement=1.5"),
+        ({"confidence": 95}, ParameterError, "confidence=95"),
+        ({"confidence": float("nan")}, ParameterError, "confidence=nan"),
+        (
+            {"student": KNeighborsClassifier()},
+            ParameterError,
+            "student=KNeighborsClassifier is not",
+        ),
+        ({"student": bump_teacher}, ParameterError, "has no predict_proba"),
+        ({"teacher": None}, ParameterError, "pass the teacher"),
+        ({"teacher": LogisticRegression()}, ParameterError, "is not fitted; fit it first"),
+        ({"max_disagreement": 0.001}, PanelError, "at least 2995"),
+    ],
+)
+def test_bad_input(swap, settings, error, message):
+    student, X = swap
+    model = DeferringClassifier(**{"student": student, "teacher": bump_teacher} | settings)
+    with pytest.raises(error, match=message):
+        model.fit(X)
+    assert not hasattr(model, "threshold_")
+
+
+def test_a_failed_fit_leaves_the_last_one(swap):
+    student, X = swap
+    model = DeferringClassifier(student, bump_teacher, 0.1, 0.9).fit(X)
+    before = model.predict(X)
+    with pytest.raises(PanelError, match="X has 5 series"):
+        model.fit(X[:5])
+    np.testing.assert_array_equal(model.predict(X), before)

@@ -1,0 +1,21 @@
+"""Series to try things on: synthetic sets whose saliency is known, and the UCR archive's files."""
+
+from tsdistill.datasets.synthetic import (
+    make_freq_shapes,
+    make_low_var,
+    make_middle_box,
+    make_rare_feature,
+    make_rare_time,
+    make_seq_comb,
+)
+from tsdistill.datasets.ucr import load_ucr
+
+__all__ = [
+    "load_ucr",
+    "make_freq_shapes",
+    "make_low_var",
+    "make_middle_box",
+    "make_rare_feature",
+    "make_rare_time",
+    "make_seq_comb",
+]

@@ -1,0 +1,397 @@
+"""Series whose class can be seen in known places only, so that a saliency map can be marked.
+
+Every function gives ``(X, y, mask)``: series, classes 0 .. K - 1 in random order and as many of
+each as n_instances allows, and where the class of a series can be seen.
+"""
+
+from numbers import Integral
+
+import numpy as np
+
+from tsdistill.checks import check_positive
+from tsdistill.exceptions import ParameterError
+from tsdistill.randomness import seed_sequence
+
+FREQ_SHAPES_LENGTH = 50
+PERIODS = (10, 17)
+SPIKE = 2 - 0.25 * np.arange(-1, 2) ** 2
+
+EVENT_SET_LENGTH = 200  # of SeqComb and LowVar
+EVENT_LENGTHS = (10, 19)
+RAMPS = np.array([[0, 0], [-1, -1], [1, 1], [1, -1]])  # none, DD, UU, UD
+
+SEGMENT_STARTS = (20, EVENT_SET_LENGTH - 41)
+SEGMENT_MEAN, SEGMENT_SCALE = 1.5, 0.1
+
+BURN_IN = 100
+MOST_INPUT = 0.5
+
+BOX_SET_SHAPE = (50, 50)
+
+
+def make_freq_shapes(n_instances=500, *, noise=0.25, random_state=None):
+    """FreqShapes: spikes up or down, at one of two periods.
+
+    A spike is three timesteps, ``+-(2 - 0.25 k^2)`` for k = -1, 0, 1, and comes back every
+    10 or 17 timesteps. The first one starts at a timestep drawn from the first period; a spike
+    that the end of the series would cut is left out, so a series has two to five of them. Noise
+    is added to all timesteps. Classes are 0: down, every 10; 1: up, every 10; 2: down, every 17;
+    3: up, every 17.
+
+    Parameters
+    ----------
+    n_instances : int, default=500
+        At least 4, one for each class.
+    noise : float, default=0.25
+        Standard deviation of the normal noise, 0 or more.
+    random_state : None, int, numpy.random.Generator or numpy.random.RandomState, default=None
+        An int gives the same arrays in every call. None takes fresh entropy from the operating
+        system. A generator is drawn from, and moves on.
+
+    Returns
+    -------
+    X : ndarray of shape (n_instances, 1, 50), float32
+    y : ndarray of shape (n_instances,), int64
+    mask : ndarray of shape (n_instances, 1, 50), bool
+        The timesteps of all spikes.
+
+    Raises
+    ------
+    ParameterError
+        If an argument cannot be used.
+
+    References
+    ----------
+    Queen et al.: Encoding time-series explanations through self-supervised model behavior
+    consistency. NeurIPS 2023, arXiv 2306.02109.
+
+    Examples
+    --------
+    >>> X, y, mask = make_freq_shapes(8, noise=0, random_state=0)
+    >>> X.shape, sorted(y.tolist())
+    ((8, 1, 50), [0, 0, 1, 1, 2, 2, 3, 3])
+    >>> X[y == 2][0, mask[y == 2][0]].tolist()
+    [-1.75, -2.0, -1.75, -1.75, -2.0, -1.75, -1.75, -2.0, -1.75]
+    """
+    rng, y = _start(n_instances, 4, random_state)
+    check_positive("noise", noise, zero=True)
+    direction = np.array([-1, 1])[y % 2, np.newaxis]
+    period = np.array(PERIODS)[y // 2, np.newaxis]
+    first = rng.integers(period)
+    time = np.arange(FREQ_SHAPES_LENGTH)
+    since_start = (time - first) % period
+    start = time - since_start
+    width = len(SPIKE)
+    mask = (since_start < width) & (start >= 0) & (start + width <= FREQ_SHAPES_LENGTH)
+    spikes = direction * SPIKE[np.minimum(since_start, width - 1)]
+    X = np.where(mask, spikes, 0) + noise * rng.standard_normal(mask.shape)
+    return _as_set(X[:, np.newaxis], y, mask[:, np.newaxis])
+
+
+def make_seq_comb(n_instances=500, *, noise=0.01, amplitude=1.0, random_state=None):
+    """SeqComb-UV: two rising or falling ramps in an irregular series; their order is the class.
+
+    The base is a NARMA(2) series, see Notes. Two ramps of 10 to 19 timesteps take its place: the
+    first starts in the first half of the series, the second where the first has ended or later,
+    and ends within the series. A ramp goes in a straight line from ``-amplitude`` to
+    ``+amplitude`` (up) or back (down), so both directions have the same values, and only their
+    order tells them apart; the base stays between 0 and 0.4. Noise is added to all timesteps.
+    Classes are 0: no ramp; 1: down, down; 2: up, up; 3: up, down.
+
+    Parameters
+    ----------
+    n_instances : int, default=500
+        At least 4, one for each class.
+    noise : float, default=0.01
+        Standard deviation of the normal noise, 0 or more.
+    amplitude : float, default=1.0
+        Where ramps end, above 0.
+    random_state : None, int, numpy.random.Generator or numpy.random.RandomState, default=None
+        As in :func:`make_freq_shapes`.
+
+    Returns
+    -------
+    X : ndarray of shape (n_instances, 1, 200), float32
+    y : ndarray of shape (n_instances,), int64
+    mask : ndarray of shape (n_instances, 1, 200), bool
+        The timesteps of both ramps. All False in class 0, which has nothing to find: leave it
+        out of measures such as the area under the precision-recall curve.
+
+    Raises
+    ------
+    ParameterError
+        If an argument cannot be used.
+
+    Notes
+    -----
+    The NARMA series of order 2 is that of Atiya and Parlos, for inputs u drawn evenly from
+    0 to 0.5, after a burn-in of 100 timesteps from y = 0::
+
+        y[t+1] = 0.4 y[t] + 0.4 y[t] y[t-1] + 0.6 u[t]^3 + 0.1
+
+    It cannot diverge: from values within 0 .. b the next one lies within 0 .. b too where
+    0.4 b + 0.4 b^2 + 0.175 <= b, as for b = 0.397.
+
+    References
+    ----------
+    Queen et al.: Encoding time-series explanations through self-supervised model behavior
+    consistency. NeurIPS 2023, arXiv 2306.02109.
+
+    Atiya, Parlos: New results on recurrent network training. IEEE Transactions on Neural
+    Networks 11(3), 2000.
+
+    Examples
+    --------
+    >>> X, y, mask = make_seq_comb(8, noise=0, random_state=0)
+    >>> X.shape, mask.any(axis=(1, 2)).tolist() == (y > 0).tolist()
+    ((8, 1, 200), True)
+    >>> up = X[y == 2][0, mask[y == 2][0]]
+    >>> bool(up[0] == -1), bool((np.diff(up[:10]) > 0).all())
+    (True, True)
+    """
+    rng, y = _start(n_instances, len(RAMPS), random_state)
+    check_positive("noise", noise, zero=True)
+    check_positive("amplitude", amplitude)
+    X = _narma(n_instances, 1, rng)[:, 0]
+    length = rng.integers(EVENT_LENGTHS[0], EVENT_LENGTHS[1] + 1, size=(n_instances, 2))
+    first = rng.integers(EVENT_SET_LENGTH // 2, size=n_instances)
+    second = rng.integers(first + length[:, 0], EVENT_SET_LENGTH - length[:, 1] + 1)
+    mask = np.zeros(X.shape, dtype=bool)
+    for i, start in enumerate((first, second)):
+        direction = RAMPS[y, i, np.newaxis]
+        since_start = np.arange(EVENT_SET_LENGTH) - start[:, np.newaxis]
+        inside = _within(start, length[:, i]) & (direction != 0)
+        ramp = direction * amplitude * (2 * since_start / (length[:, i, np.newaxis] - 1) - 1)
+        X[inside] = ramp[inside]
+        mask |= inside
+    X += noise * rng.standard_normal(X.shape)
+    return _as_set(X[:, np.newaxis], y, mask[:, np.newaxis])
+
+
+def make_low_var(n_instances=500, *, noise=1.0, random_state=None):
+    """LowVar: in two noisy channels, one short segment that hardly varies.
+
+    Both channels are NARMA(2) series, as in :func:`make_seq_comb`, with normal noise. In one of
+    them a segment of 10 to 19 timesteps, which starts at 20 to 159, is drawn anew from
+    N(-1.5, 0.1) or N(1.5, 0.1), the second number being the standard deviation. Noise often
+    has such values too: it is their staying there that can be seen. Classes are 0: channel 0, mean
+    -1.5; 1: channel 0, mean 1.5; 2: channel 1, mean -1.5; 3: channel 1, mean 1.5.
+
+    Parameters
+    ----------
+    n_instances : int, default=500
+        At least 4, one for each class.
+    noise : float, default=1.0
+        Standard deviation of the noise beside the segment, 0 or more.
+    random_state : None, int, numpy.random.Generator or numpy.random.RandomState, default=None
+        As in :func:`make_freq_shapes`.
+
+    Returns
+    -------
+    X : ndarray of shape (n_instances, 2, 200), float32
+    y : ndarray of shape (n_instances,), int64
+    mask : ndarray of shape (n_instances, 2, 200), bool
+        The segment, in its channel.
+
+    Raises
+    ------
+    ParameterError
+        If an argument cannot be used.
+
+    References
+    ----------
+    Queen et al.: Encoding time-series explanations through self-supervised model behavior
+    consistency. NeurIPS 2023, arXiv 2306.02109.
+
+    Examples
+    --------
+    >>> X, y, mask = make_low_var(8, random_state=0)
+    >>> X.shape, mask.any(axis=2).argmax(axis=1).tolist() == (y // 2).tolist()
+    ((8, 2, 200), True)
+    >>> segment = X[y == 1][0, mask[y == 1][0]]
+    >>> bool(1.4 < segment.mean() < 1.6 and segment.std() < 0.2)
+    True
+    """
+    rng, y = _start(n_instances, 4, random_state)
+    check_positive("noise", noise, zero=True)
+    X = _narma(n_instances, 2, rng)
+    X += noise * rng.standard_normal(X.shape)
+    length = rng.integers(EVENT_LENGTHS[0], EVENT_LENGTHS[1] + 1, size=n_instances)
+    start = rng.integers(SEGMENT_STARTS[0], SEGMENT_STARTS[1] + 1, size=n_instances)
+    of_channel = np.arange(2) == (y // 2)[:, np.newaxis]
+    mask = of_channel[:, :, np.newaxis] & _within(start, length)[:, np.newaxis]
+    mean = np.array([-SEGMENT_MEAN, SEGMENT_MEAN])[y % 2, np.newaxis, np.newaxis]
+    X = np.where(mask, mean + SEGMENT_SCALE * rng.standard_normal(X.shape), X)
+    return _as_set(X, y, mask)
+
+
+def make_middle_box(n_instances=500, *, height=1.0, random_state=None):
+    """Middle box: 30 timesteps of 30 channels have another mean, of 50 and 50.
+
+    Normal noise of variance 1, to which ``-height`` (class 0) or ``+height`` (class 1) is added
+    from timestep 10 and channel 10 on, 30 of each.
+
+    Parameters
+    ----------
+    n_instances : int, default=500
+        At least 2, one for each class.
+    height : float, default=1.0
+        What is added, above 0.
+    random_state : None, int, numpy.random.Generator or numpy.random.RandomState, default=None
+        As in :func:`make_freq_shapes`.
+
+    Returns
+    -------
+    X : ndarray of shape (n_instances, 50, 50), float32
+    y : ndarray of shape (n_instances,), int64
+    mask : ndarray of shape (n_instances, 50, 50), bool
+        The box, the same in every series.
+
+    Raises
+    ------
+    ParameterError
+        If an argument cannot be used.
+
+    References
+    ----------
+    Ismail et al.: Benchmarking deep learning interpretability in time series predictions.
+    NeurIPS 2020, arXiv 2010.13924.
+
+    Examples
+    --------
+    >>> X, y, mask = make_middle_box(4, random_state=0)
+    >>> X.shape, mask[0].sum().item()
+    ((4, 50, 50), 900)
+    """
+    return _make_box(n_instances, (10, 30), (10, 30), height, random_state)
+
+
+def make_rare_time(n_instances=500, *, height=1.0, random_state=None):
+    """Rare time: 6 timesteps of 40 channels have another mean, of 50 and 50.
+
+    Normal noise of variance 1, to which ``-height`` (class 0) or ``+height`` (class 1) is added
+    in the 6 timesteps from 22 on and the 40 channels from 5 on.
+
+    Parameters
+    ----------
+    n_instances, height, random_state
+        As in :func:`make_middle_box`.
+
+    Returns
+    -------
+    X, y, mask
+        As in :func:`make_middle_box`.
+
+    Raises
+    ------
+    ParameterError
+        If an argument cannot be used.
+
+    References
+    ----------
+    Ismail et al.: Benchmarking deep learning interpretability in time series predictions.
+    NeurIPS 2020, arXiv 2010.13924.
+
+    Examples
+    --------
+    >>> X, y, mask = make_rare_time(4, random_state=0)
+    >>> mask.any(axis=1)[0].nonzero()[0].tolist()
+    [22, 23, 24, 25, 26, 27]
+    """
+    return _make_box(n_instances, (5, 40), (22, 6), height, random_state)
+
+
+def make_rare_feature(n_instances=500, *, height=1.0, random_state=None):
+    """Rare feature: 40 timesteps of 6 channels have another mean, of 50 and 50.
+
+    Normal noise of variance 1, to which ``-height`` (class 0) or ``+height`` (class 1) is added
+    in the 40 timesteps from 5 on and the 6 channels from 22 on.
+
+    Parameters
+    ----------
+    n_instances, height, random_state
+        As in :func:`make_middle_box`.
+
+    Returns
+    -------
+    X, y, mask
+        As in :func:`make_middle_box`.
+
+    Raises
+    ------
+    ParameterError
+        If an argument cannot be used.
+
+    References
+    ----------
+    Ismail et al.: Benchmarking deep learning interpretability in time series predictions.
+    NeurIPS 2020, arXiv 2010.13924.
+
+    Examples
+    --------
+    >>> X, y, mask = make_rare_feature(4, random_state=0)
+    >>> mask.any(axis=2)[0].nonzero()[0].tolist()
+    [22, 23, 24, 25, 26, 27]
+    """
+    return _make_box(n_instances, (22, 6), (5, 40), height, random_state)
+
+
+def _make_box(n_instances, channels, timesteps, height, random_state):
+    """A set of noise with a box, given by the start and size of either axis."""
+    rng, y = _start(n_instances, 2, random_state)
+    check_positive("height", height)
+    box = np.zeros(BOX_SET_SHAPE, dtype=bool)
+    box[channels[0] : sum(channels), timesteps[0] : sum(timesteps)] = True
+    X = rng.standard_normal((n_instances, *BOX_SET_SHAPE))
+    X[:, box] += height * np.array([-1, 1])[y, np.newaxis]
+    return _as_set(X, y, np.repeat(box[np.newaxis], n_instances, axis=0))
+
+
+def _start(n_instances, n_classes, random_state):
+    """Check what all sets share; give the generator, and the classes in random order."""
+    whole = isinstance(n_instances, Integral) and not isinstance(n_instances, (bool, np.bool_))
+    if not whole or n_instances < n_classes:
+        raise ParameterError(
+            f"n_instances={n_instances!r}; expected a whole number of at least {n_classes}, one "
+            "for each class."
+        )
+    rng = _generator(random_state)
+    return rng, rng.permutation(np.arange(n_instances) % n_classes)
+
+
+def _generator(random_state):
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    whole = isinstance(random_state, Integral) and not isinstance(random_state, (bool, np.bool_))
+    if (
+        (whole and random_state >= 0)
+        or isinstance(random_state, np.random.RandomState)
+        or random_state is None
+        or random_state is np.random
+    ):
+        return np.random.default_rng(seed_sequence(random_state))
+    raise ParameterError(
+        f"random_state={random_state!r}; expected None, an int of 0 or more, a "
+        "numpy.random.Generator or a numpy.random.RandomState."
+    )
+
+
+def _narma(n_instances, n_channels, rng):
+    """NARMA(2) series of (n_instances, n_channels, EVENT_SET_LENGTH); make_seq_comb says which."""
+    n_steps = BURN_IN + EVENT_SET_LENGTH
+    drive = 0.6 * rng.uniform(0, MOST_INPUT, (n_steps, n_instances, n_channels)) ** 3 + 0.1
+    series = np.zeros((n_steps + 2, n_instances, n_channels))
+    for t in range(n_steps):
+        before, now = series[t], series[t + 1]
+        series[t + 2] = 0.4 * now + 0.4 * now * before + drive[t]
+    return np.ascontiguousarray(np.moveaxis(series[-EVENT_SET_LENGTH:], 0, -1))
+
+
+def _within(start, length):
+    """Which timesteps lie in each series' event, (n_instances, EVENT_SET_LENGTH)."""
+    since_start = np.arange(EVENT_SET_LENGTH) - start[:, np.newaxis]
+    return (since_start >= 0) & (since_start < length[:, np.newaxis])
+
+
+def _as_set(X, y, mask):
+    return X.astype(np.float32), y.astype(np.int64), mask

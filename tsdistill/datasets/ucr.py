@@ -1,0 +1,298 @@
+"""The UCR archive's files as panels: its own .tsv layout, and the .ts of sktime and aeon.
+
+Nothing is downloaded: sets are read from a folder, or from those that sktime ships.
+"""
+
+import difflib
+import importlib.util
+import os
+import pathlib
+import re
+from reprlib import repr as short
+
+import numpy as np
+
+from tsdistill.exceptions import DatasetError, PanelError, ParameterError
+from tsdistill.formats import TO_ONE_LENGTH
+from tsdistill.panels import FLOAT32_MAX
+
+SPLITS = {"train": ("TRAIN",), "test": ("TEST",), "all": ("TRAIN", "TEST")}
+LAYOUTS = ("tsv", "ts")
+DECIMAL = re.compile(r"[+-]?\d+(\.\d*([eE][+-]?\d+)?|[eE][+-]?\d+)")
+MOST_LISTED = 20
+MOST_ROWS = 5
+
+
+def load_ucr(name, split="train", data_dir=None):
+    """Series and labels of a set of the UCR archive, or of any set in its layout.
+
+    Parameters
+    ----------
+    name : str
+        As the archive spells it, such as "GunPoint".
+    split : {"train", "test", "all"}, default="train"
+        "all" gives the training series first, then the test series.
+    data_dir : path, default=None
+        Folder that holds ``<name>/<name>_TRAIN.tsv`` (label, then values, split by tabs) or
+        ``<name>/<name>_TRAIN.ts`` (the format of sktime and aeon), and the same for TEST; or
+        itself the folder of these files. Of both layouts, the one that has both splits is
+        read, .tsv before .ts. A set that is not there, or any set without data_dir, is looked
+        for among those that sktime brings along.
+
+    Returns
+    -------
+    X : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+    y : ndarray of shape (n_instances,), str
+        Labels as the file writes them, but whole numbers without a decimal point: "1.0" and
+        "1.0000000e+00" are "1", so that both layouts agree.
+
+    Raises
+    ------
+    DatasetError
+        If the set, or a split of it, is not there; a FileNotFoundError that lists what is.
+    PanelError
+        If series are of unequal length or have missing values, or a file is damaged.
+    ParameterError
+        If name, split or data_dir cannot be used.
+
+    References
+    ----------
+    Dau et al.: The UCR time series archive. IEEE/CAA Journal of Automatica Sinica 6(6), 2019.
+
+    Examples
+    --------
+    >>> X, y = load_ucr("ItalyPowerDemand", split="test")
+    >>> X.shape, X.dtype, y[:3].tolist()
+    ((1029, 1, 24), dtype('float32'), ['2', '2', '2'])
+    """
+    if not isinstance(name, str) or not name or pathlib.PurePath(name).name != name:
+        raise ParameterError(f"name={name!r}; expected the name of a set, such as 'GunPoint'.")
+    if not isinstance(split, str) or split not in SPLITS:
+        raise ParameterError(f"split={split!r}; expected one of {', '.join(map(repr, SPLITS))}.")
+    parts = [_read(path) for path in _paths(name, SPLITS[split], _places(data_dir))]
+    lengths = [X.shape[1:] for X, _ in parts]
+    if len(set(lengths)) > 1:
+        raise PanelError(
+            f"{name}: training series have (n_channels, n_timepoints) = {lengths[0]} and test "
+            f"series {lengths[1]}; read one split at a time."
+        )
+    return tuple(np.concatenate(both) for both in zip(*parts, strict=True))
+
+
+def _places(data_dir):
+    """Where to look: what it is called, and its path."""
+    places = []
+    if data_dir is not None:
+        if not isinstance(data_dir, (str, os.PathLike)):
+            raise ParameterError(f"data_dir={data_dir!r}; expected a path or None.")
+        path = pathlib.Path(data_dir).expanduser()
+        if not path.is_dir():
+            raise DatasetError(f"data_dir={str(data_dir)!r} is no folder.")
+        places.append((f"data_dir={str(data_dir)!r}", path))
+    # Found without an import, which would take seconds.
+    sktime = importlib.util.find_spec("sktime")
+    if sktime is not None and sktime.origin is not None:
+        places.append(("sktime", pathlib.Path(sktime.origin).parent / "datasets" / "data"))
+    return places
+
+
+def _paths(name, wanted, places):
+    """The files of the wanted splits, in the first place that has the set."""
+    for place, path in places:
+        for folder in (path / name, path):
+            files = {
+                layout: {
+                    split: folder / f"{name}_{split}.{layout}"
+                    for split in SPLITS["all"]
+                    if (folder / f"{name}_{split}.{layout}").is_file()
+                }
+                for layout in LAYOUTS
+            }
+            if not any(files.values()):
+                continue
+            usable = [found for found in files.values() if found.keys() >= set(wanted)]
+            if not usable:
+                there = ", ".join(p.name for found in files.values() for p in found.values())
+                raise DatasetError(
+                    f"{place} has no {' and '.join(f'{name}_{split}' for split in wanted)} in one "
+                    f"of the layouts .tsv and .ts; in {str(folder)!r} there is {there}."
+                )
+            most = max(usable, key=len)
+            return [most[split] for split in wanted]
+    names = [(place, _names(path)) for place, path in places]
+    close = _close(name, sorted({one for _, found in names for one in found}))
+    listed = "; ".join(f"{place} has {_listed(found, close)}" for place, found in names)
+    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    raise DatasetError(f"name={name!r}: no such set, and none is downloaded.{hint} {listed}.")
+
+
+def _names(path):
+    """Sets that lie in a folder: in folders of their own, or their files themselves."""
+    if not path.is_dir():
+        return []
+    found = set()
+    for folder in (path, *(p for p in path.iterdir() if p.is_dir())):
+        for layout in LAYOUTS:
+            for split in SPLITS["all"]:
+                ending = f"_{split}.{layout}"
+                names = {p.name.removesuffix(ending) for p in folder.glob(f"*{ending}")}
+                found |= names if folder == path else names & {folder.name}
+    return sorted(found)
+
+
+def _close(name, names):
+    """Names that may have been meant, the likeliest first, whatever their case."""
+    by_lower = {one.lower(): one for one in names}
+    return [by_lower[one] for one in difflib.get_close_matches(name.lower(), by_lower)]
+
+
+def _listed(names, close):
+    if not names:
+        return "none"
+    order = [one for one in close if one in names] + [one for one in names if one not in close]
+    more = f" and {len(order) - MOST_LISTED} more" if len(order) > MOST_LISTED else ""
+    return ", ".join(order[:MOST_LISTED]) + more
+
+
+def _read(path):
+    """One file: X (n_instances, n_channels, n_timepoints), float32, and labels."""
+    try:
+        X, labels = (_read_tsv if path.suffix == ".tsv" else _read_ts)(path)
+    except UnicodeDecodeError as error:
+        raise PanelError(f"{path} is damaged, or no text: {error}.") from error
+    n_instances, _, n_timepoints = X.shape
+    missing = np.isnan(X)
+    # The archive pads short series with NaN at their end.
+    shorter, gaps = missing[:, :, -1].any(axis=1), missing.any(axis=(1, 2))
+    if shorter.any():
+        raise PanelError(
+            f"{path} has series of unequal length: {shorter.sum()} of {n_instances} end before "
+            f"the longest one's {n_timepoints} timepoints ({_rows(shorter)}); {TO_ONE_LENGTH}."
+        )
+    if gaps.any():
+        raise PanelError(
+            f"{path} has missing values: in {gaps.sum()} of {n_instances} series ({_rows(gaps)}); "
+            "fill them first, as with Imputer of sktime.transformations."
+        )
+    large = (np.abs(X) > FLOAT32_MAX).any(axis=(1, 2))
+    if large.any():
+        raise PanelError(
+            f"{path} has infinite values, or values too large for float32, in {large.sum()} of "
+            f"{n_instances} series ({_rows(large)})."
+        )
+    return X.astype(np.float32), np.array([_label(text) for text in labels])
+
+
+def _rows(which):
+    rows = np.flatnonzero(which)
+    more = ", ..." if len(rows) > MOST_ROWS else ""
+    return f"rows {', '.join(map(str, rows[:MOST_ROWS]))}{more}, counted from 0"
+
+
+def _label(text):
+    """A label as one layout writes it, so that it is that of the other."""
+    if DECIMAL.fullmatch(text) and float(text).is_integer():
+        return str(int(float(text)))
+    return text
+
+
+def _read_tsv(path):
+    with open(path, encoding="utf-8-sig") as file:
+        lines = [(number, line.strip("\r\n")) for number, line in enumerate(file, start=1)]
+    lines = [(number, line) for number, line in lines if line.strip()]
+    if not lines:
+        raise PanelError(f"{path} holds no series.")
+    try:
+        table = np.loadtxt([line for _, line in lines], delimiter="\t", comments=None, ndmin=2)
+    except ValueError as error:
+        rows = ((number, fields, fields) for number, fields in _split(lines, "\t"))
+        raise PanelError(f"{path}{_damage(rows, 'tabs', error)}.") from error
+    if table.shape[1] < 2:
+        raise PanelError(f"{path} has one value a line, on line {lines[0][0]} first; expected a "
+                         "label and a series, split by tabs.")  # fmt: skip
+    unnamed = np.flatnonzero(~np.isfinite(table[:, 0]))
+    if len(unnamed):
+        raise PanelError(f"{path}, line {lines[unnamed[0]][0]}: the series has no label.")
+    return table[:, np.newaxis, 1:], [line.split("\t", 1)[0].strip() for _, line in lines]
+
+
+def _read_ts(path):
+    from sktime.datasets import load_from_tsfile_to_dataframe
+
+    header, lines = _split_ts(path)
+    if header.get("@targetlabel", "").lower() == "true":
+        raise PanelError(f"{path} has numbers as targets (@targetLabel); expected classes.")
+    if not header.get("@classlabel", "").lower().startswith("true"):
+        raise PanelError(f"{path} has no labels: expected a line '@classLabel true ...'.")
+    if not lines:
+        raise PanelError(f"{path} holds no series.")
+    try:
+        cells = load_from_tsfile_to_dataframe(str(path))[0].to_numpy()
+    except UnicodeDecodeError:
+        raise
+    except Exception as error:  # of many kinds, by where the reader stumbles
+        rows = []
+        if header.get("@timestamps", "").lower() == "false":
+            rows = (
+                (number, parts, ",".join(filter(str.strip, parts[:-1])).split(","))
+                for number, parts in _split(lines, ":")
+            )
+        raise PanelError(f"{path}{_damage(rows, 'colons', error)}.") from error
+    labels = [line.rsplit(":", 1)[-1].strip() for _, line in lines]
+    known = {_label(text) for text in header["@classlabel"].lower().split()[1:]}
+    for (number, _), label in zip(lines, labels, strict=True):
+        if _label(label.lower()) not in known:
+            raise PanelError(
+                f"{path}, line {number}: the label {short(label)} is none of the file's "
+                "@classLabel line."
+            )
+    X = np.full((*cells.shape, max(len(series) for series in cells.flat)), np.nan)
+    if not X.size:
+        raise PanelError(f"{path} has series without values.")
+    for place in np.ndindex(cells.shape):
+        X[place][: len(cells[place])] = cells[place]
+    return X, labels
+
+
+def _split_ts(path):
+    """The header's tags in lower case, with what they say, and numbered lines of data."""
+    header, lines, in_data = {}, [], False
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            line = line.strip()
+            if in_data and line:
+                lines.append((number, line))
+            elif line.lower() == "@data":
+                in_data = True
+            elif line.startswith("@"):
+                tag, _, value = line.partition(" ")
+                header[tag.lower()] = value.strip()
+    return header, lines
+
+
+def _split(lines, separator):
+    return ((number, line.split(separator)) for number, line in lines)
+
+
+def _damage(rows, separators, error):
+    """Where a file is damaged that its reader gave up on, for (line, parts, numbers) in rows."""
+    first = None
+    for number, parts, numbers in rows:
+        first = first or (number, len(parts))
+        if len(parts) != first[1]:
+            return (
+                f", line {number}: {len(parts)} parts between {separators}, where line {first[0]} "
+                f"has {first[1]}"
+            )
+        for value in numbers:
+            if not _is_number(value):
+                return f", line {number}: {short(value)} where a number is expected"
+    return f" is damaged: {error}"
+
+
+def _is_number(text):
+    try:
+        float(text.replace("?", "nan"))
+    except ValueError:
+        return False
+    return True

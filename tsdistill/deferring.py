@@ -1,0 +1,356 @@
+"""DeferringClassifier: the student answers where it is sure, the teacher elsewhere."""
+
+import math
+
+import numpy as np
+from scipy.stats import beta, binom
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from tsdistill.checks import check_share
+from tsdistill.exceptions import PanelError, ParameterError
+from tsdistill.knowledge import ask
+from tsdistill.panels import as_panel, validate_series
+from tsdistill.parameters import HoldsTeacher
+from tsdistill.randomness import global_states_kept
+from tsdistill.teachers import Teacher, as_teacher
+
+
+class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
+    """A student that asks its teacher when in doubt, with a bound on how often they differ.
+
+    ``fit`` looks at held-out series, without labels, for the lowest confidence down to which the
+    student may answer alone. Above it the student answers; below it the teacher is asked.
+
+    With probability ``confidence`` over the draw of those series, it gives another answer than
+    the teacher for at most ``max_disagreement`` of *all* series to come, the deferred ones, where
+    it never differs, counted in. This holds for any student and any teacher, however bad, as long
+    as the series to come are drawn as those of ``fit`` were, and neither were trained on.
+
+    Parameters
+    ----------
+    student : fitted classifier
+        A SaliencyDistilledClassifier, or anything with ``classes_`` and ``predict_proba``.
+    teacher : classifier, torch.nn.Module, callable, Teacher or list of these, default=None
+        A fitted one, as :class:`~tsdistill.SaliencyDistilledClassifier` takes it. None takes the
+        student's own teacher.
+    max_disagreement : float in (0, 1), default=0.01
+        Share of all series.
+    confidence : float in (0, 1), default=0.95
+        Probability with which that holds.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels that either model knows.
+    threshold_ : float
+        The student answers alone from this probability of its prediction on. 0 where it answers
+        everything, infinity where it answers nothing.
+    deferral_rate_ : float
+        Share of the series of ``fit`` for which the teacher would be asked.
+    disagreement_, disagreement_bound_ : float
+        Share of all series of ``fit`` with an answer other than the teacher's, and its upper bound.
+    answered_disagreement_, answered_disagreement_bound_ : float
+        The same among the series that the student answers alone; NaN where it answers none. That
+        bound is not part of the promise: the threshold was chosen on the same series.
+    n_calibration_ : int
+        Series of ``fit``.
+    curve_ : dict of str to ndarray of shape (n_thresholds,)
+        For every threshold: "threshold", "deferral_rate", "disagreement" and "bound".
+
+    Notes
+    -----
+    Fixed-sequence testing (Angelopoulos et al.: Learn then Test, arXiv 2110.01052): thresholds
+    are tried from the strictest on, each with the exact binomial test of the hypothesis that the
+    risk ``P(confidence >= threshold and student != teacher)`` is above ``max_disagreement``::
+
+        sum_{j <= k} binom(n, j) a^j (1 - a)^(n - j) <= 1 - confidence
+
+    with k disagreements among the n series and a = ``max_disagreement``; the last threshold
+    before the first that is not rejected is taken. Since the risk can only grow as the threshold
+    falls, the error over the whole sequence is that of one test. Confidence is held as the
+    student's doubt, 1 minus the probability of its prediction, so that certainties that round
+    to 1 are still told apart.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sktime.datasets import load_italy_power_demand
+    >>> X, y = load_italy_power_demand(split="train", return_type="numpyflat")
+    >>> X_new, _ = load_italy_power_demand(split="test", return_type="numpyflat")
+    >>> teacher = RandomForestClassifier(50, random_state=0).fit(X, y)
+    >>> student = LogisticRegression().fit(X, y)
+    >>> swap = DeferringClassifier(student, teacher, max_disagreement=0.02).fit(X_new[:600])
+    >>> 0 < swap.deferral_rate_ < 1
+    True
+    >>> bool((swap.predict(X_new[600:]) != teacher.predict(X_new[600:])).mean() <= 0.02)
+    True
+    """
+
+    def __init__(self, student, teacher=None, max_disagreement=0.01, confidence=0.95):
+        self.student = student
+        self.teacher = teacher
+        self.max_disagreement = max_disagreement
+        self.confidence = confidence
+
+    def fit(self, X, y=None):
+        """Find the confidence from which the student answers alone.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_instances, n_timepoints) or \
+                (n_instances, n_channels, n_timepoints)
+            Series drawn as those to come; neither student nor teacher was trained on them.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self : DeferringClassifier
+
+        Raises
+        ------
+        ParameterError
+            If a setting is no share, or the student is not fitted.
+        PanelError
+            If there are too few series to promise anything; says how many are needed.
+        """
+        before = dict(vars(self))
+        try:
+            self._fit(X)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+        return self
+
+    def _fit(self, X):
+        check_share("max_disagreement", self.max_disagreement)
+        check_share("confidence", self.confidence)
+        if not (hasattr(self.student, "predict_proba") and Teacher(self.student).is_fitted):
+            raise ParameterError(
+                f"student={type(self.student).__name__} is not fitted, or has no predict_proba; "
+                "fit it first."
+            )
+        X = validate_series(self, X, reset=True)
+        n, needed = len(X), series_needed(self.max_disagreement, self.confidence)
+        if n < needed:
+            raise PanelError(
+                f"X has {n} series; to promise max_disagreement={self.max_disagreement} with "
+                f"confidence={self.confidence} takes at least {needed}, and that many only if "
+                "the student never differs from the teacher among them. Pass more series, or ask "
+                "for less."
+            )
+        self.teacher_ = self._bound_teacher(X)
+        self.classes_ = np.union1d(self.student.classes_, self.teacher_.classes_)
+        labels, doubt = self._students_answer(X)
+        differs = labels != self._teachers_answer(X)
+        self._max_doubt, self.curve_ = largest_doubt(
+            doubt, differs, self.max_disagreement, self.confidence
+        )
+        self.threshold_ = np.inf if self._max_doubt < 0 else 1 - self._max_doubt
+        alone = doubt <= self._max_doubt
+        self.n_calibration_ = n
+        self.deferral_rate_ = float(1 - alone.mean())
+        n_differ = int((differs & alone).sum())
+        self.disagreement_ = n_differ / n
+        self.disagreement_bound_ = float(upper_bound(n_differ, n, self.confidence))
+        n_alone = int(alone.sum())
+        self.answered_disagreement_ = n_differ / n_alone if n_alone else float("nan")
+        self.answered_disagreement_bound_ = (
+            float(upper_bound(n_differ, n_alone, self.confidence)) if n_alone else float("nan")
+        )
+
+    def _bound_teacher(self, X):
+        if self.teacher is None:
+            if not isinstance(getattr(self.student, "teacher_", None), Teacher):
+                raise ParameterError(
+                    f"teacher=None, but the student, a {type(self.student).__name__}, has no "
+                    "teacher of its own; pass the teacher."
+                )
+            return self.student.teacher_
+        teacher = as_teacher(self.teacher)
+        if not teacher.is_fitted:
+            raise ParameterError(f"teacher={teacher!r} is not fitted; fit it first.")
+        named = teacher.classes is not None or hasattr(teacher.model, "classes_")
+        listed = isinstance(teacher.model, (list, tuple))
+        return teacher.bind(X, None if named or listed else self.student.classes_)
+
+    def _students_answer(self, X):
+        """Labels, and one minus the probability of each, in float64."""
+        if hasattr(self.student, "predict_log_proba"):
+            proba = np.exp(np.asarray(self.student.predict_log_proba(X), dtype=np.float64))
+        else:
+            proba = np.asarray(self.student.predict_proba(X), dtype=np.float64)
+        top = proba.argmax(axis=1)
+        np.put_along_axis(proba, top[:, np.newaxis], 0.0, axis=1)
+        return self.student.classes_[top], proba.sum(axis=1)
+
+    def _teachers_answer(self, X):
+        return self.teacher_.classes_[self._ask_teacher(X).argmax(axis=1)]
+
+    def _ask_teacher(self, X):
+        device = getattr(getattr(self.student, "student_", None), "device", "cpu")
+        with global_states_kept(0, device):
+            return ask(self.teacher_, as_panel(X), device=device)
+
+    def _validated(self, X):
+        check_is_fitted(self, "threshold_")
+        return validate_series(self, X, reset=False)
+
+    def defers(self, X):
+        """For which series the teacher is asked.
+
+        Parameters
+        ----------
+        X : array-like, of the number of axes, channels and timepoints of ``fit``
+
+        Returns
+        -------
+        deferred : ndarray of shape (n_instances,), bool
+        """
+        return self._students_answer(self._validated(X))[1] > self._max_doubt
+
+    def predict(self, X):
+        """Labels: the student's where it is sure, else the teacher's.
+
+        Parameters
+        ----------
+        X : array-like, of the number of axes, channels and timepoints of ``fit``
+
+        Returns
+        -------
+        y : ndarray of shape (n_instances,)
+        """
+        X = self._validated(X)
+        labels, doubt = self._students_answer(X)
+        labels = labels.astype(self.classes_.dtype)
+        deferred = doubt > self._max_doubt
+        if deferred.any():
+            labels[deferred] = self._teachers_answer(X[deferred])
+        return labels
+
+    def predict_proba(self, X):
+        """Probabilities of ``classes_``: of the model that answers each series.
+
+        Parameters
+        ----------
+        X : array-like, of the number of axes, channels and timepoints of ``fit``
+
+        Returns
+        -------
+        proba : ndarray of shape (n_instances, n_classes), float64
+            0 for a class that the model that answers does not know.
+        """
+        X = self._validated(X)
+        proba = np.zeros((len(X), len(self.classes_)))
+        columns = np.searchsorted(self.classes_, self.student.classes_)
+        proba[:, columns] = self.student.predict_proba(X)
+        deferred = self._students_answer(X)[1] > self._max_doubt
+        if deferred.any():
+            answers = np.zeros((deferred.sum(), len(self.classes_)))
+            columns = np.searchsorted(self.classes_, self.teacher_.classes_)
+            answers[:, columns] = np.exp(self._ask_teacher(X[deferred]))
+            proba[deferred] = answers
+        return proba
+
+    def plot(self, *, ax=None):
+        """Draw cost against risk: how often the teacher is asked, how often the two differ.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+
+        Returns
+        -------
+        display : DeferralDisplay
+        """
+        from tsdistill.display import DeferralDisplay
+
+        return DeferralDisplay.from_estimator(self, ax=ax)
+
+    def get_params(self, deep=True):
+        """Parameters by name; student and teacher are fitted, and never walked into."""
+        return {
+            name: getattr(self, name)
+            for name in ("student", "teacher", "max_disagreement", "confidence")
+        }
+
+    def set_params(self, **params):
+        """Set parameters."""
+        return BaseEstimator.set_params(self, **params)
+
+    def __sklearn_clone__(self):
+        return type(self)(**self.get_params())
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.target_tags.required = False
+        return tags
+
+
+def series_needed(max_disagreement, confidence):
+    """How many series a promise takes if the two models never differ among them.
+
+    Parameters
+    ----------
+    max_disagreement, confidence : float in (0, 1)
+
+    Returns
+    -------
+    n_instances : int
+        The smallest n with ``(1 - max_disagreement)^n <= 1 - confidence``.
+
+    Examples
+    --------
+    >>> series_needed(0.01, 0.95)
+    299
+    """
+    n = math.ceil(math.log(1 - confidence) / math.log(1 - max_disagreement))
+    return n if binom.cdf(0, n, max_disagreement) <= 1 - confidence else n + 1
+
+
+def largest_doubt(doubt, differs, max_disagreement, confidence):
+    """The largest doubt at which a student may still answer alone.
+
+    Parameters
+    ----------
+    doubt : ndarray of shape (n_instances,)
+        One minus the probability of each prediction.
+    differs : ndarray of shape (n_instances,), bool
+        Whether the teacher predicts something else.
+    max_disagreement, confidence : float in (0, 1)
+
+    Returns
+    -------
+    largest : float
+        A doubt that was seen; 1 where all series may be answered, -1 where none.
+    curve : dict of str to ndarray of shape (n_thresholds,)
+        As :attr:`DeferringClassifier.curve_`.
+    """
+    n = len(doubt)
+    order = np.argsort(doubt, kind="stable")
+    doubts = doubt[order]
+    last = np.append(doubts[1:] != doubts[:-1], True)  # equal doubts are answered together
+    n_differ = np.cumsum(differs[order])[last]
+    doubts, n_alone = doubts[last], np.flatnonzero(last) + 1
+    passes = binom.cdf(n_differ, n, max_disagreement) <= 1 - confidence
+    n_passed = len(passes) if passes.all() else int(passes.argmin())
+    curve = {
+        "threshold": 1 - doubts,
+        "deferral_rate": 1 - n_alone / n,
+        "disagreement": n_differ / n,
+        "bound": upper_bound(n_differ, n, confidence),
+    }
+    if n_passed == len(passes):
+        return 1.0, curve
+    return (float(doubts[n_passed - 1]) if n_passed else -1.0), curve
+
+
+def upper_bound(n_differ, n_instances, confidence):
+    """Exact one-sided upper bound of a share; the lowest that a binomial test does not reject."""
+    n_differ = np.asarray(n_differ)
+    bound = beta.ppf(confidence, n_differ + 1, np.maximum(n_instances - n_differ, 1e-300))
+    return np.where(n_differ >= n_instances, 1.0, bound)

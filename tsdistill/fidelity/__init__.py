@@ -1,0 +1,42 @@
+"""Measures of fidelity: answers, saliency maps, curves, intervals, and scorers for searches."""
+
+from tsdistill.fidelity.answers import (
+    accuracy,
+    agreement,
+    expected_calibration_error,
+    negative_log_likelihood,
+    predictive_js,
+    predictive_kl,
+)
+from tsdistill.fidelity.curves import area, deletion_curve, insertion_curve
+from tsdistill.fidelity.intervals import bootstrap_interval, clopper_pearson
+from tsdistill.fidelity.maps import (
+    auprc,
+    auroc,
+    by_class,
+    random_maps,
+    saliency_correlation,
+    top_overlap,
+)
+from tsdistill.fidelity.scorers import fidelity_scorer
+
+__all__ = [
+    "accuracy",
+    "agreement",
+    "area",
+    "auprc",
+    "auroc",
+    "bootstrap_interval",
+    "by_class",
+    "clopper_pearson",
+    "deletion_curve",
+    "expected_calibration_error",
+    "fidelity_scorer",
+    "insertion_curve",
+    "negative_log_likelihood",
+    "predictive_js",
+    "predictive_kl",
+    "random_maps",
+    "saliency_correlation",
+    "top_overlap",
+]

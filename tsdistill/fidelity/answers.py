@@ -1,0 +1,219 @@
+"""How far a student answers as its teacher does, and how good the answers of either are.
+
+Functions of log-probabilities, ``(n_instances, n_classes)``. All are plain means over series.
+"""
+
+import numpy as np
+
+from tsdistill.checks import check_count
+from tsdistill.exceptions import ParameterError
+
+
+def agreement(teacher, student):
+    """Share of series for which both models put the same class first.
+
+    Parameters
+    ----------
+    teacher, student : ndarray of shape (n_instances, n_classes)
+        Probabilities, log-probabilities or logits.
+
+    Returns
+    -------
+    agreement : float in [0, 1]
+
+    References
+    ----------
+    Stanton et al.: Does knowledge distillation really work? NeurIPS 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> agreement(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([[0.6, 0.4], [0.7, 0.3]]))
+    0.5
+    """
+    teacher, student = pair(teacher, student, "n_instances, n_classes")
+    return float(np.mean(teacher.argmax(axis=1) == student.argmax(axis=1)))
+
+
+def predictive_kl(teacher, student):
+    """Mean KL(teacher || student) of the predictive distributions, in nats, at temperature 1.
+
+    Parameters
+    ----------
+    teacher, student : ndarray of shape (n_instances, n_classes)
+        Log-probabilities, finite.
+
+    Returns
+    -------
+    kl : float, 0 or more; 0 for equal answers
+    """
+    return float(np.mean(per_series_kl(teacher, student)))
+
+
+def predictive_js(teacher, student):
+    """Mean Jensen-Shannon divergence of the predictive distributions, in nats, 0 to log 2.
+
+    Parameters
+    ----------
+    teacher, student : ndarray of shape (n_instances, n_classes)
+        Log-probabilities, finite.
+    """
+    return float(np.mean(per_series_js(teacher, student)))
+
+
+def per_series_kl(teacher, student):
+    """KL(teacher || student) of each series, in nats.
+
+    Parameters
+    ----------
+    teacher, student : ndarray of shape (n_instances, n_classes)
+        Log-probabilities, finite.
+
+    Returns
+    -------
+    kl : ndarray of shape (n_instances,), 0 or more
+    """
+    return _kl(*pair(teacher, student, "n_instances, n_classes"))
+
+
+def per_series_js(teacher, student):
+    """Jensen-Shannon divergence of each series, in nats, 0 to log 2.
+
+    Parameters
+    ----------
+    teacher, student : ndarray of shape (n_instances, n_classes)
+        Log-probabilities, finite.
+
+    Returns
+    -------
+    js : ndarray of shape (n_instances,)
+    """
+    teacher, student = pair(teacher, student, "n_instances, n_classes")
+    middle = np.logaddexp(teacher, student) - np.log(2)
+    return (_kl(teacher, middle) + _kl(student, middle)) / 2
+
+
+def accuracy(log_proba, y):
+    """Share of series whose most probable class is the true one.
+
+    Parameters
+    ----------
+    log_proba : ndarray of shape (n_instances, n_classes)
+        Probabilities, log-probabilities or logits.
+    y : ndarray of shape (n_instances,), integer
+        The true class of each, as a column.
+
+    Returns
+    -------
+    accuracy : float in [0, 1]
+    """
+    log_proba, y = _with_truth(log_proba, y)
+    return float(np.mean(log_proba.argmax(axis=1) == y))
+
+
+def negative_log_likelihood(log_proba, y):
+    """Mean of minus the log-probability of the true class, in nats.
+
+    Parameters
+    ----------
+    log_proba : ndarray of shape (n_instances, n_classes)
+        Log-probabilities, finite.
+    y : ndarray of shape (n_instances,), integer
+        The true class of each, as a column.
+
+    Returns
+    -------
+    nll : float, 0 or more
+    """
+    log_proba, y = _with_truth(log_proba, y)
+    return float(-np.mean(log_proba[np.arange(len(y)), y]))
+
+
+def expected_calibration_error(log_proba, y, n_bins=10):
+    """How far confidence is from accuracy, in bins of confidence, weighted by their series.
+
+    ::
+
+        ECE = sum_b |series in b| / n * | accuracy in b - mean confidence in b |
+
+    with bins ``(b / n_bins, (b + 1) / n_bins]`` of the probability of the predicted class.
+
+    Parameters
+    ----------
+    log_proba : ndarray of shape (n_instances, n_classes)
+        Log-probabilities.
+    y : ndarray of shape (n_instances,), integer
+        The true class of each, as a column.
+    n_bins : int, default=10
+
+    Returns
+    -------
+    ece : float in [0, 1]
+
+    References
+    ----------
+    Guo et al.: On calibration of modern neural networks. ICML 2017, arXiv 1706.04599.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sure = np.log([[0.9, 0.1], [0.9, 0.1]])
+    >>> round(expected_calibration_error(sure, np.array([0, 1])), 3)
+    0.4
+    """
+    log_proba, y = _with_truth(log_proba, y)
+    check_count("n_bins", n_bins)
+    return float(calibration_error(*confidence_and_success(log_proba, y), n_bins))
+
+
+def confidence_and_success(log_proba, y):
+    """Probability of each series' predicted class, and whether that class is the true one."""
+    return np.exp(log_proba.max(axis=1)), log_proba.argmax(axis=1) == y
+
+
+def calibration_error(confidence, success, n_bins=10, axis=-1):
+    """The calibration error of confidences, as :func:`expected_calibration_error` bins them.
+
+    Parameters
+    ----------
+    confidence, success : ndarray of the same shape
+        Probability of the predicted class, in [0, 1], and whether it was right.
+    n_bins : int, default=10
+    axis : int, default=-1
+        That of the series.
+
+    Returns
+    -------
+    ece : ndarray, of that shape without the axis
+    """
+    bins = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
+    gap = success - confidence
+    total = sum(np.abs(np.sum(gap * (bins == b), axis=axis)) for b in range(n_bins))
+    return total / confidence.shape[axis]
+
+
+def _kl(log_p, log_q):
+    return np.sum(np.exp(log_p) * (log_p - log_q), axis=1)
+
+
+def _with_truth(log_proba, y):
+    log_proba, y = np.asarray(log_proba, dtype=np.float64), np.asarray(y)
+    fits = log_proba.ndim == 2 and y.shape == log_proba.shape[:1] and len(y)
+    if not fits or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= log_proba.shape[1]:
+        raise ParameterError(
+            f"log_proba has shape {log_proba.shape} and y shape {y.shape} of {y.dtype}; expected "
+            "(n_instances, n_classes), and as many columns 0 .. n_classes - 1."
+        )
+    return log_proba, y
+
+
+def pair(teacher, student, axes):
+    """Both arrays in float64, or an error that shows their shapes."""
+    teacher = np.asarray(teacher, dtype=np.float64)
+    student = np.asarray(student, dtype=np.float64)
+    if teacher.shape != student.shape or teacher.ndim < 2 or not len(teacher):
+        raise ParameterError(
+            f"teacher has shape {teacher.shape} and student {student.shape}; expected the same "
+            f"shape ({axes}) with at least one instance."
+        )
+    return teacher, student

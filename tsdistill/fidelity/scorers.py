@@ -1,0 +1,120 @@
+"""Fidelity as one number, higher being better: what scores and searches ask for."""
+
+from tsdistill.exceptions import ParameterError
+from tsdistill.fidelity.answers import (
+    accuracy,
+    agreement,
+    expected_calibration_error,
+    negative_log_likelihood,
+    predictive_js,
+    predictive_kl,
+)
+from tsdistill.fidelity.maps import auprc, auroc, saliency_correlation, top_overlap
+
+OF_ANSWERS = {
+    "agreement": agreement,
+    "kl": lambda teacher, student: -predictive_kl(teacher, student),
+    "js": lambda teacher, student: -predictive_js(teacher, student),
+}
+OF_TRUTH = {
+    "accuracy": accuracy,
+    "nll": lambda log_proba, y: -negative_log_likelihood(log_proba, y),
+    "ece": lambda log_proba, y: -expected_calibration_error(log_proba, y),
+}
+OF_MAPS = {"saliency": saliency_correlation, "top_overlap": top_overlap}
+OF_MASKS = {"auprc": auprc, "auroc": auroc}
+OF_CURVES = ("deletion", "insertion")
+METRICS = (*OF_ANSWERS, *OF_MAPS, *OF_TRUTH, *OF_CURVES, *OF_MASKS)
+
+
+def check_metric(metric):
+    """Refuse an unknown ``metric``."""
+    if metric not in METRICS:
+        raise ParameterError(f"metric={metric!r}; expected one of {', '.join(map(repr, METRICS))}.")
+
+
+def check_truth(metric, y, mask):
+    """Refuse to score without what a metric compares with, or with what it has no use for."""
+    check_metric(metric)
+    for name, given, metrics in (("y", y, OF_TRUTH), ("mask", mask, OF_MASKS)):
+        if given is None and metric in metrics:
+            raise ParameterError(f"metric={metric!r} needs {name}, and got None; pass {name}.")
+    if mask is not None and metric not in OF_MASKS:
+        raise ParameterError(f"metric={metric!r} makes no use of mask; leave it out.")
+
+
+def fidelity_scorer(metric="agreement"):
+    """A scorer for ``GridSearchCV(scoring=...)``: fidelity to the teacher.
+
+    Parameters
+    ----------
+    metric : str, default="agreement"
+        Any of :meth:`tsdistill.SaliencyDistilledClassifier.fidelity_score`. "accuracy", "nll"
+        and "ece" need y; the others make no use of it. "auprc" and "auroc" need the keyword
+        ``mask`` in the call, and so cannot be used in a search.
+
+    Returns
+    -------
+    scorer : callable (estimator, X, y=None) -> float
+        Higher is better; divergences and errors are negated. Of a Pipeline (also of sktime's)
+        the last step is scored, of a fitted search its best estimator.
+
+    Examples
+    --------
+    >>> fidelity_scorer("saliency")
+    fidelity_scorer('saliency')
+    """
+    check_metric(metric)
+    return _FidelityScorer(metric)
+
+
+class _FidelityScorer:
+    def __init__(self, metric):
+        self.metric = metric
+
+    def __repr__(self):
+        return f"fidelity_scorer({self.metric!r})"
+
+    def __call__(self, estimator, X, y=None, **mask):
+        estimator, X = holder_of_student(estimator, X, "fidelity_score", f"{self!r} cannot score")
+        truth = {"y": y} if self.metric in OF_TRUTH else {}
+        return estimator.fidelity_score(X, **truth, metric=self.metric, **mask)
+
+
+def holder_of_student(estimator, X, method, what_fails):
+    """The fitted distilled classifier inside a Pipeline or a search, and the series it is given.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    X : array-like, as the estimator takes it
+    method : str
+        What the classifier has.
+    what_fails : str
+        How the error begins.
+
+    Returns
+    -------
+    holder : estimator with that method
+    X : array-like, as the holder takes it
+
+    Raises
+    ------
+    ParameterError
+        If there is none.
+    """
+    asked = estimator
+    while not hasattr(estimator, method):
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "transformers_") and hasattr(estimator, "classifier_"):  # sktime
+            X, estimator = estimator.transformers_.transform(X), estimator.classifier_
+        elif hasattr(estimator, "steps"):
+            X = estimator[:-1].transform(X) if len(estimator.steps) > 1 else X
+            estimator = estimator[-1]
+        else:
+            raise ParameterError(
+                f"{what_fails} a {type(asked).__name__}: it holds no fitted student. Pass a "
+                "SaliencyDistilledClassifier, or a fitted search or Pipeline around one."
+            )
+    return estimator, X

@@ -1,0 +1,363 @@
+"""FidelityReport: what to show before a teacher is replaced."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from tsdistill.checks import check_count, check_share
+from tsdistill.display import FidelityDisplay
+from tsdistill.exceptions import ParameterError
+from tsdistill.fidelity import (
+    agreement,
+    area,
+    bootstrap_interval,
+    clopper_pearson,
+    random_maps,
+)
+from tsdistill.fidelity.answers import (
+    calibration_error,
+    confidence_and_success,
+    per_series_js,
+    per_series_kl,
+)
+from tsdistill.fidelity.maps import per_series_correlation, per_series_overlap
+from tsdistill.page import NAMES, page_of, write_whole
+
+N_WORST = 10
+N_DRAWN = 4
+N_TIMED_SERIES = 256
+
+
+@dataclass(frozen=True)
+class FidelityReport:
+    """How far a student answers as its teacher does, for the same reasons, and at what cost.
+
+    Made by :meth:`tsdistill.SaliencyDistilledClassifier.fidelity_report`.
+
+    Attributes
+    ----------
+    n_instances, n_explained : int
+        Series in all, and those, drawn at random, that maps and curves were asked for.
+    confidence : float
+        Level of the intervals.
+    agreement, kl, js : float
+        Of the answers, see :mod:`tsdistill.fidelity`.
+    saliency, top_overlap : float
+        Of the maps, by fills that the student was not trained on, for the teacher's class.
+    accuracy, nll, ece, teacher_accuracy, teacher_nll, teacher_ece : float or None
+        Of student and teacher against y; None without y.
+    intervals : dict of str to (low, high)
+        Of each of the above: Clopper-Pearson of shares, bootstrap percentiles of the others.
+    beside : dict of str to dict of str to float
+        What "saliency" and "top_overlap" are of a random map, and of a student trained on labels
+        alone where one was given; of that student also "agreement", "kl" and "js".
+    per_class : pandas.DataFrame
+        One row for each class that the teacher predicts.
+    worst : pandas.DataFrame
+        The series with the largest KL, by their row in X.
+    models : pandas.DataFrame
+        Sizes and latencies of teacher and student.
+    curves : dict of (model, fill, kind) to (shares, proba)
+        See :func:`tsdistill.fidelity.deletion_curve`.
+    examples : dict of str to list of dict
+        "typical" and "worst" series with both maps, for the pictures.
+    answers : tuple of ndarray
+        The student's confidence, and whether it agrees, for each series.
+    """
+
+    n_instances: int
+    n_explained: int
+    confidence: float
+    agreement: float
+    kl: float
+    js: float
+    saliency: float
+    top_overlap: float
+    intervals: dict
+    beside: dict
+    per_class: pd.DataFrame
+    worst: pd.DataFrame
+    models: pd.DataFrame
+    curves: dict = field(repr=False)
+    examples: dict = field(repr=False)
+    answers: tuple = field(repr=False)
+    accuracy: float | None = None
+    nll: float | None = None
+    ece: float | None = None
+    teacher_accuracy: float | None = None
+    teacher_nll: float | None = None
+    teacher_ece: float | None = None
+
+    def to_frame(self):
+        """All measures with their intervals, and what stands beside them.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            One row a measure; columns ``value``, ``low``, ``high``, ``n_series``,
+            ``random_map`` and, where such a student was given, ``label_only``. NaN where a
+            measure has no such value.
+        """
+        rows = {}
+        for name in self.intervals:
+            low, high = self.intervals[name]
+            of_maps = name in ("saliency", "top_overlap")
+            n_series = self.n_explained if of_maps else self.n_instances
+            row = {"value": getattr(self, name), "low": low, "high": high, "n_series": n_series}
+            rows[name] = row | {"random_map": np.nan} | self.beside.get(name, {})
+        frame = pd.DataFrame.from_dict(rows, orient="index")
+        frame.index.name = "measure"
+        return frame
+
+    def areas(self):
+        """Areas under the deletion and insertion curves.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            One row a kind and fill, a column each for teacher and student. Deletion: lower is
+            better; insertion: higher.
+        """
+        found = pd.Series({key: area(*curve).mean() for key, curve in self.curves.items()})
+        found.index.names = ["model", "fill", "kind"]
+        return found.unstack("model").swaplevel().sort_index()[["teacher", "student"]]
+
+    def __str__(self):
+        percent = f"{100 * self.confidence:g} %"
+        lines = [
+            f"Fidelity of a student to its teacher: {self.n_instances} series, {self.n_explained} "
+            f"explained; {percent} intervals",
+            "",
+        ]
+        table = self.to_frame()
+        for name, row in table.iterrows():
+            beside = [f"random map {row['random_map']:.3f}"] * (not np.isnan(row["random_map"]))
+            if not np.isnan(row.get("label_only", np.nan)):
+                beside.append(f"labels only {row['label_only']:.3f}")
+            interval = f"[{row['low']:.3f}, {row['high']:.3f}]"
+            text = f"  {NAMES[name]:<40}{row['value']:>8.3f}  {interval:<16} "
+            lines.append((text + "; ".join(beside)).rstrip())
+        for title, frame in (
+            ("By the class that the teacher predicts", self.per_class),
+            ("Where they differ most", self.worst),
+            ("Areas under the curves (deletion: lower is better)", self.areas()),
+            ("Models", self.models),
+        ):
+            lines += ["", title, frame.to_string(float_format="{:.3f}".format, na_rep="")]
+        return "\n".join(lines)
+
+    def _repr_html_(self):
+        return page_of(self, whole=False)
+
+    def plot(self, *, figure=None):
+        """Draw agreement against confidence, and the curves.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure or SubFigure, default=None
+
+        Returns
+        -------
+        display : FidelityDisplay
+        """
+        return FidelityDisplay(*self.answers, self.curves).plot(figure=figure)
+
+    def to_html(self, path):
+        """Write one page with all tables and pictures, which needs nothing else to be read.
+
+        Parameters
+        ----------
+        path : str or path
+            Replaced if it exists, whole or not at all.
+        """
+        write_whole(path, page_of(self, whole=True))
+
+
+def as_reference(label_only, classes, X):
+    """The comparison of a student trained on labels alone, after a look at its classes."""
+    if not hasattr(label_only, "_compare"):
+        raise ParameterError(
+            f"label_only={type(label_only).__name__}; expected a fitted SaliencyDistilledClassifier"
+        )
+    comparison = label_only._compare(X)
+    if not np.array_equal(label_only.classes_, classes):
+        raise ParameterError(
+            f"label_only knows the classes {label_only.classes_.tolist()}, this student "
+            f"{classes.tolist()}; expected the same."
+        )
+    return comparison
+
+
+def make_report(comparison, y=None, label_only=None, *, n_explained, confidence, random_state):
+    """Ask both models, measure, and report.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    y : ndarray of shape (n_instances,), int64, or None
+    label_only : Comparison or None
+    n_explained, confidence, random_state
+        As in :meth:`tsdistill.SaliencyDistilledClassifier.fidelity_report`.
+
+    Returns
+    -------
+    report : FidelityReport
+    """
+    check_share("confidence", confidence)
+    check_count("n_explained", n_explained)
+    rng = np.random.default_rng(random_state)
+    level = {"confidence": confidence, "random_state": random_state}
+    n = len(comparison.panel)
+    drawn = np.sort(rng.permutation(n)[:n_explained])
+    explained = comparison.rows(drawn)
+    kl = per_series_kl(*comparison.log_proba.values())
+    worst = np.argsort(-kl, kind="stable")[:N_WORST]
+    differ = comparison.rows(worst)
+    noise = random_maps(explained.maps["teacher"].shape, rng)
+
+    values, intervals = _of_answers(comparison, level)
+    found = [_of_maps(explained.maps["teacher"], m) for m in (explained.maps["student"], noise)]
+    reasons, of_noise = found
+    for name, measured in reasons.items():
+        values[name] = measured.mean()
+        intervals[name] = bootstrap_interval(np.mean, measured, **level)
+    if y is not None:
+        _add_truth(values, intervals, comparison, y, level)
+    beside = {name: {"random_map": measured.mean()} for name, measured in of_noise.items()}
+    if label_only is not None:
+        for name, value in _of_label_only(label_only, comparison, explained).items():
+            beside.setdefault(name, {})["label_only"] = float(value)
+    agrees = comparison.log_proba["student"].argmax(axis=1) == comparison.target
+    typical = drawn[_typical(kl[drawn], explained.target)]
+    return FidelityReport(
+        n_instances=n,
+        n_explained=len(drawn),
+        confidence=confidence,
+        **{name: float(value) for name, value in values.items()},
+        intervals=intervals,
+        beside=beside,
+        per_class=_by_class(comparison, agrees, kl, explained, reasons, of_noise, confidence),
+        worst=_table_of_series(differ, worst, y),
+        models=_costs(comparison),
+        curves=explained.all_curves(),
+        examples={
+            "typical": _examples(comparison.rows(typical), typical),
+            "worst": _examples(differ, worst)[:N_DRAWN],
+        },
+        answers=(np.exp(comparison.log_proba["student"].max(axis=1)), agrees),
+    )
+
+
+def _of_answers(comparison, level):
+    answers = comparison.log_proba.values()
+    agrees = np.equal(*(log_proba.argmax(axis=1) for log_proba in answers))
+    values = {"agreement": agrees.mean()}
+    intervals = {"agreement": clopper_pearson(agrees.sum(), len(agrees), level["confidence"])}
+    for name, measure in (("kl", per_series_kl), ("js", per_series_js)):
+        measured = measure(*answers)
+        values[name] = measured.mean()
+        intervals[name] = bootstrap_interval(np.mean, measured, **level)
+    return values, intervals
+
+
+def _of_maps(teacher, student):
+    return {
+        "saliency": per_series_correlation(teacher, student),
+        "top_overlap": per_series_overlap(teacher, student),
+    }
+
+
+def _add_truth(values, intervals, comparison, y, level):
+    """Accuracy, likelihood and calibration of both models, with intervals."""
+    for name, prefix in (("student", ""), ("teacher", "teacher_")):
+        log_proba = comparison.log_proba[name].astype(np.float64)
+        sure, right = confidence_and_success(log_proba, y)
+        minus_log = -log_proba[np.arange(len(y)), y]
+        values[f"{prefix}accuracy"] = right.mean()
+        values[f"{prefix}nll"] = minus_log.mean()
+        values[f"{prefix}ece"] = calibration_error(sure, right)
+        intervals[f"{prefix}accuracy"] = clopper_pearson(
+            right.sum(), len(right), level["confidence"]
+        )
+        intervals[f"{prefix}nll"] = bootstrap_interval(np.mean, minus_log, **level)
+        intervals[f"{prefix}ece"] = bootstrap_interval(calibration_error, sure, right, **level)
+
+
+def _of_label_only(label_only, comparison, explained):
+    """What a student trained on labels alone reaches, by the same measures."""
+    teacher, other = comparison.log_proba["teacher"], label_only.log_proba["student"]
+    maps = explained.explain(label_only.models["student"])
+    reasons = _of_maps(explained.maps["teacher"], maps)
+    return {
+        "agreement": agreement(teacher, other),
+        "kl": per_series_kl(teacher, other).mean(),
+        "js": per_series_js(teacher, other).mean(),
+    } | {name: measured.mean() for name, measured in reasons.items()}
+
+
+def _by_class(comparison, agrees, kl, explained, reasons, of_noise, confidence):
+    rows = {}
+    for k in np.unique(comparison.target):
+        members, seen = comparison.target == k, explained.target == k
+        low, high = clopper_pearson(agrees[members].sum(), members.sum(), confidence)
+        row = {"n_series": members.sum(), "agreement": agrees[members].mean()}
+        row |= {"low": low, "high": high, "kl": kl[members].mean()}
+        for name in reasons:
+            for title, measured in ((name, reasons), (f"{name} of random map", of_noise)):
+                row[title] = measured[name][seen].mean() if seen.any() else np.nan
+        rows[comparison.models["teacher"].classes_[k]] = row
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    frame.index.name = "class"
+    return frame.astype({"n_series": int})
+
+
+def _table_of_series(comparison, rows, y=None):
+    """Both answers to some series, and how far apart they are; rows are those of X."""
+    classes = comparison.models["teacher"].classes_
+    columns = {} if y is None else {"y": classes[y[rows]]}
+    for name, log_proba in comparison.log_proba.items():
+        columns[name] = classes[log_proba.argmax(axis=1)]
+        columns[f"p_{name}"] = np.exp(log_proba.max(axis=1))
+    columns["kl"] = per_series_kl(*comparison.log_proba.values())
+    columns["saliency"] = per_series_correlation(*comparison.maps.values())
+    return pd.DataFrame(columns, index=pd.Index(rows, name="series"))
+
+
+def _typical(kl, target):
+    """Positions of series with a middling KL, the classes taking turns."""
+    order = np.argsort(np.abs(kl - np.median(kl)), kind="stable")
+    turn = np.empty(len(order), dtype=int)
+    for k in np.unique(target):
+        turn[target[order] == k] = np.arange(np.sum(target == k))
+    return order[np.argsort(turn, kind="stable")][:N_DRAWN]
+
+
+def _examples(comparison, rows):
+    """Series with both maps and both answers, for pictures."""
+    table = _table_of_series(comparison, rows)
+    return [
+        {
+            "series": series,
+            "maps": {name: comparison.maps[name][i] for name in ("student", "teacher")},
+        }
+        | {"row": int(rows[i]), **{column: table[column].iloc[i] for column in table}}
+        for i, series in enumerate(comparison.panel)
+    ]
+
+
+def _costs(comparison):
+    n = min(N_TIMED_SERIES, len(comparison.panel))
+    rows = {
+        name: {
+            "weights": comparison.n_weights(name),
+            "megabytes": None if (size := comparison.n_bytes(name)) is None else size / 1e6,
+            "ms_one_series": 1e3 * comparison.latency(name, 1),
+            f"ms_a_series_of_{n}": 1e3 * comparison.latency(name, n) / n,
+        }
+        for name in comparison.models
+    }
+    frame = pd.DataFrame.from_dict(rows, orient="index").astype(float)
+    frame.loc["times smaller or faster"] = frame.loc["teacher"] / frame.loc["student"]
+    frame.index.name = "model"
+    return frame
