@@ -17,6 +17,16 @@ def test_an_objective_of_ones_own_takes_few_lines(toy, quick):
     assert model.history_[-1]["same_entropy"] < model.history_[0]["same_entropy"]
 
 
+def test_evidence_is_written(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(
+        sys, "argv", ["evidence", "--folder", str(tmp_path / "out"), "--max-epochs", "3"]
+    )
+    runpy.run_path(str(EXAMPLES / "evidence.py"), run_name="__main__")
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["deferral.png", "fills.png", "report.html"]
+    assert "series to come" in capsys.readouterr().out
+
+
 def test_tsd_as_published_has_the_published_networks_and_runs(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["tsd", "--epochs", "2", "--lambdas", "1"])
     example = runpy.run_path(str(EXAMPLES / "tsd_as_published.py"), run_name="example")
