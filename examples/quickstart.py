@@ -15,6 +15,7 @@ import time
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier
@@ -23,6 +24,7 @@ from sktime.datasets import load_gunpoint
 from sktime.transformations.panel.rocket import MiniRocket
 
 from tsdistill import SaliencyDistilledClassifier, Teacher
+from tsdistill.display import SaliencyDisplay
 from tsdistill.students import Inception
 
 STUDENTS = {
@@ -93,55 +95,6 @@ def size_of(model):
     return f"({len(pickle.dumps(model)) / 1e6:.1f} MB)"
 
 
-def draw(path, X, labels, rows, title):
-    """Series in columns; one row a model, with what it makes of every timestep."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-    from matplotlib.collections import LineCollection
-
-    fig, axes = plt.subplots(
-        len(rows), len(X), figsize=(10, 2.1 * len(rows) + 1), sharex=True, layout="constrained"
-    )
-    largest = 1.2 * np.abs(rows[0][1]).max()  # the teacher sets the scale
-    timesteps = np.arange(X.shape[2])
-    for r, (name, maps) in enumerate(rows):
-        for c, (series, saliency) in enumerate(zip(X[:, 0], maps, strict=True)):
-            ax, height = axes[r, c], np.ptp(series)
-            points = np.column_stack([timesteps, series])
-            line = LineCollection(
-                np.stack([points[:-1], points[1:]], axis=1),
-                array=(saliency[:-1] + saliency[1:]) / 2,
-                norm=plt.Normalize(-largest, largest),
-                cmap="RdBu_r",
-                linewidth=3.5,
-                zorder=3,
-            )
-            ax.plot(timesteps, series, color="0.25", linewidth=4.6, zorder=2)
-            ax.add_collection(line)
-            strip = 0.45 * height / largest  # height of the map under the series
-            base = series.min() - 0.65 * height
-            for where, colour in ((saliency >= 0, "#b2182b"), (saliency < 0, "#2166ac")):
-                ax.fill_between(
-                    timesteps, base + strip * saliency, base, where=where, color=colour, alpha=0.35
-                )
-            ax.axhline(base, color="0.6", linewidth=0.7)
-            ax.set(xlim=(0, X.shape[2] - 1), ylim=(base - 0.2 * height, None), yticks=[])
-            ax.spines[["top", "right", "left"]].set_visible(False)
-            if c == 0:
-                ax.set_title(name, loc="left", fontsize=10.5, fontweight="bold")
-            if r == 0:
-                ax.set_title(f"a series of class “{labels[c]}”", loc="right", fontsize=10)
-    for ax in axes[-1]:
-        ax.set_xlabel("timestep")
-    bar = fig.colorbar(line, ax=axes, shrink=0.7, pad=0.01, extend="both")
-    bar.set_label("← speaks against          speaks for the class →")
-    bar.set_ticks([0])
-    fig.suptitle(title, fontsize=12)
-    fig.savefig(path, dpi=120)
-
-
 def main():
     """Train, print the table, draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -188,7 +141,7 @@ def main():
         print(line.format(name, f"{accuracy:.3f}", *blank, size_of(heavy), f"{latency:.0f}",
                           f"{seconds:.0f}"))  # fmt: skip
         maps = students["KD"].explain(X_test[picked], of="teacher")
-        rows = [(f"Teacher: {name}", maps)]
+        rows = {f"teacher:\n{name}": maps}
         for arm, student in students.items():
             scores = [student.fidelity_score(X_test, metric=m) for m in METRICS]
             latency = microseconds_a_series(student.predict_proba, X_test)
@@ -199,11 +152,13 @@ def main():
             ))  # fmt: skip
             if arm != "labels only":
                 maps = student.explain(X_test[picked], target=target[picked])
-                rows.append((f"{arm} student (saliency correlation {scores[2]:.2f})", maps))
+                rows[f"{arm} student,\ncorrelation {scores[2]:.2f}"] = maps
         print()
         if number == 0:
-            title = "Which timesteps made each model decide?"
-            draw(options.picture, X_test[picked], ("Gun", "Point"), rows, title)
+            titles = ["a series of class “Gun”", "a series of class “Point”"]
+            figure = Figure(figsize=(10, 6.2), layout="constrained")
+            SaliencyDisplay(X_test[picked], rows, titles=titles).plot(figure=figure)
+            figure.savefig(options.picture, dpi=120)
     print(f"Picture: {options.picture}")
 
 

@@ -19,7 +19,7 @@ from sktime.classification.interval_based import TimeSeriesForestClassifier
 
 from tests.conftest import bump_teacher
 from tsdistill import SaliencyDistilledClassifier, Teacher, classifier, distillation, fidelity
-from tsdistill.exceptions import HardTeacherWarning, ParameterError
+from tsdistill.exceptions import HardTeacherWarning, ParameterError, TeacherError
 from tsdistill.fidelity import fidelity_scorer
 from tsdistill.knowledge import ask_perturbed
 from tsdistill.objectives import PerturbedSoftTargets
@@ -550,6 +550,12 @@ def test_every_metric_scores_and_higher_is_better(distilled, kd, gunpoint):
         assert fidelity_scorer(metric)(distilled, X, y, **given) == score
         if metric in ("kl", "js", "saliency", "top_overlap"):
             assert score > kd.fidelity_score(X, metric=metric)
+    np.testing.assert_array_equal(
+        distilled.teacher_.predict(X),
+        distilled.classes_[distilled.teacher_.predict_proba(X).argmax(axis=1)],
+    )
+    with pytest.raises(TeacherError, match="has not been bound"):
+        Teacher(bump_teacher).predict(X)
     in_channels = distilled.fidelity_score(X, metric="auprc", mask=mask[:, None])
     assert in_channels == distilled.fidelity_score(X, metric="auprc", mask=mask)
     log_proba, columns = distilled.predict_log_proba(X), (y == "2").astype(int)
@@ -571,3 +577,43 @@ def test_every_metric_scores_and_higher_is_better(distilled, kd, gunpoint):
 def test_scores_without_what_they_compare_with(distilled, gunpoint, options, message):
     with pytest.raises(ParameterError, match=message):
         distilled.fidelity_score(gunpoint[2][:2], **options)
+
+
+def test_scores_ask_no_more_than_they_need(quick, toy):
+    X, y = toy
+    asked = []
+
+    def teacher(series):
+        asked.append(len(series))
+        return bump_teacher(series)
+
+    student = quick(teacher).fit(X, y)
+    mask = np.zeros(X.shape, dtype=bool)
+    mask[:, :5] = True
+    needed = {"agreement": 12, "kl": 12, "nll": 0, "auprc": 12, "deletion": 12}
+    for metric, n in needed.items():
+        asked.clear()
+        more = {"mask": mask} if metric == "auprc" else {}
+        student.fidelity_score(X, y, metric=metric, **more)
+        assert sum(asked) == n
+    student.fidelity_score(X, metric="insertion")
+    assert (
+        student.fidelity_score(X, metric="deletion")
+        < 0
+        < student.fidelity_score(X, metric="insertion")
+    )
+
+
+def test_a_mask_of_channels_is_compared_with_maps_of_channels(quick):
+    rng = np.random.default_rng(0)
+    X = rng.normal(scale=0.1, size=(30, 2, 20))
+    y = np.arange(30) % 3
+    mask = np.zeros(X.shape, dtype=bool)
+    for i, k in enumerate(y):
+        X[i, 0, 2 + 6 * k : 6 + 6 * k] += 1.0
+        mask[i, 0, 2 + 6 * k : 6 + 6 * k] = True
+    student = quick(lambda X: bump_teacher(X[:, 0]), max_epochs=40).fit(X, y)
+    found, elsewhere = (
+        student.fidelity_score(X, metric="auprc", mask=m) for m in (mask, mask[:, ::-1])
+    )
+    assert found > elsewhere + 0.3

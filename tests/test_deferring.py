@@ -155,12 +155,112 @@ def test_the_distilled_students_own_teacher_is_the_default(quick, toy, swap):
     np.testing.assert_array_equal(again.predict(X), swap[0].predict(X))
 
 
+class Shaky:
+    """A student without an answer for some series."""
+
+    classes_ = np.array([0, 1, 2])
+
+    def __init__(self, row):
+        self.row = row
+
+    def predict_proba(self, X):
+        proba = bump_teacher(X)
+        proba[X[:, 0] > 0.8] = self.row
+        return proba
+
+
+@pytest.mark.parametrize("row", [[np.nan] * 3, [np.nan, 0, 0], [np.inf, 0, 0]])
+@pytest.mark.parametrize("seen", [True, False])
+def test_series_without_a_students_answer_go_to_the_teacher(swap, row, seen):
+    X = swap[1]
+    quiet = X[X[:, 0] <= 0.8]
+    model = DeferringClassifier(Shaky(row), bump_teacher, 0.05, 0.9).fit(X if seen else quiet)
+    lost = X[:, 0] > 0.8
+    assert lost.any() and model.defers(X)[lost].all() and not model.defers(quiet).any()
+    np.testing.assert_array_equal(model.predict(X), bump_teacher(X).argmax(axis=1))
+    np.testing.assert_allclose(model.predict_proba(X), bump_teacher(X), atol=1e-3)
+    assert model.deferral_rate_ == pytest.approx(lost.mean() if seen else 0)
+
+
+def test_series_of_channels(swap):
+    student, X = swap
+    X = np.stack([X, np.zeros_like(X)], axis=1)
+
+    class OfChannels:
+        classes_ = student.classes_
+
+        def predict_proba(self, X):
+            return student.predict_proba(X[:, 0])
+
+    model = DeferringClassifier(OfChannels(), lambda X: bump_teacher(X[:, 0]), 0.02, 0.9).fit(X)
+    flat = DeferringClassifier(student, bump_teacher, 0.02, 0.9).fit(X[:, 0])
+    assert model.threshold_ == flat.threshold_ and model.defers(X).any()
+    np.testing.assert_array_equal(model.predict(X), flat.predict(X[:, 0]))
+    np.testing.assert_array_equal(model.predict_proba(X), flat.predict_proba(X[:, 0]))
+
+
+def test_unnamed_teachers_get_the_students_labels_and_strangers_are_refused(toy, swap):
+    names = np.array(["a", "b", "c"])
+    student = KNeighborsClassifier(5).fit(toy[0], names[toy[1]])
+    for teacher in (bump_teacher, [bump_teacher, bump_teacher]):
+        model = DeferringClassifier(student, teacher, 0.1, 0.9).fit(swap[1])
+        assert model.classes_.tolist() == ["a", "b", "c"]
+    for stranger in ([0, 1, 2], ["x", "y", "z"]):
+        model = DeferringClassifier(student, Teacher(bump_teacher, classes=stranger), 0.1, 0.9)
+        with pytest.raises(ParameterError, match="which have none in common"):
+            model.fit(swap[1])
+
+
+def test_what_was_promised_stays_in_the_picture_after_set_params(swap):
+    student, X = swap
+    model = DeferringClassifier(student, bump_teacher, 0.1, 0.9).fit(X)
+    model.set_params(max_disagreement=0.001)
+    assert "at most 10 %" in model.plot().ax_.get_title()
+    with pytest.raises(ParameterError, match="student__n_neighbors cannot be set"):
+        model.set_params(student__n_neighbors=3)
+
+
+@pytest.mark.parametrize(
+    ("proba", "message"),
+    [
+        (lambda X: np.full((len(X), 2), 0.5), r"answered 480 series in shape \(480, 2\)"),
+        (lambda X: 3 * bump_teacher(X), "480 of 480 series with rows that do not sum to 1"),
+    ],
+)
+def test_students_that_give_no_probabilities(swap, proba, message):
+    student = Shaky([0, 0, 0])
+    student.predict_proba = proba
+    with pytest.raises(ParameterError, match=message):
+        DeferringClassifier(student, bump_teacher).fit(swap[1])
+
+
+def test_students_of_sktime_and_of_searches_bring_their_teacher(quick, toy, swap):
+    from sklearn.pipeline import make_pipeline
+
+    from tsdistill.sktime import SaliencyDistilledTSC
+
+    X, y = toy
+    tsc = SaliencyDistilledTSC(bump_teacher, max_epochs=3, n_windows=4, random_state=0)
+    tsc.fit(X[:, None], y)
+    model = DeferringClassifier(tsc, max_disagreement=0.3, confidence=0.9).fit(swap[1][:, None])
+    assert model.teacher_ is tsc.classifier_.teacher_
+    search = GridSearchCV(quick(), {"lr": [0.01]}, cv=2).fit(X, y)
+    model = DeferringClassifier(search, max_disagreement=0.3, confidence=0.9).fit(swap[1])
+    assert model.teacher_ is search.best_estimator_.teacher_
+    assert len(model.predict(swap[1])) == len(swap[1])
+    pipeline = make_pipeline(quick()).fit(X, y)
+    with pytest.raises(ParameterError, match="a Pipeline has no teacher of its own that takes"):
+        DeferringClassifier(pipeline).fit(swap[1])
+    both = DeferringClassifier(pipeline, bump_teacher, max_disagreement=0.3, confidence=0.9)
+    assert both.fit(swap[1]).predict_proba(swap[1][:2]).shape == (2, 3)
+
+
 def test_classes_that_only_the_teacher_knows_are_answered(toy):
     X, y = toy
     rng = np.random.default_rng(0)
     many = np.tile(X, (30, 1)) + rng.normal(scale=0.2, size=(360, 20))
     names = np.array(["a", "b", "long name"])
-    student = LogisticRegression().fit(X[y < 2], names[y[y < 2]])
+    student = LogisticRegression().fit(X[y < 2], names[y[y < 2]].astype("U1"))
     teacher = LogisticRegression(C=100).fit(X, names[y])
     model = DeferringClassifier(student, teacher, 0.1, 0.9).fit(many)
     assert model.classes_.tolist() == names.tolist()
@@ -174,12 +274,9 @@ def test_certainties_that_round_to_1_are_still_told_apart():
     class Student:
         classes_ = np.array([0, 1])
 
-        def predict_log_proba(self, X):
-            z = 20 + X[:, 0]
-            return -np.logaddexp(0, np.stack([z, -z], axis=1)).astype(np.float32)
-
         def predict_proba(self, X):
-            return np.exp(self.predict_log_proba(X))
+            z = 20 + X[:, 0]
+            return np.exp(-np.logaddexp(0, np.stack([z, -z], axis=1))).astype(np.float32)
 
     X = np.random.default_rng(0).random((400, 6)) * 10
 
@@ -215,7 +312,7 @@ def test_clone_and_search_keep_both_models(swap):
             "student=KNeighborsClassifier is not",
         ),
         ({"student": bump_teacher}, ParameterError, "has no predict_proba"),
-        ({"teacher": None}, ParameterError, "pass the teacher"),
+        ({"teacher": None}, ParameterError, "a KNeighborsClassifier has no teacher of its own"),
         ({"teacher": LogisticRegression()}, ParameterError, "is not fitted; fit it first"),
         ({"max_disagreement": 0.001}, PanelError, "at least 2995"),
     ],

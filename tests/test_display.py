@@ -49,6 +49,68 @@ def test_series_are_coloured_by_both_models_maps_on_one_symmetric_scale(student,
     assert "class" in display.axes_[0, 0].get_title()
 
 
+def test_one_map_for_all_channels_is_drawn_once():
+    X, m = np.random.default_rng(0).normal(size=(2, 5, 15)), np.ones((2, 15))
+    display = SaliencyDisplay(X, {"student": m, "teacher": m}).plot()
+    assert display.axes_.shape == (2, 2)
+    np.testing.assert_allclose(display.axes_[1, 1].images[0].get_array()[0], m[1])
+
+
+def test_red_is_for_blue_and_hatched_against():
+    X = np.zeros((1, 1, 9))
+    saliency = np.array([[-2.0, -2, -2, -2, 0, 1, 1, 1, 1]])
+    ax = SaliencyDisplay(X, {"map": saliency}).plot().axes_[0, 0]
+    line = coloured(ax)
+    against, speaks_for = line.cmap(line.norm([-2.0, 2.0]))
+    assert speaks_for[0] > 0.3 > speaks_for[2] and against[2] > 0.3 > against[0]
+    (hatched,) = [c for c in ax.collections if c.get_hatch()]
+    assert hatched.get_paths()[0].vertices[:, 0].max() <= 4.01
+    base = hatched.get_paths()[0].vertices[:, 1].max()
+    (area,) = [c for c in ax.collections if c not in (line, hatched)]
+    drawn = np.concatenate([path.vertices for path in area.get_paths()])
+    assert drawn[drawn[:, 1] > base + 1e-6][:, 0].min() >= 4 and drawn[:, 1].min() >= base - 1e-6
+
+
+def test_labels_that_look_like_formulas_are_drawn(toy):
+    X = np.zeros((1, 1, 9))
+    SaliencyDisplay(X, {"m": X[:, 0]}, titles=["$x_$"]).plot().figure_.canvas.draw()
+
+
+def test_titles_tell_where_the_student_differs(quick, toy):
+    student = quick(max_epochs=1).fit(*toy)
+    X = toy[0]
+    display = SaliencyDisplay.from_estimator(student, X, of="teacher")
+    theirs = student.teacher_.predict(X)
+    for i, ax in enumerate(display.axes_[0]):
+        own = student.predict(X[i : i + 1])[0]
+        differs = f" (student: {own})" if own != theirs[i] else ""
+        assert ax.get_title() == f"series {i}, class {theirs[i]}{differs}"
+    named = SaliencyDisplay.from_estimator(student, X[:1], titles=["the first"])
+    assert named.axes_[0, 0].get_title() == "the first"
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (
+            lambda: SaliencyDisplay(np.zeros((1, 1, 5)), np.zeros((1, 5))).plot(),
+            "maps is a ndarray",
+        ),
+        (
+            lambda: SaliencyDisplay(
+                np.zeros((2, 1, 5)), {"m": np.zeros((2, 5))}, titles=["a"]
+            ).plot(),
+            "titles has 1 entries for 2 series",
+        ),
+        (lambda: FidelityDisplay(np.ones(2), np.ones(1, bool)).plot(), r"shape \(2,\) and agrees"),
+        (lambda: DeferralDisplay.from_estimator(object()), "expected a fitted DeferringClassifier"),
+    ],
+)
+def test_displays_of_what_they_are_not_for(draw, message):
+    with pytest.raises(ParameterError, match=message):
+        draw()
+
+
 def test_scale_over_all_series_is_shared(student, toy):
     display = SaliencyDisplay.from_estimator(student, toy[0][:3], scale="all")
     largest = max(np.abs(m).max() for m in display.maps.values())
@@ -104,7 +166,7 @@ def test_fidelity_display_draws_agreement_and_curves(student, toy):
         display.confidence, student.predict_proba(toy[0]).max(axis=1), rtol=1e-6
     )
     for ax, kind in zip(display.axes_[1:], ("deletion", "insertion"), strict=True):
-        assert len(ax.lines) == 4
+        assert len(ax.lines) == 6
         _, proba = display.curves["student", "mean", kind]
         assert proba.shape == (5, 11)
         drawn = {line.get_label(): line.get_ydata() for line in ax.lines}
@@ -117,8 +179,8 @@ def test_deferral_display_marks_what_was_chosen(student, toy):
     model = DeferringClassifier(student, max_disagreement=0.1).fit(X)
     display = model.plot()
     assert isinstance(display, DeferralDisplay)
-    marked = [line.get_xdata()[0] for line in display.ax_.lines if len(line.get_xdata()) == 2]
-    assert 100 * model.deferral_rate_ in marked
+    marked = [line.get_xdata()[0] for line in display.ax_.lines if line.get_marker() == "o"]
+    assert marked == [pytest.approx(100 * model.deferral_rate_)]
     again = DeferralDisplay.from_estimator(model, ax=plt.figure().subplots())
     assert again.figure_ is not display.figure_
 
@@ -127,7 +189,8 @@ def test_deferral_display_marks_what_was_chosen(student, toy):
     ("X", "maps", "options", "message"),
     [
         (np.zeros((1, 1, 5)), np.zeros((1, 4)), {}, r"maps\['m'\] has shape \(1, 4\)"),
-        (np.zeros((1, 5)), np.zeros((1, 5)), {}, r"for X of shape \(1, 5\)"),
+        (np.zeros((1, 5)), np.zeros((1, 5)), {}, r"X has shape \(1, 5\)"),
+        (np.zeros((1, 1, 5)), np.full((1, 5), np.nan), {}, r"maps\['m'\] has NaN in 5 places"),
         (np.zeros((99, 1, 5)), np.zeros((99, 5)), {}, "99 panels; pass from one to 60"),
         (np.zeros((0, 1, 5)), np.zeros((0, 5)), {}, "0 panels"),
         (np.zeros((1, 1, 5)), np.zeros((1, 5)), {"kind": "bars"}, "kind='bars'; expected 'line'"),

@@ -130,6 +130,7 @@ def test_areas_against_masks_are_those_of_scikit_learn(decimals):
     np.testing.assert_allclose(per_series_auprc(maps, mask), [a for a, _ in slow])
     np.testing.assert_allclose(per_series_auroc(maps, mask), [b for _, b in slow])
     assert auprc(maps, mask) == pytest.approx(np.mean([a for a, _ in slow]))
+    assert auprc(maps[:, 0], mask[:, :1]) == auprc(maps[:, :1], mask[:, :1])
 
 
 def test_series_without_truth_are_left_out():
@@ -224,8 +225,44 @@ BAD_MEASURES = {
     "y out of range": (lambda: accuracy(np.zeros((2, 2)), np.array([0, 2])), "columns 0 .."),
     "labels for columns": (lambda: accuracy(np.zeros((2, 2)), np.array(["a", "b"])), "y shape"),
     "bins": (
-        lambda: expected_calibration_error(np.zeros((2, 2)), np.zeros(2, int), n_bins=0),
+        lambda: expected_calibration_error(np.log([[0.5, 0.5]]), np.zeros(1, int), n_bins=0),
         "n_bins=0",
+    ),
+    "probabilities": (
+        lambda: predictive_kl(np.array([[0.5, 0.5]]), np.log([[0.5, 0.5]])),
+        "teacher has values from 0.5 to 0.5, which are no finite log-probabilities",
+    ),
+    "infinite": (
+        lambda: predictive_js(np.log([[0.5, 0.5]]), np.array([[0, -np.inf]])),
+        "student has values from -inf",
+    ),
+    "probabilities against y": (
+        lambda: negative_log_likelihood(np.array([[0.5, 0.5]]), np.zeros(1, int)),
+        "log_proba has values",
+    ),
+    "NaN": (lambda: saliency_correlation(np.eye(3), np.eye(3) * np.nan), "student has NaN in 9"),
+    "NaN in maps": (lambda: auprc(np.eye(3) * np.nan, np.eye(3) > 0), "maps have NaN in 9"),
+    "labels for a target": (
+        lambda: deletion_curve(
+            None, np.zeros((2, 1, 5)), np.zeros((2, 5)), np.array(["a", "b"]), 0
+        ),
+        "target",
+    ),
+    "a fill by name": (
+        lambda: deletion_curve(
+            None, np.zeros((2, 1, 5)), np.zeros((2, 5)), np.zeros(2, int), "mean"
+        ),
+        "fill='mean' is no array",
+    ),
+    "curve of probabilities": (
+        lambda: deletion_curve(
+            lambda X: np.full((len(X), 2), 0.5),
+            np.zeros((2, 1, 5)),
+            np.zeros((2, 5)),
+            np.zeros(2, int),
+            0,
+        ),
+        r"log_proba\(...\) has values",
     ),
     "share": (lambda: top_overlap(np.eye(3), np.eye(3), share=1), "share=1"),
     "mask of numbers": (lambda: auprc(np.eye(3), np.eye(3)), "the mask of bool"),

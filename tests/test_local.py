@@ -1,13 +1,16 @@
 """Only what a window reaches is worked out anew, and the answers are those of the whole network."""
 
+import joblib
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from tsdistill import Teacher, explainers
+from tsdistill.exceptions import TeacherError
 from tsdistill.explainers import occlusion
 from tsdistill.students import FCN, GRU, Inception, Lite, ResNet
+from tsdistill.students.lite import _LiteNetwork
 from tsdistill.students.local import is_local, window_answers
 from tsdistill.teachers import as_teacher
 from tsdistill.windows import replace_windows
@@ -85,6 +88,95 @@ def test_networks_of_another_kind_are_asked_whole():
     circular = Lite().build(1, 30, 2)
     circular.combine[0].padding_mode = "circular"
     assert not is_local(circular)
+
+
+def changed_forward(network):
+    network.forward = lambda x: 2 * _LiteNetwork.forward(network, x)
+    return network
+
+
+class Doubled(_LiteNetwork):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+def with_part(name, part):
+    def change(network):
+        setattr(network, name, part)
+        return network
+
+    return change
+
+
+def hooked(network):
+    network.combine[0].register_forward_hook(lambda *_: None)
+    return network
+
+
+def subclassed(network):
+    network.__class__ = Doubled
+    return network
+
+
+class Loud(nn.Conv1d):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+CHANGED = {
+    "forward of the instance": changed_forward,
+    "forward of a subclass": subclassed,
+    "a hook": hooked,
+    "another head": with_part("head", nn.Sequential(nn.Flatten(), nn.LazyLinear(2))),
+    "no stage": with_part("reach", nn.Identity()),
+    "a convolution of its own": with_part(
+        "reach", nn.Sequential(Loud(24, 24, 7, padding=3), nn.ReLU())
+    ),
+    "groups": with_part(
+        "reach", nn.Sequential(nn.Conv1d(24, 24, 7, padding=3, groups=24), nn.ReLU())
+    ),
+    "even kernel": with_part("reach", nn.Sequential(nn.Conv1d(24, 24, 8, padding=3), nn.ReLU())),
+    "no padding": with_part("reach", nn.Sequential(nn.Conv1d(24, 24, 7), nn.ReLU())),
+    "softmax over time": with_part(
+        "reach", nn.Sequential(nn.Conv1d(24, 24, 7, padding=3), nn.Softmax(dim=-1))
+    ),
+    "statistics of the batch": with_part(
+        "reach",
+        nn.Sequential(
+            nn.Conv1d(24, 24, 7, padding=3), nn.BatchNorm1d(24, track_running_stats=False)
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_networks_that_were_changed_are_asked_whole(name):
+    network = Lite().build(1, 60, 2)
+    assert is_local(network)
+    assert not is_local(CHANGED[name](network))
+
+
+def test_only_what_is_needed_is_computed_and_only_where_nothing_is_kept(monkeypatch, tmp_path):
+    model = as_teacher(trained(Lite(), 1, 40))
+    panel = np.random.default_rng(0).normal(size=(4, 1, 40)).astype(np.float32)
+    scene = model.bind(panel), panel, np.zeros(4, int), panel, np.zeros((3, 1), int), 5
+    calls = []
+    answers = explainers.window_answers
+    monkeypatch.setattr(explainers, "window_answers", lambda *a: calls.append(1) or answers(*a))
+    maps = occlusion(*scene)
+    assert len(calls) == 1
+    scene[0].fingerprint = (np.zeros(1), "digest")
+    kept = occlusion(*scene, memory=joblib.Memory(tmp_path, verbose=0))
+    assert len(calls) == 1
+    np.testing.assert_allclose(maps, kept, atol=1e-5)
+
+
+def test_answers_that_overflow_are_refused():
+    model = as_teacher(trained(Lite(), 1, 40))
+    panel = np.full((2, 1, 40), 1e38, dtype=np.float32)
+    scene = panel, np.zeros(2, int), -panel, np.zeros((3, 1), int), 5
+    with pytest.raises(TeacherError, match="NaN or infinity"):
+        occlusion(model.bind(np.zeros((2, 1, 40))), *scene)
 
 
 def test_a_lite_teacher_that_knows_more_classes_is_explained_too():

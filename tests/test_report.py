@@ -2,6 +2,7 @@
 
 import base64
 import os
+import pickle
 import re
 import shutil
 import subprocess
@@ -9,6 +10,8 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
 
 from tests.conftest import bump_teacher
 from tsdistill import fidelity, page
@@ -34,7 +37,8 @@ def fitted():
     alone = SaliencyDistilledClassifier(
         _Named(bump_teacher), label_weight=1, soft_target_weight=0, saliency_weight=0, **quick
     )
-    return student.fit(X, labels), alone.fit(X, labels), np.roll(X, 1, axis=1), labels
+    held_out = 0.3 * X + rng.normal(scale=0.3, size=X.shape)
+    return student.fit(X, labels), alone.fit(X, labels), held_out, labels
 
 
 def _Named(model):
@@ -89,8 +93,11 @@ def test_worst_series_are_those_of_largest_kl(report, fitted):
     teacher = np.log(np.maximum(bump_teacher(X), 1e-4))
     teacher = teacher[:, [1, 0, 2]]  # classes sort "<b>", "down", "up & away"
     kl = fidelity.answers.per_series_kl(teacher, student.predict_log_proba(X))
-    assert report.worst.index.tolist() == np.argsort(-kl)[:10].tolist()
-    np.testing.assert_allclose(report.worst["kl"], np.sort(kl)[::-1][:10], rtol=1e-3)
+    same = student.predict_log_proba(X).argmax(axis=1) == teacher.argmax(axis=1)
+    order = sorted(range(48), key=lambda i: (same[i], -kl[i]))[:10]
+    assert report.n_differ == np.sum(~same) > 0
+    assert report.worst.index.tolist() == order
+    np.testing.assert_allclose(report.worst["kl"], kl[order], rtol=1e-3)
     row = report.worst.iloc[0]
     asked = X[report.worst.index[:1]]
     assert row["student"] == student.predict(asked)[0]
@@ -106,6 +113,7 @@ def test_classes_add_up(report, fitted):
     assert np.average(part["agreement"], weights=part["n_series"]) == pytest.approx(
         report.agreement
     )
+    assert part["agreement_labels"].between(0, 1).all()
     assert np.average(part["kl"], weights=part["n_series"]) == pytest.approx(report.kl, rel=1e-5)
 
 
@@ -127,6 +135,8 @@ def test_text_can_be_read(report):
     text = str(report)
     assert f"same prediction as the teacher{report.agreement:>18.3f}" in text
     assert "labels only" in text and "random map" in text
+    assert f"({report.n_differ} predictions differ)" in text and "LiteNetwork" in text
+    assert len(repr(report)) < 200 and report == report  # not compared frame by frame
     assert max(map(len, text.splitlines())) <= 140
 
 
@@ -151,6 +161,45 @@ def test_page_escapes_labels_and_needs_nothing_else(report, tmp_path):
     assert html.count("<img alt=") == len(images)
     embedded = report._repr_html_()
     assert "<table" in embedded and "<img" not in embedded and "<html" not in embedded
+    assert ":root" not in embedded  # the notebook's own looks stay
+    report.to_html(tmp_path / "report.html", title="Bumps & <i>dents</i>")
+    assert "<h1>Bumps &amp; &lt;i&gt;" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_label_only_is_a_student_of_labels_alone(fitted):
+    student, alone, X, y = fitted
+    with pytest.raises(ParameterError, match="label_only was trained with more than labels"):
+        student.fidelity_report(X, label_only=student)
+    with pytest.raises(ParameterError, match="label_only cannot be asked about X"):
+        student.fidelity_report(X, label_only=clone(alone))
+    report = student.fidelity_report(X, y, label_only=alone)
+    assert report.beside["accuracy"]["label_only"] == alone.score(X, y)
+
+
+def test_sizes_of_functions_are_not_known(quick, toy):
+    for teacher in (bump_teacher, [bump_teacher, bump_teacher]):
+        report = quick(teacher).fit(*toy).fidelity_report(toy[0])
+        assert np.isnan(report.models.loc["teacher", "megabytes"])
+    forest = RandomForestClassifier(5, random_state=0).fit(*toy)
+    report = quick(forest).fit(*toy).fidelity_report(toy[0])
+    assert report.models.loc["teacher", "megabytes"] * 1e6 == len(pickle.dumps(forest))
+
+
+def test_global_states_and_series_are_left_as_they_were(quick, toy):
+    student, X = quick().fit(*toy), toy[0].copy()
+    X.flags.writeable = False
+    np.random.seed(3)
+    before = np.random.get_state()[1].copy()
+    student.fidelity_report(X)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+def test_series_of_several_channels(quick, tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 40, 20)), np.arange(30) % 3  # more channels than can be drawn
+    report = quick(lambda X: bump_teacher(X[:, 1])).fit(X, y).fidelity_report(X, y)
+    report.to_html(tmp_path / "channels.html")
+    assert "series of 40 x 20" in report.about
 
 
 def test_page_is_written_whole_or_not_at_all(report, tmp_path, monkeypatch):
@@ -164,8 +213,10 @@ def test_page_is_written_whole_or_not_at_all(report, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         report.to_html(path)
     assert path.read_text() == "the last one" and os.listdir(tmp_path) == ["report.html"]
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="missing does not exist"):
         report.to_html(tmp_path / "missing" / "report.html")
+    with pytest.raises(IsADirectoryError, match="pass the name of a file in it"):
+        report.to_html(tmp_path)
 
 
 def browse(path, size, *options):
@@ -191,7 +242,7 @@ def test_page_renders_in_a_browser(report, tmp_path, size):
     probed = tmp_path / "probed.html"
     probed.write_text(path.read_text().replace("</body>", probe + "</body>"))
     found = re.search(r"<title>(.*?)</title>", browse(probed, size, "--dump-dom"))[1]
-    assert '"drawn":11' in found and '"headings":7' in found
+    assert '"drawn":11' in found and '"headings":6' in found
     assert int(re.search(r'"wide":(-?\d+)', found)[1]) <= 0  # nothing sticks out
     shot = tmp_path / "shot.png"
     browse(path, size, f"--screenshot={shot}")
@@ -207,6 +258,7 @@ def test_page_renders_in_a_browser(report, tmp_path, size):
     [
         ({"n_explained": 0}, "n_explained=0"),
         ({"confidence": 95}, "confidence=95"),
+        ({"random_state": "a"}, "random_state='a'"),
         ({"label_only": bump_teacher}, "label_only=function; expected a fitted"),
         ({"y": ["unknown"] * 48}, "y holds unknown labels"),
         ({"y": ["down"] * 3}, r"y has shape \(3,\)"),

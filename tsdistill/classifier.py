@@ -428,7 +428,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         ----------
         X : array-like, of the number of axes, channels and timepoints of ``fit``
         target : label, or array-like of shape (n_instances,), default=None
-            The class to speak for. None takes the explained model's own prediction.
+            The class to speak for. None takes the explained model's own prediction; to compare
+            the maps of two models pass one for both, such as ``teacher_.predict(X)``.
         method : {"occlusion", "gradient", "integrated_gradients", "autoencoder"}, \
                 default="occlusion"
             "occlusion" slides a window and replaces it, see
@@ -499,11 +500,13 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
             the teacher's class, by fills that the student was not trained on (the channel's mean,
             or opposing series where ``donors`` is "mean" or "zero"); "top_overlap", how far the
             top tenths of these maps overlap; "deletion" and "insertion", (minus) the area under
-            the student's curve by its own map, see :func:`tsdistill.fidelity.deletion_curve`.
+            the student's curve by its own map, timesteps replaced by the channel's mean, see
+            :func:`tsdistill.fidelity.deletion_curve`.
 
             Of the student's answers against y: "accuracy", "nll" and "ece", the last two negated.
 
-            Of the student's maps against ``mask``: "auprc", "auroc".
+            Of the student's maps, as for "saliency", against ``mask``: "auprc", "auroc"; maps of
+            channels where the mask has several.
         mask : array-like of shape (n_instances, n_timepoints) or \
                 (n_instances, n_channels, n_timepoints), bool, default=None
             Where the class can be seen in each series, for "auprc" and "auroc".
@@ -538,8 +541,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
             (``soft_target_weight=0, saliency_weight=0``): how far a student gets that never
             heard the teacher.
         n_explained : int, default=500
-            Of more series than that, maps and curves are of that many, drawn at random, and of
-            the worst.
+            Of how many series, at most, maps and curves are worked out; of more they are drawn
+            at random.
         confidence : float in (0, 1), default=0.95
             Of the intervals.
         random_state : int, default=0
@@ -548,6 +551,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         Returns
         -------
         report : FidelityReport
+            See :class:`tsdistill.report.FidelityReport`: print it, ``to_frame()``, ``plot()``,
+            ``to_html(path)``.
         """
         from tsdistill.report import as_reference, make_report  # loads pandas
 

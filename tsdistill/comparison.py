@@ -4,15 +4,18 @@ import io
 import pickle
 import time
 from functools import cached_property
+from inspect import isroutine
 
 import numpy as np
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.explainers import explain
-from tsdistill.fidelity import area, deletion_curve, insertion_curve, scorers
+from tsdistill.fidelity import area, deletion_curve, insertion_curve, random_maps, scorers
 from tsdistill.knowledge import ask
+from tsdistill.settings import as_list
 
 CURVE_FILLS = ("mean", "opposing")
+RANDOM_ORDER = "student, random order"
 N_TIMED = 5
 
 
@@ -37,16 +40,23 @@ class Comparison:
         self.fills = fills
         self.width = width
         self._asked = asked
+        self._answers, self._maps = {}, {}
 
-    @cached_property
+    @property
     def log_proba(self):
         """Log-probabilities of both, {"teacher", "student"} to (n_instances, n_classes)."""
-        return {name: self.ask(name, self.panel) for name in self.models}
+        return {name: self.answers(name) for name in self.models}
+
+    def answers(self, name):
+        """Log-probabilities of one model, (n_instances, n_classes)."""
+        if name not in self._answers:
+            self._answers[name] = self.ask(name, self.panel)
+        return self._answers[name]
 
     @cached_property
     def target(self):
         """Column that the teacher predicts for each series, (n_instances,)."""
-        return self.log_proba["teacher"].argmax(axis=1)
+        return self.answers("teacher").argmax(axis=1)
 
     def ask(self, name, panel, title="series"):
         """Log-probabilities of one model, (n_instances, n_classes).
@@ -61,23 +71,29 @@ class Comparison:
         model = self.models[name]
         return ask(model, panel, title=f"{name}: {title}", **self._asked(model))
 
-    @cached_property
+    @property
     def maps(self):
         """Occlusion maps of both for the teacher's class, (n_instances, n_timepoints) each.
 
         By fills that the student was not trained on.
         """
-        return {name: self.explain(model) for name, model in self.models.items()}
+        return {name: self.map_of(name) for name in self.models}
 
-    def explain(self, model):
-        """Occlusion maps of a bound teacher, as :attr:`maps` has them."""
+    def map_of(self, name):
+        """Occlusion maps of one model, as :attr:`maps` has them."""
+        if name not in self._maps:
+            self._maps[name] = self.explain(self.models[name])
+        return self._maps[name]
+
+    def explain(self, model, per_channel=False):
+        """Occlusion maps of a bound teacher, as :attr:`maps` has them, or one a channel."""
         return explain(
             model, self.panel, self.target, "occlusion", self.fills, self.width,
-            fill="not trained on", **self._asked(model),
+            fill="not trained on", per_channel=per_channel, **self._asked(model),
         )  # fmt: skip
 
-    def curves(self, name, fill, *, inserted):
-        """Deletion or insertion curve of one model, by its own map for the teacher's class.
+    def curves(self, name, fill, *, inserted, maps=None):
+        """Deletion or insertion curve of one model for the teacher's class.
 
         Parameters
         ----------
@@ -85,6 +101,8 @@ class Comparison:
         fill : {"mean", "opposing"}
             Each channel's mean, or one series of another class.
         inserted : bool
+        maps : ndarray of shape (n_instances, n_timepoints), default=None
+            Whose order is followed; None takes the model's own.
 
         Returns
         -------
@@ -98,7 +116,7 @@ class Comparison:
         curve = insertion_curve if inserted else deletion_curve
         return curve(
             lambda panel: self.ask(name, panel, "curve"),
-            self.panel, self.maps[name], self.target, donors,
+            self.panel, self.map_of(name) if maps is None else maps, self.target, donors,
         )  # fmt: skip
 
     def all_curves(self):
@@ -107,13 +125,19 @@ class Comparison:
         Returns
         -------
         curves : dict of (model, fill, kind) to (shares, proba)
+            The third "model" is the student with timesteps in random order.
         """
+        noise = random_maps(self.map_of("student").shape, 0)
+        orders = {"teacher": None, "student": None, RANDOM_ORDER: noise}
         return {
-            (name, fill, kind): self.curves(name, fill, inserted=kind == "insertion")
+            (order, fill, kind): self.curves(
+                "teacher" if order == "teacher" else "student",
+                fill, inserted=kind == "insertion", maps=maps,
+            )
             for kind in ("deletion", "insertion")
-            for name in self.models
+            for order, maps in orders.items()
             for fill in CURVE_FILLS
-        }
+        }  # fmt: skip
 
     def score(self, metric, y=None, mask=None):
         """One metric of :data:`tsdistill.fidelity.scorers.METRICS`; higher is better.
@@ -131,27 +155,30 @@ class Comparison:
         if metric in scorers.OF_MAPS:
             return scorers.OF_MAPS[metric](*self.maps.values())
         if metric in scorers.OF_TRUTH:
-            return scorers.OF_TRUTH[metric](self.log_proba["student"], y)
+            return scorers.OF_TRUTH[metric](self.answers("student"), y)
         if metric in scorers.OF_MASKS:
-            return scorers.OF_MASKS[metric](self.maps["student"], self._mask_of_time(mask))
+            return scorers.OF_MASKS[metric](*self._map_and_mask(mask))
         inserted = metric == "insertion"
         found = area(*self.curves("student", "mean", inserted=inserted)).mean()
         return float(found if inserted else -found)
 
-    def _mask_of_time(self, mask):
+    def _map_and_mask(self, mask):
+        """The student's map for the teacher's class, a channel's own where the mask is."""
         mask, (n, n_channels, n_timepoints) = np.asarray(mask), self.panel.shape
         if mask.shape not in ((n, n_timepoints), self.panel.shape) or mask.dtype != bool:
             raise ParameterError(
                 f"mask has shape {mask.shape} of {mask.dtype}; expected bool of shape "
                 f"{(n, n_timepoints)} or {(n, n_channels, n_timepoints)}."
             )
-        return mask.any(axis=1) if mask.ndim == 3 else mask
+        if mask.ndim == 2 or n_channels == 1:
+            return self.map_of("student"), mask.reshape(n, n_timepoints)
+        return self.explain(self.models["student"], per_channel=True), mask
 
     def rows(self, rows):
         """The comparison on some of the series; what both answered is kept."""
         part = Comparison(*self.models.values(), self.panel[rows], self.fills, self.width,
                           self._asked)  # fmt: skip
-        part.log_proba = {name: answers[rows] for name, answers in self.log_proba.items()}
+        part._answers = {name: answers[rows] for name, answers in self._answers.items()}
         return part
 
     def n_weights(self, name):
@@ -165,9 +192,12 @@ class Comparison:
         if module is not None:
             tensors = [*module.parameters(), *module.buffers()]
             return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        models = self.models[name].model
+        if any(not hasattr(model, "__dict__") or isroutine(model) for model in as_list(models)):
+            return None  # of a function a pickle holds the name alone
         counted = _Counter()
         try:
-            pickle.dump(self.models[name].model, counted)
+            pickle.dump(models, counted)
         except Exception:  # the model is the user's: anything can come out of it
             return None
         return counted.n_bytes

@@ -8,12 +8,15 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from tsdistill.checks import check_share
+from tsdistill.columns import few
 from tsdistill.exceptions import PanelError, ParameterError
 from tsdistill.knowledge import ask
 from tsdistill.panels import as_panel, validate_series
 from tsdistill.parameters import HoldsTeacher
 from tsdistill.randomness import global_states_kept
 from tsdistill.teachers import Teacher, as_teacher
+
+NEVER = 2.0  # a doubt beyond all others
 
 
 class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
@@ -22,7 +25,8 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
     ``fit`` looks at held-out series, without labels, for the lowest confidence down to which the
     student may answer alone. Above it the student answers; below it the teacher is asked.
 
-    With probability ``confidence`` over the draw of those series, it gives another answer than
+    A model's answer is the class to which it gives the highest probability. With probability
+    ``confidence`` over the draw of those series, it gives another answer than
     the teacher for at most ``max_disagreement`` of *all* series to come, the deferred ones, where
     it never differs, counted in. This holds for any student and any teacher, however bad, as long
     as the series to come are drawn as those of ``fit`` were, and neither were trained on.
@@ -33,7 +37,7 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         A SaliencyDistilledClassifier, or anything with ``classes_`` and ``predict_proba``.
     teacher : classifier, torch.nn.Module, callable, Teacher or list of these, default=None
         A fitted one, as :class:`~tsdistill.SaliencyDistilledClassifier` takes it. None takes the
-        student's own teacher.
+        student's own teacher; a student in a Pipeline needs it named.
     max_disagreement : float in (0, 1), default=0.01
         Share of all series.
     confidence : float in (0, 1), default=0.95
@@ -49,7 +53,8 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
     deferral_rate_ : float
         Share of the series of ``fit`` for which the teacher would be asked.
     disagreement_, disagreement_bound_ : float
-        Share of all series of ``fit`` with an answer other than the teacher's, and its upper bound.
+        Share of all series of ``fit`` with an answer other than the teacher's, and its exact
+        upper bound at the level ``confidence``, which is at most ``max_disagreement``.
     answered_disagreement_, answered_disagreement_bound_ : float
         The same among the series that the student answers alone; NaN where it answers none. That
         bound is not part of the promise: the threshold was chosen on the same series.
@@ -69,8 +74,8 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
     with k disagreements among the n series and a = ``max_disagreement``; the last threshold
     before the first that is not rejected is taken. Since the risk can only grow as the threshold
     falls, the error over the whole sequence is that of one test. Confidence is held as the
-    student's doubt, 1 minus the probability of its prediction, so that certainties that round
-    to 1 are still told apart.
+    student's doubt, the sum of the other probabilities, so that certainties that round to 1 are
+    still told apart. Series for which the student's answer is NaN or infinite go to the teacher.
 
     Examples
     --------
@@ -143,12 +148,25 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
                 "for less."
             )
         self.teacher_ = self._bound_teacher(X)
-        self.classes_ = np.union1d(self.student.classes_, self.teacher_.classes_)
-        labels, doubt = self._students_answer(X)
+        known = np.asarray(self.student.classes_), self.teacher_.classes_
+        kinds = [{"U": "O", "S": "O", "u": "i"}.get(k.dtype.kind, k.dtype.kind) for k in known]
+        if kinds[0] != kinds[1] or not np.isin(*known).any():
+            raise ParameterError(
+                f"student knows the classes {few(known[0])} and teacher {few(known[1])}, which "
+                "have none in common; name the teacher's columns with Teacher(model, "
+                "classes=[...])."
+            )
+        self.classes_ = np.union1d(*known)
+        self._students_columns, self._teachers_columns = (
+            np.searchsorted(self.classes_, labels) for labels in known
+        )
+        proba = self._students_proba(X)
+        labels, doubt = self._read(proba)
         differs = labels != self._teachers_answer(X)
         self._max_doubt, self.curve_ = largest_doubt(
             doubt, differs, self.max_disagreement, self.confidence
         )
+        self._promise = self.max_disagreement, self.confidence
         self.threshold_ = np.inf if self._max_doubt < 0 else 1 - self._max_doubt
         alone = doubt <= self._max_doubt
         self.n_calibration_ = n
@@ -164,28 +182,46 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
 
     def _bound_teacher(self, X):
         if self.teacher is None:
-            if not isinstance(getattr(self.student, "teacher_", None), Teacher):
+            holder = getattr(self.student, "best_estimator_", self.student)
+            if not hasattr(holder, "transformers_"):  # of a Pipeline: it is asked in other series
+                holder = getattr(holder, "classifier_", holder)  # of sktime
+            if not isinstance(getattr(holder, "teacher_", None), Teacher):
                 raise ParameterError(
-                    f"teacher=None, but the student, a {type(self.student).__name__}, has no "
-                    "teacher of its own; pass the teacher."
+                    f"teacher=None, but a {type(self.student).__name__} has no teacher of its own "
+                    "that takes the same series; pass the teacher."
                 )
-            return self.student.teacher_
+            return holder.teacher_
         teacher = as_teacher(self.teacher)
         if not teacher.is_fitted:
             raise ParameterError(f"teacher={teacher!r} is not fitted; fit it first.")
-        named = teacher.classes is not None or hasattr(teacher.model, "classes_")
-        listed = isinstance(teacher.model, (list, tuple))
-        return teacher.bind(X, None if named or listed else self.student.classes_)
+        return teacher.bind(X, None if _is_named(teacher) else np.asarray(self.student.classes_))
 
-    def _students_answer(self, X):
-        """Labels, and one minus the probability of each, in float64."""
-        if hasattr(self.student, "predict_log_proba"):
-            proba = np.exp(np.asarray(self.student.predict_log_proba(X), dtype=np.float64))
-        else:
-            proba = np.asarray(self.student.predict_proba(X), dtype=np.float64)
-        top = proba.argmax(axis=1)
-        np.put_along_axis(proba, top[:, np.newaxis], 0.0, axis=1)
-        return self.student.classes_[top], proba.sum(axis=1)
+    def _students_proba(self, X):
+        """The student's probabilities over its own classes, float64; may be NaN."""
+        proba = np.array(self.student.predict_proba(X), dtype=np.float64)
+        n_classes = len(self.student.classes_)
+        if proba.shape != (len(X), n_classes):
+            raise ParameterError(
+                f"student={type(self.student).__name__} answered {len(X)} series in shape "
+                f"{proba.shape}; expected ({len(X)}, {n_classes}), a column for each of its "
+                "classes."
+            )
+        usable = np.isfinite(proba).all(axis=1)
+        wrong = usable & ((np.abs(proba.sum(axis=1) - 1) > 1e-3) | (proba.min(axis=1) < -1e-3))
+        if wrong.any():
+            raise ParameterError(
+                f"student={type(self.student).__name__} answered {wrong.sum()} of {len(X)} series "
+                "with rows that do not sum to 1; expected probabilities."
+            )
+        return proba
+
+    def _read(self, proba):
+        """Label and doubt of each row; a row that is no number is doubted infinitely."""
+        top = np.nan_to_num(proba).argmax(axis=1)
+        others = proba.copy()
+        np.put_along_axis(others, top[:, np.newaxis], 0.0, axis=1)
+        doubt = np.where(np.isfinite(proba).all(axis=1), others.sum(axis=1), np.inf)
+        return np.asarray(self.student.classes_)[top], doubt
 
     def _teachers_answer(self, X):
         return self.teacher_.classes_[self._ask_teacher(X).argmax(axis=1)]
@@ -210,7 +246,7 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         -------
         deferred : ndarray of shape (n_instances,), bool
         """
-        return self._students_answer(self._validated(X))[1] > self._max_doubt
+        return self._read(self._students_proba(self._validated(X)))[1] > self._max_doubt
 
     def predict(self, X):
         """Labels: the student's where it is sure, else the teacher's.
@@ -224,7 +260,7 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         y : ndarray of shape (n_instances,)
         """
         X = self._validated(X)
-        labels, doubt = self._students_answer(X)
+        labels, doubt = self._read(self._students_proba(X))
         labels = labels.astype(self.classes_.dtype)
         deferred = doubt > self._max_doubt
         if deferred.any():
@@ -241,17 +277,17 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         Returns
         -------
         proba : ndarray of shape (n_instances, n_classes), float64
-            0 for a class that the model that answers does not know.
+            0 for a class that the model that answers does not know. Those of a teacher are as
+            :class:`~tsdistill.Teacher` hears them, 1e-4 or more.
         """
         X = self._validated(X)
         proba = np.zeros((len(X), len(self.classes_)))
-        columns = np.searchsorted(self.classes_, self.student.classes_)
-        proba[:, columns] = self.student.predict_proba(X)
-        deferred = self._students_answer(X)[1] > self._max_doubt
+        own = self._students_proba(X)
+        proba[:, self._students_columns] = own
+        deferred = self._read(own)[1] > self._max_doubt
         if deferred.any():
             answers = np.zeros((deferred.sum(), len(self.classes_)))
-            columns = np.searchsorted(self.classes_, self.teacher_.classes_)
-            answers[:, columns] = np.exp(self._ask_teacher(X[deferred]))
+            answers[:, self._teachers_columns] = np.exp(self._ask_teacher(X[deferred]))
             proba[deferred] = answers
         return proba
 
@@ -278,7 +314,12 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         }
 
     def set_params(self, **params):
-        """Set parameters."""
+        """Set parameters; those of the models inside, which are fitted, cannot be set."""
+        inside = [name for name in params if "__" in name]
+        if inside:
+            raise ParameterError(
+                f"{inside[0]} cannot be set: student and teacher are fitted, and used as they are."
+            )
         return BaseEstimator.set_params(self, **params)
 
     def __sklearn_clone__(self):
@@ -308,7 +349,7 @@ def series_needed(max_disagreement, confidence):
     >>> series_needed(0.01, 0.95)
     299
     """
-    n = math.ceil(math.log(1 - confidence) / math.log(1 - max_disagreement))
+    n = max(1, math.ceil(math.log(1 - confidence) / math.log1p(-max_disagreement)))
     return n if binom.cdf(0, n, max_disagreement) <= 1 - confidence else n + 1
 
 
@@ -332,11 +373,11 @@ def largest_doubt(doubt, differs, max_disagreement, confidence):
     """
     n = len(doubt)
     order = np.argsort(doubt, kind="stable")
-    doubts = doubt[order]
+    doubts = np.minimum(doubt[order], NEVER)  # infinite ones are equal
     last = np.append(doubts[1:] != doubts[:-1], True)  # equal doubts are answered together
     n_differ = np.cumsum(differs[order])[last]
     doubts, n_alone = doubts[last], np.flatnonzero(last) + 1
-    passes = binom.cdf(n_differ, n, max_disagreement) <= 1 - confidence
+    passes = (binom.cdf(n_differ, n, max_disagreement) <= 1 - confidence) & (doubts < NEVER)
     n_passed = len(passes) if passes.all() else int(passes.argmin())
     curve = {
         "threshold": 1 - doubts,
@@ -354,3 +395,10 @@ def upper_bound(n_differ, n_instances, confidence):
     n_differ = np.asarray(n_differ)
     bound = beta.ppf(confidence, n_differ + 1, np.maximum(n_instances - n_differ, 1e-300))
     return np.where(n_differ >= n_instances, 1.0, bound)
+
+
+def _is_named(teacher):
+    """Whether a teacher's columns have labels of its own, so that none need be lent to them."""
+    if isinstance(teacher.model, (list, tuple)) and teacher.classes is None:
+        return any(_is_named(as_teacher(member)) for member in teacher.model)
+    return teacher.classes is not None or hasattr(teacher.model, "classes_")

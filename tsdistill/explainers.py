@@ -146,7 +146,13 @@ def _answers(model, copies, asked):
                 copies.width, channel,
             ).cpu().numpy()
         )  # fmt: skip
-    return np.concatenate(answers)
+    answers = np.concatenate(answers)
+    if not np.isfinite(answers).all():
+        raise TeacherError(
+            f"{model!r} answered NaN or infinity for {(~np.isfinite(answers)).any(axis=1).sum()} "
+            "perturbed copies; check the size of the series' values."
+        )
+    return answers
 
 
 def sliding_starts(n_timepoints, width):

@@ -5,14 +5,21 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from tsdistill.asking import name_of
 from tsdistill.checks import check_count, check_share
 from tsdistill.display import FidelityDisplay
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity import (
+    accuracy,
     agreement,
     area,
     bootstrap_interval,
+    by_class,
     clopper_pearson,
+    expected_calibration_error,
+    negative_log_likelihood,
+    predictive_js,
+    predictive_kl,
     random_maps,
 )
 from tsdistill.fidelity.answers import (
@@ -22,14 +29,14 @@ from tsdistill.fidelity.answers import (
     per_series_kl,
 )
 from tsdistill.fidelity.maps import per_series_correlation, per_series_overlap
-from tsdistill.page import NAMES, page_of, write_whole
+from tsdistill.page import NAMES, check_folder, number, page_of, write_whole
 
 N_WORST = 10
 N_DRAWN = 4
 N_TIMED_SERIES = 256
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class FidelityReport:
     """How far a student answers as its teacher does, for the same reasons, and at what cost.
 
@@ -39,8 +46,11 @@ class FidelityReport:
     ----------
     n_instances, n_explained : int
         Series in all, and those, drawn at random, that maps and curves were asked for.
+    about : str
+        Which models were compared.
     confidence : float
-        Level of the intervals.
+        Level of the intervals. Those of calibration errors are of a statistic that resampling
+        raises, and lie high.
     agreement, kl, js : float
         Of the answers, see :mod:`tsdistill.fidelity`.
     saliency, top_overlap : float
@@ -51,13 +61,20 @@ class FidelityReport:
         Of each of the above: Clopper-Pearson of shares, bootstrap percentiles of the others.
     beside : dict of str to dict of str to float
         What "saliency" and "top_overlap" are of a random map, and of a student trained on labels
-        alone where one was given; of that student also "agreement", "kl" and "js".
+        alone where one was given; of that student also the measures of its answers.
     per_class : pandas.DataFrame
-        One row for each class that the teacher predicts.
+        One row for each class that the teacher predicts: series, agreement with the bounds of
+        its interval, mean KL, and the measures of the maps; beside them those of a random map
+        (``_random``) and of the student trained on labels alone (``_labels``).
     worst : pandas.DataFrame
-        The series with the largest KL, by their row in X.
+        The ten series on which the two differ most, by their row in X: other predictions first,
+        then by KL. Columns: y where it was given, what either predicts and with which
+        probability, KL, and the correlation of their maps.
+    n_differ : int
+        Series with another prediction.
     models : pandas.DataFrame
-        Sizes and latencies of teacher and student.
+        Of teacher and student, and their ratio: weights (of torch modules), megabytes (of their
+        tensors, else pickled), milliseconds for one series, and for each of up to 256 at once.
     curves : dict of (model, fill, kind) to (shares, proba)
         See :func:`tsdistill.fidelity.deletion_curve`.
     examples : dict of str to list of dict
@@ -68,6 +85,8 @@ class FidelityReport:
 
     n_instances: int
     n_explained: int
+    n_differ: int
+    about: str
     confidence: float
     agreement: float
     kl: float
@@ -116,18 +135,26 @@ class FidelityReport:
         Returns
         -------
         frame : pandas.DataFrame
-            One row a kind and fill, a column each for teacher and student. Deletion: lower is
-            better; insertion: higher.
+            One row a kind and fill; a column each for teacher, student, and the student with
+            timesteps in random order. Deletion: lower is better; insertion: higher.
         """
         found = pd.Series({key: area(*curve).mean() for key, curve in self.curves.items()})
         found.index.names = ["model", "fill", "kind"]
-        return found.unstack("model").swaplevel().sort_index()[["teacher", "student"]]
+        models = list(dict.fromkeys(model for model, _, _ in self.curves))
+        return found.unstack("model").swaplevel().sort_index()[models]
+
+    def __repr__(self):
+        return (
+            f"<FidelityReport: {self.n_instances} series, agreement {self.agreement:.3f}, saliency "
+            f"{self.saliency:.3f}; print it, or write it by to_html(path)>"
+        )
 
     def __str__(self):
         percent = f"{100 * self.confidence:g} %"
         lines = [
             f"Fidelity of a student to its teacher: {self.n_instances} series, {self.n_explained} "
             f"explained; {percent} intervals",
+            self.about,
             "",
         ]
         table = self.to_frame()
@@ -140,15 +167,16 @@ class FidelityReport:
             lines.append((text + "; ".join(beside)).rstrip())
         for title, frame in (
             ("By the class that the teacher predicts", self.per_class),
-            ("Where they differ most", self.worst),
+            (f"Where they differ most ({self.n_differ} predictions differ)", self.worst),
             ("Areas under the curves (deletion: lower is better)", self.areas()),
             ("Models", self.models),
         ):
-            lines += ["", title, frame.to_string(float_format="{:.3f}".format, na_rep="")]
+            shown = frame.to_string(float_format=number, na_rep="", line_width=120)
+            lines += ["", title, shown]
         return "\n".join(lines)
 
     def _repr_html_(self):
-        return page_of(self, whole=False)
+        return page_of(self)
 
     def plot(self, *, figure=None):
         """Draw agreement against confidence, and the curves.
@@ -163,15 +191,18 @@ class FidelityReport:
         """
         return FidelityDisplay(*self.answers, self.curves).plot(figure=figure)
 
-    def to_html(self, path):
+    def to_html(self, path, *, title="Fidelity report"):
         """Write one page with all tables and pictures, which needs nothing else to be read.
 
         Parameters
         ----------
         path : str or path
-            Replaced if it exists, whole or not at all.
+            Replaced if it exists, whole or not at all; its folder has to exist.
+        title : str, default="Fidelity report"
+            What stands on top, such as the name of the data.
         """
-        write_whole(path, page_of(self, whole=True))
+        check_folder(path)
+        write_whole(path, page_of(self, title=title))
 
 
 def as_reference(label_only, classes, X):
@@ -180,7 +211,15 @@ def as_reference(label_only, classes, X):
         raise ParameterError(
             f"label_only={type(label_only).__name__}; expected a fitted SaliencyDistilledClassifier"
         )
-    comparison = label_only._compare(X)
+    if label_only.soft_target_weight or label_only.saliency_weight or label_only.auxiliary:
+        raise ParameterError(
+            "label_only was trained with more than labels; expected a student with "
+            "soft_target_weight=0, saliency_weight=0 and no auxiliary."
+        )
+    try:
+        comparison = label_only._compare(X)
+    except ValueError as error:
+        raise ParameterError(f"label_only cannot be asked about X: {error}") from error
     if not np.array_equal(label_only.classes_, classes):
         raise ParameterError(
             f"label_only knows the classes {label_only.classes_.tolist()}, this student "
@@ -206,13 +245,15 @@ def make_report(comparison, y=None, label_only=None, *, n_explained, confidence,
     """
     check_share("confidence", confidence)
     check_count("n_explained", n_explained)
+    check_count("random_state", random_state, least=0)
     rng = np.random.default_rng(random_state)
     level = {"confidence": confidence, "random_state": random_state}
     n = len(comparison.panel)
     drawn = np.sort(rng.permutation(n)[:n_explained])
     explained = comparison.rows(drawn)
     kl = per_series_kl(*comparison.log_proba.values())
-    worst = np.argsort(-kl, kind="stable")[:N_WORST]
+    agrees = comparison.answers("student").argmax(axis=1) == comparison.target
+    worst = np.lexsort((-kl, agrees))[:N_WORST]
     differ = comparison.rows(worst)
     noise = random_maps(explained.maps["teacher"].shape, rng)
 
@@ -226,18 +267,28 @@ def make_report(comparison, y=None, label_only=None, *, n_explained, confidence,
         _add_truth(values, intervals, comparison, y, level)
     beside = {name: {"random_map": measured.mean()} for name, measured in of_noise.items()}
     if label_only is not None:
-        for name, value in _of_label_only(label_only, comparison, explained).items():
+        for name, value in _of_label_only(label_only, comparison, explained, y).items():
             beside.setdefault(name, {})["label_only"] = float(value)
-    agrees = comparison.log_proba["student"].argmax(axis=1) == comparison.target
+    per_class = _by_class(comparison, agrees, kl, explained, reasons, of_noise, confidence)
+    if label_only is not None:
+        others = label_only.answers("student").argmax(axis=1) == comparison.target
+        found = by_class(np.mean, comparison.target, others)
+        per_class["agreement_labels"] = list(found.values())
+        maps = explained.explain(label_only.models["student"])
+        alike = per_series_correlation(explained.maps["teacher"], maps)
+        found = by_class(np.mean, explained.target, alike)
+        per_class["saliency_labels"] = [found.get(k, np.nan) for k in np.unique(comparison.target)]
     typical = drawn[_typical(kl[drawn], explained.target)]
     return FidelityReport(
         n_instances=n,
         n_explained=len(drawn),
+        n_differ=int(n - agrees.sum()),
+        about=_about(comparison),
         confidence=confidence,
         **{name: float(value) for name, value in values.items()},
         intervals=intervals,
         beside=beside,
-        per_class=_by_class(comparison, agrees, kl, explained, reasons, of_noise, confidence),
+        per_class=per_class,
         worst=_table_of_series(differ, worst, y),
         models=_costs(comparison),
         curves=explained.all_curves(),
@@ -284,16 +335,21 @@ def _add_truth(values, intervals, comparison, y, level):
         intervals[f"{prefix}ece"] = bootstrap_interval(calibration_error, sure, right, **level)
 
 
-def _of_label_only(label_only, comparison, explained):
+def _of_label_only(label_only, comparison, explained, y):
     """What a student trained on labels alone reaches, by the same measures."""
-    teacher, other = comparison.log_proba["teacher"], label_only.log_proba["student"]
+    teacher, other = comparison.answers("teacher"), label_only.answers("student")
     maps = explained.explain(label_only.models["student"])
     reasons = _of_maps(explained.maps["teacher"], maps)
-    return {
+    found = {
         "agreement": agreement(teacher, other),
-        "kl": per_series_kl(teacher, other).mean(),
-        "js": per_series_js(teacher, other).mean(),
-    } | {name: measured.mean() for name, measured in reasons.items()}
+        "kl": predictive_kl(teacher, other),
+        "js": predictive_js(teacher, other),
+    }
+    if y is not None:
+        found["accuracy"] = accuracy(other, y)
+        found["nll"] = negative_log_likelihood(other, y)
+        found["ece"] = expected_calibration_error(other, y)
+    return found | {name: measured.mean() for name, measured in reasons.items()}
 
 
 def _by_class(comparison, agrees, kl, explained, reasons, of_noise, confidence):
@@ -304,7 +360,7 @@ def _by_class(comparison, agrees, kl, explained, reasons, of_noise, confidence):
         row = {"n_series": members.sum(), "agreement": agrees[members].mean()}
         row |= {"low": low, "high": high, "kl": kl[members].mean()}
         for name in reasons:
-            for title, measured in ((name, reasons), (f"{name} of random map", of_noise)):
+            for title, measured in ((name, reasons), (f"{name}_random", of_noise)):
                 row[title] = measured[name][seen].mean() if seen.any() else np.nan
         rows[comparison.models["teacher"].classes_[k]] = row
     frame = pd.DataFrame.from_dict(rows, orient="index")
@@ -346,6 +402,17 @@ def _examples(comparison, rows):
     ]
 
 
+def _about(comparison):
+    told = []
+    for name, model in comparison.models.items():
+        n_weights = comparison.n_weights(name)
+        size = "" if n_weights is None else f" of {n_weights:,} weights"
+        what = type(model.module).__name__.lstrip("_") if model.module is not None else None
+        told.append(f"{name}: {what or name_of(model.model)}{size}")
+    _, n_channels, n_timepoints = comparison.panel.shape
+    return f"{'; '.join(told)}; series of {n_channels} x {n_timepoints}"
+
+
 def _costs(comparison):
     n = min(N_TIMED_SERIES, len(comparison.panel))
     rows = {
@@ -353,11 +420,11 @@ def _costs(comparison):
             "weights": comparison.n_weights(name),
             "megabytes": None if (size := comparison.n_bytes(name)) is None else size / 1e6,
             "ms_one_series": 1e3 * comparison.latency(name, 1),
-            f"ms_a_series_of_{n}": 1e3 * comparison.latency(name, n) / n,
+            "ms_per_series": 1e3 * comparison.latency(name, n) / n,
         }
         for name in comparison.models
     }
     frame = pd.DataFrame.from_dict(rows, orient="index").astype(float)
-    frame.loc["times smaller or faster"] = frame.loc["teacher"] / frame.loc["student"]
+    frame.loc["teacher / student"] = frame.loc["teacher"] / frame.loc["student"]
     frame.index.name = "model"
     return frame

@@ -33,6 +33,7 @@ from tsdistill.columns import (
     decoded,
 )
 from tsdistill.exceptions import TeacherError
+from tsdistill.panels import as_panel
 
 
 class Teacher:
@@ -182,6 +183,38 @@ class Teacher:
     def module(self):
         """The torch module inside, or None if the model is a black box or a list."""
         return getattr(self._way, "module", None)
+
+    def predict_proba(self, X):
+        """Probabilities of ``classes_``; after :meth:`bind`, as ``teacher_`` of a student is.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_instances, n_timepoints) or \
+                (n_instances, n_channels, n_timepoints)
+
+        Returns
+        -------
+        proba : ndarray of shape (n_instances, n_classes), float32
+        """
+        if not hasattr(self, "_way"):
+            raise TeacherError(
+                f"{self!r} has not been bound to classes yet; use teacher_ of a fitted student."
+            )
+        return np.exp(self.log_proba(as_panel(np.asarray(X))))
+
+    def predict(self, X):
+        """The most probable of ``classes_``; after :meth:`bind`.
+
+        Parameters
+        ----------
+        X : array-like, as in :meth:`predict_proba`
+
+        Returns
+        -------
+        y : ndarray of shape (n_instances,)
+        """
+        columns = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[columns]
 
     @property
     def logits_module(self):

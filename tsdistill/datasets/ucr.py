@@ -123,6 +123,8 @@ def _paths(name, wanted, places):
     close = _close(name, sorted({one for _, found in names for one in found}))
     listed = "; ".join(f"{place} has {_listed(found, close)}" for place, found in names)
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    if len(places) == 1:
+        hint += f" Pass data_dir, a folder that holds {name}/{name}_TRAIN.tsv or .ts."
     raise DatasetError(f"name={name!r}: no such set, and none is downloaded.{hint} {listed}.")
 
 

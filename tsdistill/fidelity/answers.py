@@ -8,6 +8,8 @@ import numpy as np
 from tsdistill.checks import check_count
 from tsdistill.exceptions import ParameterError
 
+SUM_TOLERANCE = 1e-2  # of float32 and of what was rounded for print
+
 
 def agreement(teacher, student):
     """Share of series for which both models put the same class first.
@@ -73,7 +75,7 @@ def per_series_kl(teacher, student):
     -------
     kl : ndarray of shape (n_instances,), 0 or more
     """
-    return _kl(*pair(teacher, student, "n_instances, n_classes"))
+    return _kl(*_log_proba_pair(teacher, student))
 
 
 def per_series_js(teacher, student):
@@ -88,7 +90,7 @@ def per_series_js(teacher, student):
     -------
     js : ndarray of shape (n_instances,)
     """
-    teacher, student = pair(teacher, student, "n_instances, n_classes")
+    teacher, student = _log_proba_pair(teacher, student)
     middle = np.logaddexp(teacher, student) - np.log(2)
     return (_kl(teacher, middle) + _kl(student, middle)) / 2
 
@@ -126,6 +128,7 @@ def negative_log_likelihood(log_proba, y):
     nll : float, 0 or more
     """
     log_proba, y = _with_truth(log_proba, y)
+    check_log_proba("log_proba", log_proba)
     return float(-np.mean(log_proba[np.arange(len(y)), y]))
 
 
@@ -162,6 +165,7 @@ def expected_calibration_error(log_proba, y, n_bins=10):
     0.4
     """
     log_proba, y = _with_truth(log_proba, y)
+    check_log_proba("log_proba", log_proba)
     check_count("n_bins", n_bins)
     return float(calibration_error(*confidence_and_success(log_proba, y), n_bins))
 
@@ -202,9 +206,28 @@ def _with_truth(log_proba, y):
     if not fits or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= log_proba.shape[1]:
         raise ParameterError(
             f"log_proba has shape {log_proba.shape} and y shape {y.shape} of {y.dtype}; expected "
-            "(n_instances, n_classes), and as many columns 0 .. n_classes - 1."
+            "(n_instances, n_classes), and as many columns 0 .. n_classes - 1, such as "
+            "np.searchsorted(classes_, labels)."
         )
     return log_proba, y
+
+
+def check_log_proba(name, answers):
+    """Refuse answers that are no finite log-probabilities, probabilities above all."""
+    total = np.logaddexp.reduce(answers, axis=1)
+    if not (np.isfinite(answers).all() and np.abs(total).max() < SUM_TOLERANCE):
+        raise ParameterError(
+            f"{name} has values from {answers.min():.3g} to {answers.max():.3g}, which are no "
+            "finite log-probabilities; expected rows whose exp sums to 1. Of probabilities pass "
+            "np.log(np.maximum(proba, 1e-4)), renormalised, or what predict_log_proba gives."
+        )
+
+
+def _log_proba_pair(teacher, student):
+    teacher, student = pair(teacher, student, "n_instances, n_classes")
+    check_log_proba("teacher", teacher)
+    check_log_proba("student", student)
+    return teacher, student
 
 
 def pair(teacher, student, axes):
@@ -216,4 +239,7 @@ def pair(teacher, student, axes):
             f"teacher has shape {teacher.shape} and student {student.shape}; expected the same "
             f"shape ({axes}) with at least one instance."
         )
+    for name, array in (("teacher", teacher), ("student", student)):
+        if np.isnan(array).any():
+            raise ParameterError(f"{name} has NaN in {np.isnan(array).sum()} places.")
     return teacher, student

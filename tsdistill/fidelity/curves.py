@@ -4,6 +4,7 @@ import numpy as np
 
 from tsdistill.checks import check_count
 from tsdistill.exceptions import ParameterError
+from tsdistill.fidelity.answers import check_log_proba
 
 COPIES_A_QUESTION = 4096
 BYTES_A_QUESTION = 64 * 2**20
@@ -96,13 +97,20 @@ def area(shares, proba):
 
 def _curve(log_proba, panel, maps, target, fill, n_points, *, inserted):
     panel, maps, target = np.asarray(panel), np.asarray(maps), np.asarray(target)
-    fill = np.broadcast_to(fill, panel.shape)
-    if maps.shape not in (panel.shape, panel[:, 0].shape) or target.shape != maps.shape[:1]:
+    fits = panel.ndim == 3 and maps.shape in (panel.shape, panel[:, 0].shape)
+    if not fits or target.shape != maps.shape[:1] or target.dtype.kind not in "iu":
         raise ParameterError(
-            f"maps have shape {maps.shape} and target {target.shape} for a panel of shape "
-            f"{panel.shape}; expected (n_instances, n_timepoints), or the panel's, and "
-            "(n_instances,)."
+            f"maps have shape {maps.shape} and target {target.shape} of {target.dtype} for a "
+            f"panel of shape {panel.shape}; expected (n_instances, n_timepoints), or the panel's "
+            "(n_instances, n_channels, n_timepoints), and columns (n_instances,)."
         )
+    try:
+        fill = np.broadcast_to(np.asarray(fill, dtype=np.float32), panel.shape)
+    except ValueError as error:
+        raise ParameterError(
+            f"fill={fill!r} is no array that broadcasts to the panel's shape {panel.shape}; pass "
+            "such as panel.mean(axis=(0, 2), keepdims=True)."
+        ) from error
     check_count("n_points", n_points, least=2)
     shares = np.linspace(0, 1, n_points)
     proba = np.empty((len(panel), n_points))
@@ -120,8 +128,9 @@ def _curve(log_proba, panel, maps, target, fill, n_points, *, inserted):
             reached = reached[:, :, None]
         series = reached if inserted else ~reached
         copies = np.where(series, panel[part][:, None], fill[part][:, None])
-        answers = log_proba(copies.reshape(-1, *panel.shape[1:]).astype(np.float32))
+        answers = np.asarray(log_proba(copies.reshape(-1, *panel.shape[1:]).astype(np.float32)))
+        check_log_proba("log_proba(...)", answers)
         columns = np.repeat(target[part], n_points)
-        found = np.asarray(answers)[np.arange(len(columns)), columns]
+        found = answers[np.arange(len(columns)), columns]
         proba[part] = np.exp(found.astype(np.float64)).reshape(-1, n_points)
     return shares, proba

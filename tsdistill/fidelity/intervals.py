@@ -50,7 +50,7 @@ def bootstrap_interval(statistic, *columns, confidence=0.95, n_resamples=1000, r
     ----------
     statistic : callable
         From arrays, one for each of columns, and the keyword ``axis`` to the statistic along that
-        axis, such as ``numpy.mean``.
+        axis, such as ``numpy.mean`` of what the ``per_series_`` functions of this package give.
     *columns : ndarray of shape (n_instances,)
         Values of the same series, resampled together.
     confidence : float in (0, 1), default=0.95

@@ -220,10 +220,15 @@ def per_series_auroc(maps, mask):
 
 def _with_mask(maps, mask):
     maps, mask = np.asarray(maps, dtype=np.float64), np.asarray(mask)
+    if mask.ndim == 3 and mask.shape[1] == 1 and maps.ndim == 2:
+        mask = mask[:, 0]
+    if np.isnan(maps).any():
+        raise ParameterError(f"maps have NaN in {np.isnan(maps).sum()} places.")
     if maps.shape != mask.shape or maps.ndim < 2 or mask.dtype != bool:
         raise ParameterError(
             f"maps have shape {maps.shape} and mask shape {mask.shape} of {mask.dtype}; expected "
-            "the same shape (n_instances, n_timepoints), the mask of bool."
+            "the same shape (n_instances, n_timepoints), or with channels between, the mask of "
+            "bool (mask.astype(bool))."
         )
     return maps.reshape(len(maps), -1), mask.reshape(len(mask), -1)
 

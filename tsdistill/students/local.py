@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tsdistill.students.base import PooledHead, Standardise
+
 COPIES_AT_ONCE = 128  # whose activations stay in the processor's cache
 
 
@@ -23,12 +25,12 @@ class LocalStage:
     convolutions : list of torch.nn.Conv1d
         Of one stride, odd kernel sizes and zero padding of ``dilation * (kernel_size - 1) / 2``;
         their outputs are concatenated.
-    pointwise : torch.nn.Module
-        In eval mode a function of each timestep alone.
+    pointwise : torch.nn.Sequential
+        In eval mode a function of each timestep alone: batch normalisation and ReLU.
     """
 
     convolutions: list
-    pointwise: nn.Module
+    pointwise: nn.Sequential
 
     @property
     def stride(self):
@@ -57,19 +59,47 @@ class LocalStage:
 
 
 def is_local(network):
-    """Whether :func:`window_answers` can be asked of a network, as it now is."""
-    if not hasattr(network, "local_parts"):
+    """Whether :func:`window_answers` can be asked of a network, as it now is.
+
+    Only of networks whose every part is known: one that was changed, subclassed or hooked may do
+    anything in its ``forward``.
+    """
+    parts = vars(type(network)).get("local_parts")  # not that of a parent, whose forward differs
+    modules = list(network.modules())
+    if parts is None or "forward" in vars(network) or any(map(_is_hooked, modules)):
         return False
-    _, stages, _ = network.local_parts()
+    try:
+        standardise, stages, head = parts(network)
+    except (AttributeError, IndexError, TypeError, ValueError):
+        return False
+    return (
+        type(standardise) is Standardise
+        and type(head) is PooledHead
+        and type(head.linear) is nn.Linear
+        and all(map(_is_known_stage, stages))
+        and all(p.dtype == torch.float32 for p in network.parameters())
+    )
+
+
+def _is_hooked(module):
+    return bool(module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))
+
+
+def _is_known_stage(stage):
+    first = stage.convolutions[0]
+    pointwise = list(stage.pointwise)
     return all(
-        isinstance(conv, nn.Conv1d)
+        type(conv) is nn.Conv1d
         and conv.padding_mode == "zeros"
+        and conv.groups == 1
         and conv.kernel_size[0] % 2 == 1
-        and conv.padding[0] == conv.dilation[0] * (conv.kernel_size[0] - 1) // 2
-        and conv.stride == stage.convolutions[0].stride
-        for stage in stages
+        and conv.padding == (conv.dilation[0] * (conv.kernel_size[0] - 1) // 2,)
+        and conv.stride == first.stride
         for conv in stage.convolutions
-    ) and all(p.dtype == torch.float32 for p in network.parameters())
+    ) and all(
+        type(one) is nn.ReLU or (type(one) is nn.BatchNorm1d and one.running_mean is not None)
+        for one in pointwise
+    )
 
 
 @torch.no_grad()

@@ -1,0 +1,150 @@
+"""FidelityDisplay: agreement against confidence, and the curves of maps."""
+
+import numpy as np
+
+from tsdistill.checks import check_count
+from tsdistill.display.style import STUDENT, TEACHER, pyplot
+from tsdistill.exceptions import ParameterError
+from tsdistill.fidelity import clopper_pearson
+from tsdistill.fidelity.scorers import holder_of_student
+
+MOST_BINS, FEWEST_A_BIN = 10, 20
+
+
+class FidelityDisplay:
+    """Where a student can be relied on: agreement against confidence, and the curves of maps.
+
+    Parameters
+    ----------
+    confidence : ndarray of shape (n_instances,)
+        Probability that the student gives the class it predicts.
+    agrees : ndarray of shape (n_instances,), bool
+        Whether the teacher predicts that class too.
+    curves : dict of (model, fill, kind) to (shares, proba), default=None
+        Of both models, "deletion" and "insertion", see
+        :func:`tsdistill.fidelity.deletion_curve`.
+
+    Attributes
+    ----------
+    figure_ : matplotlib.figure.Figure
+    axes_ : ndarray of matplotlib.axes.Axes
+        After :meth:`plot`.
+    """
+
+    def __init__(self, confidence, agrees, curves=None):
+        self.confidence = confidence
+        self.agrees = agrees
+        self.curves = curves
+
+    @classmethod
+    def from_estimator(cls, estimator, X, *, curves=True, n_explained=200, figure=None):
+        """Ask a fitted classifier and its teacher about series, and draw what they answer.
+
+        Parameters
+        ----------
+        estimator : fitted SaliencyDistilledClassifier or SaliencyDistilledTSC
+        X : array-like, as the estimator takes it
+            Series held out from ``fit``.
+        curves : bool, default=True
+            Whether deletion and insertion curves are drawn beside.
+        n_explained : int, default=200
+            Series, at most, for the curves.
+        figure : matplotlib.figure.Figure or SubFigure, default=None
+
+        Returns
+        -------
+        display : FidelityDisplay
+        """
+        estimator, X = holder_of_student(estimator, X, "_compare", "FidelityDisplay cannot draw")
+        comparison = estimator._compare(X)
+        answers = comparison.log_proba["student"]
+        confidence = np.exp(answers.max(axis=1))
+        agrees = answers.argmax(axis=1) == comparison.target
+        found = None
+        if curves:
+            check_count("n_explained", n_explained)
+            rows = np.random.default_rng(0).permutation(len(agrees))[:n_explained]
+            found = comparison.rows(np.sort(rows)).all_curves()
+        return cls(confidence, agrees, found).plot(figure=figure)
+
+    def plot(self, *, figure=None):
+        """Draw all that the display holds, side by side.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure or SubFigure, default=None
+            Where to draw; an own one without it.
+
+        Returns
+        -------
+        display : FidelityDisplay
+        """
+        if np.shape(self.confidence) != np.shape(self.agrees) or np.ndim(self.agrees) != 1:
+            raise ParameterError(
+                f"confidence has shape {np.shape(self.confidence)} and agrees "
+                f"{np.shape(self.agrees)}; expected (n_instances,) for both."
+            )
+        n_axes = 1 if self.curves is None else 3
+        if figure is None:
+            figure = pyplot().figure(figsize=(4.2 * n_axes, 3.6), layout="constrained")
+        axes = figure.subplots(1, n_axes, squeeze=False)[0]
+        draw_agreement(axes[0], self.confidence, self.agrees)
+        for ax, kind in zip(axes[1:], ("deletion", "insertion"), strict=False):
+            draw_curves(ax, self.curves, kind)
+        self.figure_, self.axes_ = figure, axes
+        return self
+
+
+def draw_agreement(ax, confidence, agrees):
+    """Share of equal predictions against the student's confidence, in up to ten equal parts.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    confidence : ndarray of shape (n_instances,)
+    agrees : ndarray of shape (n_instances,), bool
+    """
+    confidence, agrees = np.asarray(confidence), np.asarray(agrees, dtype=bool)
+    order = np.argsort(confidence, kind="stable")
+    parts = np.array_split(order, min(MOST_BINS, max(1, len(order) // FEWEST_A_BIN)))
+    centre = np.array([confidence[rows].mean() for rows in parts])
+    share = np.array([agrees[rows].mean() for rows in parts])
+    bounds = np.array([clopper_pearson(agrees[rows].sum(), len(rows)) for rows in parts])
+    errors = np.abs(bounds - share[:, np.newaxis]).T
+    ax.errorbar(centre, share, yerr=errors, fmt="o", color=STUDENT, markersize=5, linewidth=1.2,
+                capsize=2)  # fmt: skip
+    least, lowest = min(centre.min(), 0.98), min(bounds.min(), 0.9)
+    ax.set(xlim=(least - 0.05 * (1 - least), 1 + 0.05 * (1 - least)))
+    ax.set(ylim=(lowest - 0.06 * (1 - lowest), 1 + 0.05 * (1 - lowest)))
+    ax.locator_params(axis="x", nbins=5)
+    ax.set_xlabel("student's confidence, in parts of equal size")
+    ax.set_ylabel("share with the teacher's prediction")
+    ax.set_title(f"agreement {agrees.mean():.3f} over {len(agrees)} series", fontsize=10)
+    ax.grid(alpha=0.25)
+
+
+def draw_curves(ax, curves, kind):
+    """Mean curves of all models and fills.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    curves : dict of (model, fill, kind) to (shares, proba)
+    kind : {"deletion", "insertion"}
+    """
+    looks = {"teacher": (TEACHER, "o"), "student": (STUDENT, "s")}
+    others = ("0.6", "")  # a random order
+    dashes = dict(zip(sorted({fill for _, fill, _ in curves}), ("-", "--", ":"), strict=False))
+    for (model, fill, drawn), (shares, proba) in curves.items():
+        if drawn == kind:
+            colour, marker = looks.get(model, others)
+            ax.plot(
+                100 * shares, proba.mean(axis=0), color=colour, linestyle=dashes[fill],
+                marker=marker, markersize=3, label=f"{model.removeprefix('student, ')}, {fill}",
+            )  # fmt: skip
+    done, moves = ("replaced", "falls") if kind == "deletion" else ("put in", "rises")
+    ax.set(xlabel=f"% of timesteps {done}, highest in the map first", ylim=(-0.03, 1.03))
+    ax.set_ylabel("probability of the class")
+    ax.set_title(f"{kind}: {moves} early where the map is right", fontsize=10)
+    ax.legend(fontsize=8, frameon=False)
+    ax.grid(alpha=0.25)

@@ -1,0 +1,246 @@
+"""SaliencyDisplay: series, and what models make of each timestep."""
+
+import numpy as np
+
+from tsdistill.display.style import AGAINST, COLOURS, FOR, pyplot
+from tsdistill.exceptions import ParameterError
+from tsdistill.fidelity.scorers import holder_of_student
+
+MOST_PANELS = 60
+KINDS, SCALES = ("line", "shade"), ("series", "all")
+BAR_LENGTH = 2.2  # inches
+
+
+def check_n_panels(n_instances, n_rows):
+    """Refuse to draw more panels than anyone can read, or none."""
+    if not 0 < n_instances * n_rows <= MOST_PANELS:
+        raise ParameterError(
+            f"X has {n_instances} series, with {n_rows} maps to draw of each: "
+            f"{n_instances * n_rows} panels; pass from one to {MOST_PANELS} in all, fewer series "
+            "or fewer channels."
+        )
+
+
+def check_look(kind, scale):
+    """Refuse unknown ways to draw."""
+    for name, value, known in (("kind", kind, KINDS), ("scale", scale, SCALES)):
+        if value not in known:
+            raise ParameterError(f"{name}={value!r}; expected {' or '.join(map(repr, known))}.")
+
+
+class SaliencyDisplay:
+    """Series, and what one or more models make of each timestep.
+
+    A row for each model (and channel, where maps are of channels), a column for each series. Where
+    one map is for all channels, these are drawn in black over it, each in its own scale. Red
+    timesteps speak for the class and blue ones against it, on a scale that is the same in both
+    directions; below each series its map is drawn once more as an area, above the line for and
+    hatched below it against, so that the picture can be read in grey and by the colour-blind.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_instances, n_channels, n_timepoints)
+    maps : dict of str to ndarray of shape (n_instances, n_timepoints) or \
+            (n_instances, n_channels, n_timepoints)
+        For each model, by name: positive speaks for the class.
+    titles : list of str of length n_instances, default=None
+
+    Attributes
+    ----------
+    figure_ : matplotlib.figure.Figure
+    axes_ : ndarray of matplotlib.axes.Axes
+        Models (times channels) down, series across. After :meth:`plot`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.sin(np.linspace(0, 6, 40))[np.newaxis, np.newaxis]
+    >>> SaliencyDisplay(X, {"model": X[:, 0] ** 3}).plot().axes_.shape
+    (1, 1)
+    """
+
+    def __init__(self, X, maps, *, titles=None):
+        self.X = X
+        self.maps = maps
+        self.titles = titles
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, *, target=None, of=("student", "teacher"), method="occlusion",
+        fill=None, per_channel=False, titles=None, kind="line", scale="series", figure=None,
+    ):  # fmt: skip
+        """Explain series by a fitted classifier, and draw them.
+
+        Parameters
+        ----------
+        estimator : fitted SaliencyDistilledClassifier or SaliencyDistilledTSC
+        X : array-like of shape (n_instances, n_timepoints) or \
+                (n_instances, n_channels, n_timepoints)
+            A few series: each has a column of its own.
+        target : label, or array-like of shape (n_instances,), default=None
+            The class to speak for. None takes the teacher's prediction, for both models.
+        of : "student", "teacher", or a tuple of them, default=("student", "teacher")
+            Whose maps are drawn, from top to bottom.
+        method, fill, per_channel
+            As in :meth:`tsdistill.SaliencyDistilledClassifier.explain`.
+        titles : list of str, default=None
+            One a series. None tells its place in X, the class, and the student's prediction where
+            that is another.
+        kind, scale, figure
+            As in :meth:`plot`.
+
+        Returns
+        -------
+        display : SaliencyDisplay
+        """
+        check_look(kind, scale)
+        of = (of,) if isinstance(of, str) else tuple(of)
+        estimator, X = holder_of_student(estimator, X, "_compare", "SaliencyDisplay cannot draw")
+        comparison = estimator._compare(X)
+        n_channels = comparison.panel.shape[1] if per_channel else 1
+        check_n_panels(len(comparison.panel), n_channels * len(of))
+        if method == "autoencoder" and (of != ("student",) or target is not None):
+            raise ParameterError(
+                f"method='autoencoder' with of={of!r} and target={target!r}: it draws "
+                "of='student' alone, for the teacher's prediction; leave target out."
+            )
+        if target is None:
+            target = estimator.classes_[comparison.target]
+        asked = {"method": method, "fill": fill, "per_channel": per_channel}
+        if method != "autoencoder":  # which speaks for the teacher's prediction only
+            asked["target"] = target
+        maps = {name: estimator.explain(X, of=name, **asked) for name in of}
+        if titles is None:
+            labels = np.broadcast_to(target, len(comparison.panel))
+            predicted = estimator.classes_[comparison.log_proba["student"].argmax(axis=1)]
+            titles = [
+                f"series {i}, class {label}" + (f" (student: {own})" if own != label else "")
+                for i, (label, own) in enumerate(zip(labels, predicted, strict=True))
+            ]
+        return cls(comparison.panel, maps, titles=titles).plot(
+            kind=kind, scale=scale, figure=figure
+        )
+
+    def plot(self, *, kind="line", scale="series", figure=None):
+        """Draw every series with the map of every model.
+
+        Parameters
+        ----------
+        kind : {"line", "shade"}, default="line"
+            Colour the line, or the ground behind it.
+        scale : {"series", "all"}, default="series"
+            Whether colours are at their strongest at the largest value of each series, or of
+            all. Models always share a scale, so that their strength can be compared.
+        figure : matplotlib.figure.Figure or SubFigure, default=None
+            Where to draw; an own one without it.
+
+        Returns
+        -------
+        display : SaliencyDisplay
+        """
+        maps = self._checked(kind, scale)
+        n, n_channels, _ = np.shape(self.X)
+        names = list(maps)
+        shared = n_channels > 1 and all(m.shape[1] == 1 for m in maps.values())
+        channels = [slice(None)] if shared else [slice(c, c + 1) for c in range(n_channels)]
+        n_rows = len(channels) * len(names)
+        if figure is None:
+            size = (max(4.5, 0.8 + 3.2 * n), 0.9 + 1.65 * n_rows)
+            figure = pyplot().figure(figsize=size, layout="constrained")
+        axes = figure.subplots(n_rows, n, sharex=True, squeeze=False)
+        largest = np.max([np.abs(m).max(axis=(1, 2)) for m in maps.values()], axis=0)
+        largest = np.full(n, largest.max()) if scale == "all" else largest
+        rows = [(name, channel) for channel in channels for name in names]
+        for row, (name, channel) in enumerate(rows):
+            for i in range(n):
+                ax = axes[row, i]
+                saliency = (
+                    maps[name][i, channel][0] if maps[name].shape[1] > 1 else maps[name][i, 0]
+                )
+                image = _draw_map(
+                    ax, np.asarray(self.X[i])[channel], saliency, largest[i] or 1.0, kind
+                )
+                if i == 0:
+                    which = f"\nchannel {channel.start}" if len(channels) > 1 else ""
+                    ax.set_ylabel(f"{name}{which}", fontsize=9)
+                if row == 0 and self.titles is not None:
+                    ax.set_title(str(self.titles[i]).replace("$", r"\$"), fontsize=9)
+                if row == n_rows - 1:
+                    ax.set_xlabel("timestep", fontsize=9)
+        height = figure.bbox.height / figure.figure.dpi
+        bar = figure.colorbar(
+            image, ax=axes, shrink=min(0.9, BAR_LENGTH / height), pad=0.01, aspect=20, fraction=0.06
+        )
+        bar.set_label("against     for", fontsize=9)
+        bar.set_ticks([0] if scale == "series" else [-largest[0], 0, largest[0]])
+        if scale == "all":
+            bar.ax.set_yticklabels([f"{v:+.2g}" if v else "0" for v in bar.get_ticks()])
+        self.figure_, self.axes_ = figure, axes
+        return self
+
+    def _checked(self, kind, scale):
+        check_look(kind, scale)
+        X = np.asarray(self.X)
+        if X.ndim != 3 or np.isnan(X).any() or not isinstance(self.maps, dict) or not self.maps:
+            raise ParameterError(
+                f"X has shape {X.shape} and maps is a {type(self.maps).__name__}; expected series "
+                "(n_instances, n_channels, n_timepoints) without NaN, and a dict of one map or "
+                "more by name."
+            )
+        if self.titles is not None and len(self.titles) != len(X):
+            raise ParameterError(
+                f"titles has {len(self.titles)} entries for {len(X)} series; expected one for each."
+            )
+        maps = {name: np.asarray(m) for name, m in self.maps.items()}
+        for name, m in maps.items():
+            if np.isnan(m).any():
+                raise ParameterError(f"maps[{name!r}] has NaN in {np.isnan(m).sum()} places.")
+            if m.shape not in (X.shape, X[:, 0].shape):
+                raise ParameterError(
+                    f"maps[{name!r}] has shape {m.shape} for X of shape {X.shape}; expected "
+                    "(n_instances, n_timepoints) or (n_instances, n_channels, n_timepoints), as X."
+                )
+        maps = {name: m[:, np.newaxis] if m.ndim == 2 else m for name, m in maps.items()}
+        check_n_panels(len(X), len(maps) * max(m.shape[1] for m in maps.values()))
+        return maps
+
+
+def _draw_map(ax, series, saliency, largest, kind):
+    """One or more channels over their map; returns what has the colours."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import Normalize
+
+    if len(series) > 1:  # of different units, perhaps
+        spread = np.ptp(series, axis=1, keepdims=True)
+        series = (series - series.min(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1)
+    time = np.arange(series.shape[1])
+    low, height = series.min(), np.ptp(series) or 1.0
+    base, edges = low - 0.6 * height, (-0.5, len(time) - 0.5)
+    look = {"norm": Normalize(-largest, largest), "cmap": COLOURS}
+    if kind == "line" and len(series) == 1 and len(time) > 1:
+        points = np.column_stack([time, series[0]])
+        image = LineCollection(
+            np.stack([points[:-1], points[1:]], axis=1), **look,
+            array=(saliency[:-1] + saliency[1:]) / 2, linewidth=2.6, zorder=3, capstyle="round",
+        )  # fmt: skip
+        ax.plot(time, series[0], color="0.25", linewidth=3.4, zorder=2)
+        ax.add_collection(image)
+    else:
+        image = ax.imshow(
+            saliency[np.newaxis], **look, aspect="auto", interpolation="nearest",
+            extent=(*edges, low - 0.1 * height, low + 1.1 * height),
+        )  # fmt: skip
+        width = 1.4 if len(series) == 1 else 0.8
+        for one in series:  # a white edge keeps it apart from strong colours
+            ax.plot(time, one, color="white", linewidth=3 * width, alpha=0.7)
+        for one in series:
+            ax.plot(time, one, color="0.1", linewidth=width)
+    area = base + 0.4 * height * saliency / largest
+    ax.fill_between(time, area, base, where=saliency >= 0, interpolate=True, color=FOR, alpha=0.55,
+                    linewidth=0)  # fmt: skip
+    ax.fill_between(time, area, base, where=saliency <= 0, interpolate=True, facecolor="none",
+                    edgecolor=AGAINST, hatch="/////", linewidth=0.4)  # fmt: skip
+    ax.axhline(base, color="0.5", linewidth=0.6)
+    ax.set(xlim=edges, yticks=[], ylim=(base - 0.45 * height, low + 1.12 * height))
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    return image
