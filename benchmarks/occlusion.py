@@ -2,7 +2,7 @@
 
 Explains 64 series of 500 timesteps by the default student, in turns with captum's ``Occlusion``
 at each of several ``perturbations_per_eval``, of which the best counts; checks that the values
-are equal; then explains more and more series and prints what memory is added at the peak.
+are equal; then explains more and more series and prints the peak of the memory.
 
     python benchmarks/occlusion.py
 """
@@ -89,13 +89,13 @@ def compare(n_donors, rounds):
 
 
 def peak(n_series):
-    """Megabytes that explaining adds at the peak, in a process of its own."""
+    """Megabytes at the peak of a process of its own, before and after explaining."""
     network, panel, target, donors, rows = scene(n_series)
     model = as_teacher(network).bind(panel)
     explainers.occlusion(model, panel[:8], target[:8], donors, rows, WIDTH)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     explainers.occlusion(model, panel, target, donors, rows, WIDTH)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return before / 1024, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main():
@@ -106,13 +106,13 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.peak:
-        print(f"{peak(options.peak):.0f}")
+        before, after = peak(options.peak)
+        print(f"{options.peak} series: peak {before:.0f} MB before, {after:.0f} MB after")
         return
     for n_donors in (1, 8):
         compare(n_donors, options.rounds)
-    for n in (64, 256, 1024):
-        done = subprocess.run([sys.executable, __file__, "--peak", str(n)], capture_output=True)
-        print(f"{n} series: {done.stdout.decode().strip()} MB added at the peak")
+    for n in (64, 512, 4096):
+        subprocess.run([sys.executable, __file__, "--peak", str(n)], check=True)
 
 
 if __name__ == "__main__":
