@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tsdistill import SaliencyDistilledClassifier
+from tsdistill import DeferringClassifier, SaliencyDistilledClassifier
 from tsdistill.objectives import (
     ExplanationAutoencoder,
     GradientSaliency,
@@ -28,6 +28,9 @@ def test_student_trains_and_explains_on_the_gpu(toy, student):
     for method in ("occlusion", "gradient"):
         for of in ("student", "teacher"):
             assert np.isfinite(model.explain(X, of=of, method=method)).all()
+    report = model.fidelity_report(X, y)
+    assert np.isfinite(report.saliency)
+    assert len(DeferringClassifier(model, None, 0.3, 0.9).fit(X).predict(X)) == len(X)
     again = SaliencyDistilledClassifier(teacher, student, **settings).fit(X, y)
     np.testing.assert_allclose(again.predict_proba(X), model.predict_proba(X), atol=1e-3)
 

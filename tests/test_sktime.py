@@ -15,6 +15,7 @@ from sktime.transformations.interpolate import TSInterpolator
 from sktime.transformations.series.adapt import TabularToSeriesAdaptor
 
 from tsdistill import SaliencyDistilledClassifier, Teacher
+from tsdistill.display import SaliencyDisplay
 from tsdistill.exceptions import PanelError
 from tsdistill.fidelity import fidelity_scorer
 from tsdistill.sktime import SaliencyDistilledTSC
@@ -46,6 +47,26 @@ def test_it_is_the_same_classifier(italy, forest):
             theirs.explain(X_test[:5], of=of, target=y[0]),
         )
     assert ours.teacher is forest and ours.classifier_.teacher is forest
+
+
+def test_reports_and_pictures_are_those_of_the_same_classifier(italy, forest):
+    X, y, X_test, y_test = italy
+    few, truth = X_test[:30], y_test[:30]
+    ours = SaliencyDistilledTSC(forest, **QUICK).fit(X, y)
+    alone = {"label_weight": 1.0, "soft_target_weight": 0, "saliency_weight": 0}
+    alone = SaliencyDistilledTSC(forest, **QUICK, **alone).fit(X, y)
+    nested = convert_to(few, "nested_univ")
+    report = ours.fidelity_report(nested, truth, label_only=alone, n_explained=20)
+    theirs = ours.classifier_.fidelity_report(
+        few, truth, label_only=alone.classifier_, n_explained=20
+    )
+    pd.testing.assert_frame_equal(report.to_frame(), theirs.to_frame())
+    zero = ours.explain(nested, fill="zero")
+    np.testing.assert_array_equal(zero, ours.classifier_.explain(few, fill="zero"))
+    nll = ours.fidelity_score(nested, truth, metric="nll")
+    assert nll == ours.classifier_.fidelity_score(few, truth, metric="nll")
+    display = SaliencyDisplay.from_estimator(ours, convert_to(few[:2], "nested_univ"))
+    assert display.axes_.shape == (2, 2)
 
 
 @pytest.mark.parametrize("name", ["nested_univ", "pd-multiindex", "df-list", "numpyflat"])

@@ -220,14 +220,16 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         classifier, X = self._asked(X)
         return classifier.fidelity_score(X, y, metric=metric, mask=mask)
 
-    def fidelity_report(self, X, y=None, **options):
+    def fidelity_report(
+        self, X, y=None, *, label_only=None, n_explained=500, confidence=0.95, random_state=0
+    ):
         """What to show before a teacher is replaced: answers, reasons, worst cases, costs.
 
         Parameters
         ----------
         X : panel in any of sktime's formats
         y : array-like of shape (n_instances,), default=None
-        **options
+        label_only, n_explained, confidence, random_state
             As in :meth:`tsdistill.SaliencyDistilledClassifier.fidelity_report`.
 
         Returns
@@ -235,7 +237,10 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         report : FidelityReport
         """
         classifier, X = self._asked(X)
-        return classifier.fidelity_report(X, y, **options)
+        return classifier.fidelity_report(
+            X, y, label_only=getattr(label_only, "classifier_", label_only),
+            n_explained=n_explained, confidence=confidence, random_state=random_state,
+        )  # fmt: skip
 
     def _compare(self, X):
         classifier, X = self._asked(X)
