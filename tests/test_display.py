@@ -15,6 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from tsdistill import DeferringClassifier
 from tsdistill.display import DeferralDisplay, FidelityDisplay, SaliencyDisplay
+from tsdistill.display.style import bare_figure
 from tsdistill.exceptions import ParameterError
 
 
@@ -210,3 +211,6 @@ def test_without_matplotlib_the_remedy_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match="pip install matplotlib"):
         SaliencyDisplay(np.ones((1, 1, 9)), {"m": np.ones((1, 9))}).plot()
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match="pip install matplotlib"):
+        bare_figure((1, 1))

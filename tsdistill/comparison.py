@@ -12,7 +12,6 @@ from tsdistill.exceptions import ParameterError
 from tsdistill.explainers import explain
 from tsdistill.fidelity import area, deletion_curve, insertion_curve, random_maps, scorers
 from tsdistill.knowledge import ask
-from tsdistill.settings import as_list
 
 CURVE_FILLS = ("mean", "opposing")
 RANDOM_ORDER = "student, random order"
@@ -193,7 +192,8 @@ class Comparison:
             tensors = [*module.parameters(), *module.buffers()]
             return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         models = self.models[name].model
-        if any(not hasattr(model, "__dict__") or isroutine(model) for model in as_list(models)):
+        each = models if isinstance(models, (list, tuple)) else [models]
+        if any(not hasattr(model, "__dict__") or isroutine(model) for model in each):
             return None  # of a function a pickle holds the name alone
         counted = _Counter()
         try:

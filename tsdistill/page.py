@@ -13,6 +13,7 @@ import numpy as np
 from tsdistill._version import __version__
 from tsdistill.display import SaliencyDisplay
 from tsdistill.display.fidelity import draw_agreement, draw_curves
+from tsdistill.display.style import bare_figure
 
 NAMES = {
     "agreement": "same prediction as the teacher",
@@ -219,9 +220,7 @@ def _maps(examples):
 
 def _picture(draw, caption, size=(4.6, 3.6), of_figure=False):
     """A drawing as an image inside the page; that of a whole figure gets its caption below."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
+    figure = bare_figure(size)
     draw(figure if of_figure else figure.subplots())
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=130)

@@ -55,6 +55,7 @@ class FidelityDisplay:
         -------
         display : FidelityDisplay
         """
+        check_count("n_explained", n_explained)
         estimator, X = holder_of_student(estimator, X, "_compare", "FidelityDisplay cannot draw")
         comparison = estimator._compare(X)
         answers = comparison.log_proba["student"]
@@ -62,7 +63,6 @@ class FidelityDisplay:
         agrees = answers.argmax(axis=1) == comparison.target
         found = None
         if curves:
-            check_count("n_explained", n_explained)
             rows = np.random.default_rng(0).permutation(len(agrees))[:n_explained]
             found = comparison.rows(np.sort(rows)).all_curves()
         return cls(confidence, agrees, found).plot(figure=figure)

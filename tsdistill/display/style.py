@@ -5,12 +5,22 @@ FOR, AGAINST = "#b2182b", "#2166ac"
 TEACHER, STUDENT = "#1b4f72", "#d95f02"
 
 
+REMEDY = "pictures need matplotlib: pip install matplotlib, or tsdistill[plot]."
+
+
 def pyplot():
     """matplotlib.pyplot, or an error that says how to get it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError(
-            "pictures need matplotlib: pip install matplotlib, or tsdistill[plot]."
-        ) from error
+        raise ImportError(REMEDY) from error
     return plt
+
+
+def bare_figure(size):
+    """A figure of that size in inches that no window ever shows."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(REMEDY) from error
+    return Figure(figsize=size, layout="constrained")
