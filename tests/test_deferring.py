@@ -4,10 +4,12 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.utils import get_tags
 
 from tests.conftest import bump_teacher
 from tsdistill import DeferringClassifier, Teacher
@@ -108,6 +110,26 @@ def test_it_answers_as_one_of_the_two_does(swap):
     np.testing.assert_array_equal(deferred, 1 - sure < model.threshold_ - 1e-12)
 
 
+def test_risks_are_counted_over_all_and_over_the_answered_series(swap):
+    student, X = swap
+    model = DeferringClassifier(student, bump_teacher, 0.03, 0.9).fit(X)
+    deferred = model.defers(X)
+    wrong = (student.predict(X) != bump_teacher(X).argmax(axis=1)) & ~deferred
+    assert wrong.any() and deferred.any()
+    assert model.deferral_rate_ == pytest.approx(deferred.mean())
+    assert model.disagreement_ == pytest.approx(wrong.mean())
+    assert model.disagreement_bound_ == upper_bound(wrong.sum(), len(X), 0.9)
+    assert model.answered_disagreement_ == pytest.approx(wrong[~deferred].mean())
+    assert model.answered_disagreement_bound_ == upper_bound(wrong.sum(), (~deferred).sum(), 0.9)
+
+
+def test_bounds_are_those_that_the_binomial_test_just_rejects():
+    for k, n in [(0, 10), (3, 40), (39, 40)]:
+        bound = upper_bound(k, n, 0.9)
+        assert binom.cdf(k, n, bound) == pytest.approx(0.1)
+    np.testing.assert_array_equal(upper_bound([5, 1], [5, 1], 0.9), 1)
+
+
 def test_the_teacher_is_asked_about_deferred_series_alone(swap):
     student, X = swap
     asked = []
@@ -120,6 +142,8 @@ def test_the_teacher_is_asked_about_deferred_series_alone(swap):
     asked.clear()
     model.predict(X[240:])
     assert sum(asked) == model.defers(X[240:]).sum()
+    model.predict_proba(X[240:])
+    assert sum(asked) == 2 * model.defers(X[240:]).sum()
     sure = X[240:][~model.defers(X[240:])]
     asked.clear()
     model.predict(sure)
@@ -270,6 +294,25 @@ def test_classes_that_only_the_teacher_knows_are_answered(toy):
     np.testing.assert_allclose(model.predict_proba(many).sum(axis=1), 1, atol=1e-6)
 
 
+def test_classes_that_only_the_student_knows_are_never_the_teachers(swap):
+    student, X = swap
+
+    def of_two(series):
+        proba = bump_teacher(series)[:, 1:]
+        return proba / proba.sum(axis=1, keepdims=True)
+
+    teacher = Teacher(of_two, classes=[1, 2])
+    model = DeferringClassifier(student, teacher, 0.1, 0.9).fit(X)
+    deferred = model.defers(X)
+    assert model.classes_.tolist() == [0, 1, 2] and deferred.any()
+    np.testing.assert_array_equal(
+        model.predict(X)[deferred], 1 + of_two(X[deferred]).argmax(axis=1)
+    )
+    np.testing.assert_array_equal(
+        model.predict_proba(X)[deferred].argmax(axis=1), model.predict(X)[deferred]
+    )
+
+
 def test_certainties_that_round_to_1_are_still_told_apart():
     class Student:
         classes_ = np.array([0, 1])
@@ -297,6 +340,7 @@ def test_clone_and_search_keep_both_models(swap):
     search = GridSearchCV(model, {"max_disagreement": [0.1, 0.3]}, cv=2).fit(X, labels)
     assert search.best_estimator_.student is student
     assert "KNeighborsClassifier" in repr(model)
+    assert get_tags(model).input_tags.three_d_array and not get_tags(model).target_tags.required
 
 
 @pytest.mark.parametrize(
@@ -330,5 +374,5 @@ def test_a_failed_fit_leaves_the_last_one(swap):
     model = DeferringClassifier(student, bump_teacher, 0.1, 0.9).fit(X)
     before = model.predict(X)
     with pytest.raises(PanelError, match="X has 5 series"):
-        model.fit(X[:5])
+        model.fit(X[:5, :10])
     np.testing.assert_array_equal(model.predict(X), before)

@@ -377,7 +377,7 @@ def largest_doubt(doubt, differs, max_disagreement, confidence):
     last = np.append(doubts[1:] != doubts[:-1], True)  # equal doubts are answered together
     n_differ = np.cumsum(differs[order])[last]
     doubts, n_alone = doubts[last], np.flatnonzero(last) + 1
-    passes = (binom.cdf(n_differ, n, max_disagreement) <= 1 - confidence) & (doubts < NEVER)
+    passes = binom.cdf(n_differ, n, max_disagreement) <= 1 - confidence
     n_passed = len(passes) if passes.all() else int(passes.argmin())
     curve = {
         "threshold": 1 - doubts,
@@ -393,8 +393,7 @@ def largest_doubt(doubt, differs, max_disagreement, confidence):
 def upper_bound(n_differ, n_instances, confidence):
     """Exact one-sided upper bound of a share; the lowest that a binomial test does not reject."""
     n_differ = np.asarray(n_differ)
-    bound = beta.ppf(confidence, n_differ + 1, np.maximum(n_instances - n_differ, 1e-300))
-    return np.where(n_differ >= n_instances, 1.0, bound)
+    return beta.ppf(confidence, n_differ + 1, np.maximum(n_instances - n_differ, 1e-300))
 
 
 def _is_named(teacher):
