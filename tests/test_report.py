@@ -53,6 +53,18 @@ def report(fitted):
     return student.fidelity_report(X, y, label_only=alone, n_explained=30)
 
 
+def test_curves_run_between_the_series_and_others_of_other_classes(report):
+    for model in ("teacher", "student"):
+        for fill in ("opposing", "mean"):
+            deleted, inserted = (
+                report.curves[model, fill, kind][1] for kind in ("deletion", "insertion")
+            )
+            np.testing.assert_allclose(deleted[:, 0], inserted[:, -1], rtol=1e-4)
+            np.testing.assert_allclose(deleted[:, -1], inserted[:, 0], rtol=1e-4)
+            if fill == "opposing":  # wholly another series, of another class
+                assert deleted[:, -1].max() < 0.5
+
+
 def test_figures_are_those_of_the_measures(report, fitted):
     student, alone, X, y = fitted
     assert report.n_instances == 48 and report.n_explained == 30
