@@ -175,6 +175,15 @@ def test_fidelity_display_draws_agreement_and_curves(student, toy):
     assert len(FidelityDisplay.from_estimator(student, toy[0], curves=False).axes_) == 1
 
 
+def test_agreement_is_drawn_against_confidence():
+    confidence = np.linspace(0.5, 1, 400)
+    agrees = np.arange(400) >= 100  # the hundred least sure ones differ
+    ax = FidelityDisplay(confidence, agrees).plot().axes_[0]
+    centre, share = ax.containers[0].lines[0].get_data()
+    assert share[0] == 0 and share[-1] == 1 and (np.diff(share) >= 0).all()
+    assert share.mean() == pytest.approx(0.75) and centre.mean() == pytest.approx(0.75)
+
+
 def test_deferral_display_marks_what_was_chosen(student, toy):
     X = np.tile(toy[0], (20, 1))
     model = DeferringClassifier(student, max_disagreement=0.1).fit(X)

@@ -3,6 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy.stats import beta
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tsdistill.exceptions import ParameterError
@@ -97,15 +98,18 @@ def test_measures_against_the_truth_equal_slow_loops(answers):
     assert accuracy(log_proba, y) == pytest.approx(right)
     assert negative_log_likelihood(log_proba, y) == pytest.approx(nll)
     assert expected_calibration_error(log_proba, y) == pytest.approx(ece)
+    at_an_edge = np.log([[0.5, 0.5], [0.1, 0.9]])  # 0.5 is the last of the lower bin
+    edge = expected_calibration_error(at_an_edge, np.array([1, 1]), n_bins=2)
+    assert edge == pytest.approx((0.5 + 0.1) / 2)
     one_bin = abs(proba.max(axis=1).mean() - right)
     assert expected_calibration_error(log_proba, y, n_bins=1) == pytest.approx(one_bin)
 
 
 def test_top_overlap_equals_a_slow_loop():
-    teacher, student = np.random.default_rng(0).normal(size=(2, 6, 2, 15))
+    teacher, student = np.random.default_rng(0).normal(size=(2, 6, 2, 14))
     overlap = 0.0
     for t, s in zip(teacher.reshape(6, -1), student.reshape(6, -1), strict=True):
-        tops = [set(sorted(range(30), key=lambda i: -m[i])[:3]) for m in (t, s)]
+        tops = [set(sorted(range(28), key=lambda i: -m[i])[:3]) for m in (t, s)]
         overlap += len(tops[0] & tops[1]) / len(tops[0] | tops[1]) / 6
     assert top_overlap(teacher, student) == pytest.approx(overlap)
     assert top_overlap(teacher, teacher) == 1
@@ -134,9 +138,9 @@ def test_areas_against_masks_are_those_of_scikit_learn(decimals):
 
 
 def test_series_without_truth_are_left_out():
-    maps = np.array([[3.0, 1.0], [2.0, 4.0], [0.0, 1.0]])
+    maps = np.array([[1.0, 3.0], [2.0, 4.0], [0.0, 1.0]])
     mask = np.array([[True, False], [False, False], [True, True]])
-    assert auprc(maps, mask) == auroc(maps, mask) == 1
+    assert auprc(maps, mask) == 0.5 and auroc(maps, mask) == 0
     with pytest.raises(ParameterError, match="no series, of 2, with both"):
         auroc(maps[1:], mask[1:])
 
@@ -168,18 +172,18 @@ def test_curves_equal_a_slow_loop(per_channel, inserted):
     fill = rng.normal(size=(1, 2, 9)).astype(np.float32)
     log_proba, target = linear_log_proba(rng.normal(size=(2, 9))), np.array([0, 1, 1, 0, 1])
     maps = rng.normal(size=(5, 2, 9) if per_channel else (5, 9))
-    slow = np.empty((5, 4))
+    slow = np.empty((5, 5))
     for i in range(5):
         order = sorted(np.ndindex(*maps[i].shape), key=lambda at: -maps[i][at])
-        for p in range(4):
+        for p in range(5):
             copy = (fill[0] if inserted else panel[i]).copy()
-            for at in order[: round(p / 3 * len(order))]:
+            for at in order[: round(p / 4 * len(order))]:
                 where = at if per_channel else (slice(None), at[0])
                 copy[where] = (panel[i] if inserted else fill[0])[where]
             slow[i, p] = np.exp(log_proba(copy[None])[0, target[i]])
     curve = insertion_curve if inserted else deletion_curve
-    shares, proba = curve(log_proba, panel, maps, target, fill, n_points=4)
-    np.testing.assert_allclose(shares, [0, 1 / 3, 2 / 3, 1])
+    shares, proba = curve(log_proba, panel, maps, target, fill, n_points=5)
+    np.testing.assert_allclose(shares, [0, 1 / 4, 2 / 4, 3 / 4, 1])
     np.testing.assert_allclose(proba, slow, rtol=1e-5)
     np.testing.assert_allclose(area(shares, proba), [np.trapezoid(p, shares) for p in slow])
 
@@ -206,6 +210,9 @@ def test_clopper_pearson_covers_at_its_level():
     for share in (0.02, 0.5):
         bounds = [clopper_pearson(k, 80, 0.9) for k in rng.binomial(80, share, size=400)]
         assert np.mean([low <= share <= high for low, high in bounds]) >= 0.9
+    assert clopper_pearson(3, 20, 0.8) == pytest.approx(
+        (beta.ppf(0.1, 3, 18), beta.ppf(0.9, 4, 17))
+    )
     assert clopper_pearson(0, 10)[0] == 0 and clopper_pearson(10, 10)[1] == 1
 
 
@@ -216,6 +223,8 @@ def test_bootstrap_interval_is_about_that_of_the_central_limit():
     assert low == pytest.approx(values.mean() - half, abs=0.15 * half)
     assert high == pytest.approx(values.mean() + half, abs=0.15 * half)
     assert bootstrap_interval(np.mean, values) == (low, high)
+    low, high = bootstrap_interval(np.mean, values, confidence=0.5)
+    assert high - low == pytest.approx(2 * 0.674 * values.std() / 20, rel=0.1)
     assert np.isnan(bootstrap_interval(np.mean, values[:1])).all()
     assert bootstrap_interval(np.mean, np.ones(5)) == (1, 1)
 

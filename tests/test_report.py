@@ -82,9 +82,20 @@ def test_figures_are_those_of_the_measures(report, fitted):
     overlap = student.fidelity_score(X, metric="top_overlap")
     assert everything.top_overlap == pytest.approx(overlap)
     assert everything.accuracy is None
+    _, proba = everything.curves["student", "mean", "insertion"]
+    areas = everything.areas()
+    assert (
+        proba.shape == (48, 11) and report.curves["teacher", "mean", "deletion"][1].shape[0] == 30
+    )
+    insertion = student.fidelity_score(X, metric="insertion")
+    assert areas.loc[("insertion", "mean"), "student"] == pytest.approx(insertion)
     alike = everything.beside["saliency"]
     assert alike["label_only"] == pytest.approx(alone.fidelity_score(X, metric="saliency"))
     assert everything.beside["agreement"]["label_only"] == alone.fidelity_score(X)
+    part = everything.per_class
+    assert np.average(part["saliency_labels"], weights=part["n_series"]) == pytest.approx(
+        alike["label_only"]
+    )
     assert abs(alike["random_map"]) < 0.15
 
 
@@ -132,8 +143,28 @@ def test_classes_add_up(report, fitted):
 def test_sizes_and_latencies(report, fitted):
     weights = sum(p.numel() for p in fitted[0].student_.module_.parameters())
     assert report.models.loc["student", "weights"] == weights
+    state = fitted[0].student_.module_.state_dict().values()
+    n_bytes = sum(tensor.numel() * tensor.element_size() for tensor in state)
+    assert report.models.loc["student", "megabytes"] * 1e6 == n_bytes
     assert np.isnan(report.models.loc["teacher", "weights"])  # a black box
     assert (report.models.filter(like="ms_").loc[["teacher", "student"]] > 0).all(axis=None)
+
+
+def test_nothing_is_asked_twice_but_for_its_time(quick, toy, tmp_path):
+    asked = []
+
+    def counted(X):
+        asked.append(len(X))
+        return bump_teacher(X)
+
+    student = quick(counted, memory=tmp_path).fit(*toy)
+    comparison = student._compare(toy[0])
+    comparison.answers("teacher")
+    asked.clear()
+    comparison.rows(np.array([1, 5])).answers("teacher")
+    assert not asked
+    assert comparison.latency("teacher", 3) > 0
+    assert asked == [3] * 5  # not remembered answers
 
 
 def test_the_same_report_twice(fitted):
@@ -163,6 +194,9 @@ def test_one_series_has_a_report(fitted, tmp_path):
 
 def test_page_escapes_labels_and_needs_nothing_else(report, tmp_path):
     report.to_html(tmp_path / "report.html")
+    plain = tmp_path / "plain.txt"
+    plain.write_text("")
+    assert (tmp_path / "report.html").stat().st_mode == plain.stat().st_mode  # others may read it
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;" in html and "<b>" not in html
     assert "up &amp; away" in html
