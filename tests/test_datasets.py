@@ -370,7 +370,7 @@ def test_several_channels_and_labels_in_the_files_own_letters(write):
 
 
 def test_only_whole_numbers_with_a_point_or_an_exponent_are_rewritten(write, panel):
-    y = ["1.5", "01", "1.50", "3e0", "-0.0", "12"]
+    y = ["1.5", "01", "1.50", "3e0", "-0.0", "+12"]
     data_dir = write(as_tsv(panel[0], y))
     assert load_ucr("Toy", data_dir=data_dir)[1].tolist() == ["1.5", "01", "1.50", "3", "0", "12"]
 

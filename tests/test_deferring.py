@@ -1,11 +1,16 @@
 """The promise of a swap: it holds, also where the student is bad."""
 
+import os
 import pickle
+import threading
+import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom
 from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
@@ -14,7 +19,7 @@ from sklearn.utils import get_tags
 from tests.conftest import bump_teacher
 from tsdistill import DeferringClassifier, Teacher
 from tsdistill.deferring import largest_doubt, series_needed, upper_bound
-from tsdistill.exceptions import PanelError, ParameterError
+from tsdistill.exceptions import LeftOutWarning, PanelError, ParameterError
 
 SHARE, LEVEL = 0.05, 0.9
 
@@ -329,6 +334,105 @@ def test_certainties_that_round_to_1_are_still_told_apart():
     assert (Student().predict_proba(X)[:, 1] == 1).all()
     model = DeferringClassifier(Student(), teacher, 0.02, 0.9).fit(X)
     assert 0.25 < model.deferral_rate_ < 0.35
+
+
+def test_the_students_own_teacher_is_asked_for_all_that_it_knows(quick, toy, swap):
+    X, y = toy
+    names = np.array(["a", "b", "c"])
+    teacher = RandomForestClassifier(20, random_state=0).fit(X, names[y])
+    with pytest.warns(LeftOutWarning, match="also knows class 'c', of which y has no series"):
+        student = quick(teacher, max_epochs=30).fit(X[y < 2], names[y[y < 2]])
+    model = DeferringClassifier(student, max_disagreement=0.1, confidence=0.9).fit(swap[1])
+    assert model.classes_.tolist() == ["a", "b", "c"]
+    told = model.predict(swap[1])
+    assert (told == "c").sum() > 50 and np.mean(told != teacher.predict(swap[1])) <= 0.1
+    report = student.fidelity_report(swap[1], n_explained=5)
+    n = np.sum(teacher.predict(swap[1]) == "c")
+    assert report.left_out == ["c"] and report.n_left_out == n
+    assert f"own answer for {n} of the 480 series" in str(report)
+    assert 'class="warning"' in report._repr_html_()
+
+
+def test_what_was_promised_is_of_the_student_as_it_was(quick, toy, swap):
+    X, y = toy
+    student = KNeighborsClassifier(5).fit(X, y)
+    model = DeferringClassifier(student, bump_teacher, 0.05, 0.9).fit(swap[1])
+    told = model.predict(swap[1])
+    student.fit(X, np.roll(y, 1))
+    model.set_params(student=LogisticRegression())
+    np.testing.assert_array_equal(model.predict(swap[1]), told)
+    ours = quick(max_epochs=30).fit(X, y)
+    model = DeferringClassifier(ours, max_disagreement=0.1, confidence=0.9).fit(swap[1])
+    told = model.predict(swap[1])
+    ours.fit(X, np.roll(y, 1))
+    np.testing.assert_array_equal(model.predict(swap[1]), told)
+    assert model.teacher_.model is ours.teacher_.model  # the teacher alone is shared
+
+
+def test_students_that_cannot_be_copied_are_used_as_they_are(swap):
+    student = Shaky([0.2, 0.3, 0.5])
+    student.lock = threading.Lock()
+    model = DeferringClassifier(student, bump_teacher, 0.3, 0.9).fit(swap[1])
+    assert model.student_ is student
+
+
+def test_students_hear_the_names_of_columns(quick, toy, swap):
+    X, y = toy
+    names = [f"t{i}" for i in range(20)]
+    frame, more = pd.DataFrame(X, columns=names), pd.DataFrame(swap[1], columns=names)
+    for student in (KNeighborsClassifier(5), quick()):
+        student.fit(frame, y)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model = DeferringClassifier(student, bump_teacher, 0.3, 0.9).fit(more)
+            model.predict(more)
+        with pytest.raises(ValueError, match="feature names"):
+            DeferringClassifier(student, bump_teacher, 0.3, 0.9).fit(more[names[::-1]])
+
+
+def test_students_hear_the_names_of_channels(quick, toy, swap):
+    def nested(X, names):
+        return pd.DataFrame({name: [pd.Series(x) for x in X] for name in names})
+
+    def teacher(X):
+        return bump_teacher(X[:, 0])
+
+    student = quick(teacher).fit(nested(toy[0], ["acc", "gyr"]), toy[1])
+    more = nested(swap[1][:60], ["acc", "gyr"])
+    model = DeferringClassifier(student, max_disagreement=0.5, confidence=0.9).fit(more)
+    assert len(model.predict(more)) == 60
+    with pytest.raises(PanelError, match=r"channels \['gyr', 'acc'\]"):
+        DeferringClassifier(student, max_disagreement=0.5).fit(more[["gyr", "acc"]])
+
+
+@pytest.mark.parametrize("kind", [float, bool])
+def test_numbers_are_labels_of_one_kind(toy, swap, kind):
+    X, y = toy
+    student = KNeighborsClassifier(5).fit(X, (y > 0).astype(kind))
+    teacher = KNeighborsClassifier(3).fit(X, (y > 0).astype(int))
+    model = DeferringClassifier(student, teacher, 0.1, 0.9).fit(swap[1])
+    assert model.classes_.tolist() == [0, 1]
+    assert np.mean(model.predict(swap[1]) != teacher.predict(swap[1])) <= 0.1
+
+
+def test_fit_recalls_what_the_teacher_has_answered(quick, toy, swap, tmp_path):
+    asked = []
+
+    class Counted(LogisticRegression):
+        def predict_proba(self, X):
+            asked.append(len(X))
+            return super().predict_proba(X)
+
+    student = quick(Counted().fit(*toy), memory=tmp_path).fit(*toy)
+    student.fidelity_score(swap[1])
+    asked.clear()
+    model = DeferringClassifier(student, max_disagreement=0.02, confidence=0.9).fit(swap[1])
+    assert sum(asked) < len(swap[1])
+    asked.clear()
+    files = sum(len(names) for _, _, names in os.walk(tmp_path))
+    model.predict(swap[1])
+    assert sum(asked) == model.defers(swap[1]).sum()  # of series to come nothing is kept
+    assert sum(len(names) for _, _, names in os.walk(tmp_path)) == files
 
 
 def test_clone_and_search_keep_both_models(swap):

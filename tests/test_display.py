@@ -9,10 +9,12 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 from matplotlib.collections import LineCollection
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from tests.conftest import bump_teacher
 from tsdistill import DeferringClassifier
 from tsdistill.display import DeferralDisplay, FidelityDisplay, SaliencyDisplay
 from tsdistill.display.style import bare_figure
@@ -175,6 +177,21 @@ def test_fidelity_display_draws_agreement_and_curves(student, toy):
     assert len(FidelityDisplay.from_estimator(student, toy[0], curves=False).axes_) == 1
 
 
+def test_displays_leave_the_global_random_states(quick, toy):
+    def draws(X):
+        np.random.rand()
+        torch.rand(1)
+        return bump_teacher(X)
+
+    student = quick(draws).fit(*toy)
+    before = np.random.get_state()[1].copy(), np.random.get_state()[2], torch.get_rng_state()
+    FidelityDisplay.from_estimator(student, toy[0], n_explained=3)
+    SaliencyDisplay.from_estimator(student, toy[0][:2])
+    np.testing.assert_array_equal(np.random.get_state()[1], before[0])
+    assert np.random.get_state()[2] == before[1]
+    assert torch.equal(torch.get_rng_state(), before[2])
+
+
 def test_agreement_is_drawn_against_confidence():
     confidence = np.linspace(0.5, 1, 400)
     agrees = np.arange(400) >= 100  # the hundred least sure ones differ
@@ -200,7 +217,8 @@ def test_deferral_display_marks_what_was_chosen(student, toy):
     [
         (np.zeros((1, 1, 5)), np.zeros((1, 4)), {}, r"maps\['m'\] has shape \(1, 4\)"),
         (np.zeros((1, 5)), np.zeros((1, 5)), {}, r"X has shape \(1, 5\)"),
-        (np.zeros((1, 1, 5)), np.full((1, 5), np.nan), {}, r"maps\['m'\] has NaN in 5 places"),
+        (np.zeros((1, 1, 5)), np.full((1, 5), np.nan), {}, r"maps\['m'\] has NaN or infinity in 5"),
+        (np.zeros((1, 1, 5)), np.full((1, 5), np.inf), {}, r"maps\['m'\] has NaN or infinity in 5"),
         (np.zeros((99, 1, 5)), np.zeros((99, 5)), {}, "99 panels; pass from one to 60"),
         (np.zeros((0, 1, 5)), np.zeros((0, 5)), {}, "0 panels"),
         (np.zeros((1, 1, 5)), np.zeros((1, 5)), {"kind": "bars"}, "kind='bars'; expected 'line'"),

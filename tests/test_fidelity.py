@@ -78,6 +78,8 @@ def test_constant_map_counts_as_uncorrelated():
     teacher = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])
     student = np.array([[1.0, 2.0, 3.0], [4.0, 4.0, 4.0]])
     assert saliency_correlation(teacher, student) == pytest.approx(0.5)
+    flat = np.full((1, 12), 0.7)  # whose mean rounds to something else
+    assert saliency_correlation(flat, 3 * flat) == 0
 
 
 def test_measures_against_the_truth_equal_slow_loops(answers):
@@ -229,6 +231,13 @@ def test_bootstrap_interval_is_about_that_of_the_central_limit():
     assert bootstrap_interval(np.mean, np.ones(5)) == (1, 1)
 
 
+def curve_of(**settings):
+    given = {"panel": np.zeros((2, 1, 5)), "maps": np.zeros((2, 5)), "target": [0, 1], "fill": 0}
+    given |= settings
+    given["target"] = np.array(given["target"], dtype=int)
+    return deletion_curve(lambda X: np.log(np.full((len(X), 2), 0.5)), **given)
+
+
 BAD_MEASURES = {
     "y of another length": (lambda: accuracy(np.zeros((3, 2)), np.zeros(2, int)), "y shape"),
     "y out of range": (lambda: accuracy(np.zeros((2, 2)), np.array([0, 2])), "columns 0 .."),
@@ -257,6 +266,24 @@ BAD_MEASURES = {
         ),
         "target",
     ),
+    "a target beyond the classes": (lambda: curve_of(target=[0, 2]), "from 0 to 2; .* 2 classes"),
+    "a target from the end": (lambda: curve_of(target=[0, -1]), "columns from -1 to 0"),
+    "NaN in the order": (lambda: curve_of(maps=np.full((2, 5), np.nan)), "maps has NaN"),
+    "NaN in the fill": (lambda: curve_of(fill=np.nan), "fill has NaN"),
+    "no series": (
+        lambda: curve_of(panel=np.zeros((0, 1, 5)), maps=np.zeros((0, 5)), target=[]),
+        "panel of shape",
+    ),
+    "values that have none": (lambda: bootstrap_interval(np.mean, [1, np.nan]), "NaN or infinity"),
+    "columns of two lengths": (
+        lambda: bootstrap_interval(np.mean, np.ones(3), np.ones(4)),
+        "same shape",
+    ),
+    "a seed by name": (
+        lambda: bootstrap_interval(np.mean, np.arange(3), random_state="a"),
+        "random_state='a'",
+    ),
+    "a share for a count": (lambda: clopper_pearson(0.98, 1), "n_successes=0.98"),
     "a fill by name": (
         lambda: deletion_curve(
             None, np.zeros((2, 1, 5)), np.zeros((2, 5)), np.zeros(2, int), "mean"

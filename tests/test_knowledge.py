@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.ensemble import RandomForestClassifier
 
-from tsdistill import knowledge
+from tsdistill import asking
 from tsdistill.exceptions import HardTeacherWarning, TeacherError
 from tsdistill.knowledge import Knowledge, ask, ask_perturbed, warn_if_hard
 from tsdistill.teachers import as_teacher
@@ -39,7 +39,7 @@ def test_answers_to_windows_equal_a_slow_loop(asked):
 def test_answers_do_not_depend_on_workers_or_slices(asked, monkeypatch):
     teacher, panel, plan = asked
     expected = ask_perturbed(teacher, panel, plan)
-    monkeypatch.setattr(knowledge, "SERIES_A_QUESTION", 7)
+    monkeypatch.setattr(asking, "SERIES_A_QUESTION", 7)
     for n_jobs in (None, 2):
         answers = ask_perturbed(teacher, panel, plan, n_jobs=n_jobs)
         np.testing.assert_array_equal(answers, expected)
@@ -61,7 +61,7 @@ def test_every_copy_is_asked_about_once_and_in_bounded_slices(toy):
     sizes.clear()
     ask_perturbed(bound, panel, plan)
     assert sum(sizes) == 120 * 9
-    assert max(sizes) <= knowledge.SERIES_A_QUESTION
+    assert max(sizes) <= asking.SERIES_A_QUESTION
 
 
 @pytest.fixture

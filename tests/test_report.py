@@ -137,6 +137,7 @@ def test_classes_add_up(report, fitted):
         report.agreement
     )
     assert part["agreement_labels"].between(0, 1).all()
+    assert part["top_overlap_labels"].between(0, 1).all()
     assert np.average(part["kl"], weights=part["n_series"]) == pytest.approx(report.kl, rel=1e-5)
 
 
@@ -167,6 +168,22 @@ def test_nothing_is_asked_twice_but_for_its_time(quick, toy, tmp_path):
     assert asked == [3] * 5  # not remembered answers
 
 
+def test_pages_look_the_same_whatever_the_users_style(report, tmp_path):
+    import matplotlib.pyplot as plt
+
+    report.to_html(tmp_path / "plain.html")
+    with plt.style.context("dark_background"):
+        report.to_html(tmp_path / "dark.html")
+        assert plt.rcParams["figure.facecolor"] == "black"
+    assert (tmp_path / "dark.html").read_text() == (tmp_path / "plain.html").read_text()
+
+
+@pytest.mark.parametrize("kind", [None, np.random.RandomState(0), np.random.default_rng(0)])
+def test_random_states_of_every_kind(fitted, kind):
+    report = fitted[0].fidelity_report(fitted[2], n_explained=3, random_state=kind)
+    assert report.n_explained == 3
+
+
 def test_the_same_report_twice(fitted):
     student, _, X, y = fitted
     one, two = (student.fidelity_report(X, y, n_explained=20) for _ in range(2))
@@ -189,7 +206,7 @@ def test_one_series_has_a_report(fitted, tmp_path):
     assert report.intervals["agreement"] == clopper_pearson(int(report.agreement), 1)
     assert np.isnan(report.intervals["kl"]).all()
     report.to_html(tmp_path / "one.html")
-    str(report)
+    assert "nan" not in str(report)
 
 
 def test_page_escapes_labels_and_needs_nothing_else(report, tmp_path):
@@ -261,6 +278,8 @@ def test_page_is_written_whole_or_not_at_all(report, tmp_path, monkeypatch):
     assert path.read_text() == "the last one" and os.listdir(tmp_path) == ["report.html"]
     with pytest.raises(FileNotFoundError, match="missing does not exist"):
         report.to_html(tmp_path / "missing" / "report.html")
+    with pytest.raises(ParameterError, match="title=None"):
+        report.to_html(path, title=None)
     with pytest.raises(IsADirectoryError, match="pass the name of a file in it"):
         report.to_html(tmp_path)
 

@@ -11,9 +11,10 @@ from sktime.classification.feature_based import SummaryClassifier
 from sktime.classification.interval_based import TimeSeriesForestClassifier
 from torch import nn
 
+from tests.conftest import bump_teacher
 from tsdistill import SaliencyDistilledClassifier, Teacher
 from tsdistill.asking import PROBABILITY_FLOOR
-from tsdistill.exceptions import TeacherError
+from tsdistill.exceptions import PanelError, TeacherError
 from tsdistill.panels import as_panel
 from tsdistill.students import Lite
 from tsdistill.teachers import as_teacher
@@ -370,3 +371,54 @@ def test_binding_anew_forgets_the_fingerprint(toy):
     bound = Teacher(RandomForestClassifier(5).fit(X, y)).bind(X)
     bound.fingerprint = "of what it was"
     assert bound.bind(X).fingerprint is None
+
+
+def test_a_bound_teacher_predicts_as_a_classifier_does(toy):
+    sizes = []
+
+    def changes_what_it_is_given(X):
+        sizes.append(len(X))
+        np.random.rand()
+        proba = bump_teacher(X)
+        X -= 5
+        return proba
+
+    X = np.tile(toy[0].astype(np.float32), (30, 1))
+    teacher = as_teacher(changes_what_it_is_given).bind(X, np.array(["a", "b", "c"]))
+    before, state = X.copy(), np.random.get_state()[1].copy()
+    sizes.clear()
+    proba = teacher.predict_proba(X)
+    assert sum(sizes) == 360 and max(sizes) <= 256
+    np.testing.assert_allclose(proba, bump_teacher(before), atol=1e-3)
+    np.testing.assert_array_equal(X, before)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+    labels = teacher.predict(list(X[:3]))  # any format that fit takes
+    assert labels.tolist() == np.array(["a", "b", "c"])[bump_teacher(before[:3]).argmax(1)].tolist()
+    with pytest.raises(PanelError, match=r"X has series of shape \(1, 19\).*answers for \(1, 20\)"):
+        teacher.predict(X[:, :19])
+    with pytest.raises(ValueError, match="NaN"):
+        teacher.predict(np.full((1, 20), np.nan))
+
+
+def test_a_list_takes_its_labels_from_the_first_that_has_some(toy):
+    X, y = toy
+    names = np.array(["a", "b", "c"])[y]
+    forest = RandomForestClassifier(5, random_state=0).fit(X, names)
+    for members in ([bump_teacher, forest], [forest, bump_teacher]):
+        assert as_teacher(members).is_named
+        assert as_teacher(members).bind(X).classes_.tolist() == ["a", "b", "c"]
+    assert not as_teacher([bump_teacher, bump_teacher]).is_named
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_classes_that_are_left_out_can_be_had_back(toy, several):
+    X, y = toy
+    forest = RandomForestClassifier(5, random_state=0).fit(X, y)
+    panel = X[:, np.newaxis].astype(np.float32)
+    part = as_teacher([forest, forest] if several else forest).bind(X, np.array([0, 2]))
+    assert part.left_out == [1]
+    whole = part.whole(panel)
+    assert whole.classes_.tolist() == [0, 1, 2] and not whole.left_out
+    assert whole.whole(panel) is whole
+    np.testing.assert_array_equal(whole.predict(X), forest.predict(X))
+    assert set(part.predict(X)) <= {0, 2}

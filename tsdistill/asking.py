@@ -19,6 +19,20 @@ PROBABILITY_FLOOR = 1e-4
 
 SUM_TOLERANCE = 1e-3
 
+SERIES_A_QUESTION = 256
+BYTES_A_QUESTION = 16 * 2**20
+
+
+def slices(questions):
+    """Slices of bounded size, in which series are asked about; the same for any number of jobs.
+
+    Parameters
+    ----------
+    questions : ndarray of shape (n_questions, n_channels, n_timepoints), or what gives such slices
+    """
+    size = max(1, min(SERIES_A_QUESTION, BYTES_A_QUESTION // questions[0:1].nbytes))
+    return [slice(a, min(a + size, len(questions))) for a in range(0, len(questions), size)]
+
 
 def way_in_layout(model, ndim):
     """The way to ask a fitted model that takes series in 2-D or 3-D."""
@@ -59,6 +73,7 @@ class Probabilities:
     """A black box that gives probabilities."""
 
     differentiable = False
+    left_out = ()
 
     def __init__(self, ask, name, ndim):
         self.ask, self.name, self.ndim = ask, name, ndim
@@ -96,6 +111,7 @@ class Module:
     """A torch module that gives logits, or probabilities (skorch's convention for NLLLoss)."""
 
     differentiable = True
+    left_out = ()
 
     def __init__(self, module, name, ndim, gives_proba=False):
         self.module, self.name, self.ndim, self.gives_proba = module, name, ndim, gives_proba

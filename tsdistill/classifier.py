@@ -356,7 +356,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         asked = {"device": self.student_.device, "n_jobs": self.n_jobs, "memory": None}
         if model is self.teacher_ and self.memory is not None:
             asked["memory"] = as_memory(self.memory)  # set after fit, perhaps
-            take_fingerprint(model, self._fills.series, asked["memory"], asked["device"])
+            with global_states_kept(0, asked["device"]):
+                take_fingerprint(model, self._fills.series, asked["memory"], asked["device"])
         return asked
 
     def predict_proba(self, X):
@@ -485,6 +486,9 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
     def fidelity_score(self, X, y=None, *, metric="agreement", mask=None):
         """How far the student answers as its teacher does; higher is better.
 
+        Where the teacher knows more classes than ``classes_``, which ``fit`` warns of, its answers
+        among those are what counts.
+
         Parameters
         ----------
         X : array-like, of the number of axes, channels and timepoints of ``fit``
@@ -517,8 +521,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         """
         fidelity.scorers.check_truth(metric, y, mask)
         comparison = self._compare(X)
-        with global_states_kept(0, self.student_.device):
-            return comparison.score(metric, self._columns_of(y, len(comparison.panel)), mask)
+        return comparison.score(metric, self._columns_of(y, len(comparison.panel)), mask)
 
     def _columns_of(self, y, n_instances):
         if y is None:
@@ -542,11 +545,13 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
             heard the teacher.
         n_explained : int, default=500
             Of how many series, at most, maps and curves are worked out; of more they are drawn
-            at random.
+            at random. Each costs the teacher 75 to 85 questions, 44 of them for its curves; the
+            series of X cost one each, and latencies up to 1,285 in all. Of a slow black box ask
+            for few.
         confidence : float in (0, 1), default=0.95
             Of the intervals.
-        random_state : int, default=0
-            Of that draw, of the bootstrap and of the random map.
+        random_state : None, int, numpy.random.Generator or numpy.random.RandomState, default=0
+            Of that draw, of the bootstrap, of the random map and of the random order.
 
         Returns
         -------
@@ -560,8 +565,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         columns = self._columns_of(y, len(comparison.panel))
         if label_only is not None:
             label_only = as_reference(label_only, self.classes_, X)
-        with global_states_kept(0, self.student_.device):
-            return make_report(
-                comparison, columns, label_only, n_explained=n_explained,
-                confidence=confidence, random_state=random_state,
-            )  # fmt: skip
+        return make_report(
+            comparison, columns, label_only, n_explained=n_explained, confidence=confidence,
+            random_state=random_state,
+        )  # fmt: skip

@@ -1,5 +1,6 @@
 """Teacher and student asked about the same series: answers, maps, curves, sizes, latencies."""
 
+import contextlib
 import io
 import pickle
 import time
@@ -12,10 +13,12 @@ from tsdistill.exceptions import ParameterError
 from tsdistill.explainers import explain
 from tsdistill.fidelity import area, deletion_curve, insertion_curve, random_maps, scorers
 from tsdistill.knowledge import ask
+from tsdistill.panels import label_positions
+from tsdistill.randomness import global_states_kept
 
 CURVE_FILLS = ("mean", "opposing")
 RANDOM_ORDER = "student, random order"
-N_TIMED = 5
+N_TIMED, ENOUGH_SECONDS = 5, 2.0
 
 
 class Comparison:
@@ -68,7 +71,15 @@ class Comparison:
             Of the progress bar.
         """
         model = self.models[name]
-        return ask(model, panel, title=f"{name}: {title}", **self._asked(model))
+        with self._kept(model) as asked:
+            return ask(model, panel, title=f"{name}: {title}", **asked)
+
+    @contextlib.contextmanager
+    def _kept(self, model):
+        """How to ask a model, in a context that puts the global random states back."""
+        asked = self._asked(model)
+        with global_states_kept(0, asked["device"]):
+            yield asked
 
     @property
     def maps(self):
@@ -86,10 +97,11 @@ class Comparison:
 
     def explain(self, model, per_channel=False):
         """Occlusion maps of a bound teacher, as :attr:`maps` has them, or one a channel."""
-        return explain(
-            model, self.panel, self.target, "occlusion", self.fills, self.width,
-            fill="not trained on", per_channel=per_channel, **self._asked(model),
-        )  # fmt: skip
+        with self._kept(model) as asked:
+            return explain(
+                model, self.panel, self.target, "occlusion", self.fills, self.width,
+                fill="not trained on", per_channel=per_channel, **asked,
+            )  # fmt: skip
 
     def curves(self, name, fill, *, inserted, maps=None):
         """Deletion or insertion curve of one model for the teacher's class.
@@ -118,15 +130,20 @@ class Comparison:
             self.panel, self.map_of(name) if maps is None else maps, self.target, donors,
         )  # fmt: skip
 
-    def all_curves(self):
+    def all_curves(self, random_state=0):
         """Curves of both models by both fills, both deletion and insertion.
+
+        Parameters
+        ----------
+        random_state : int, numpy.random.Generator or None, default=0
+            Of the random order.
 
         Returns
         -------
         curves : dict of (model, fill, kind) to (shares, proba)
             The third "model" is the student with timesteps in random order.
         """
-        noise = random_maps(self.map_of("student").shape, 0)
+        noise = random_maps(self.map_of("student").shape, random_state)
         orders = {"teacher": None, "student": None, RANDOM_ORDER: noise}
         return {
             (order, fill, kind): self.curves(
@@ -205,6 +222,8 @@ class Comparison:
     def latency(self, name, n_series):
         """Median seconds of one question about some of the series, asked in this process.
 
+        Asked five times, or less often where that takes seconds.
+
         Parameters
         ----------
         name : {"teacher", "student"}
@@ -212,13 +231,26 @@ class Comparison:
             Series in the question.
         """
         model = self.models[name]
-        asked = self._asked(model) | {"memory": None, "n_jobs": None, "verbose": 0}
         seconds = []
-        for _ in range(N_TIMED):
-            start = time.perf_counter()
-            ask(model, self.panel[:n_series], **asked)
-            seconds.append(time.perf_counter() - start)
+        with self._kept(model) as asked:
+            asked |= {"memory": None, "n_jobs": None, "verbose": 0}
+            while len(seconds) < N_TIMED and sum(seconds) < ENOUGH_SECONDS:
+                start = time.perf_counter()
+                ask(model, self.panel[:n_series], **asked)
+                seconds.append(time.perf_counter() - start)
         return float(np.median(seconds))
+
+    @cached_property
+    def n_left_out(self):
+        """Series for which the teacher, asked freely, names a class that the student lacks."""
+        teacher = self.models["teacher"]
+        if not teacher.left_out:
+            return 0
+        with self._kept(teacher) as asked:
+            whole = teacher.whole(self.panel)
+            answers = ask(whole, self.panel, title="teacher: all classes", **asked)
+        told = answers.argmax(axis=1)
+        return int(np.isin(told, label_positions(teacher.left_out, whole.classes_)[0]).sum())
 
 
 class _Counter(io.RawIOBase):

@@ -1,5 +1,6 @@
 """DeferringClassifier: the student answers where it is sure, the teacher elsewhere."""
 
+import copy
 import math
 
 import numpy as np
@@ -8,6 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from tsdistill.checks import check_share
+from tsdistill.classifier import SaliencyDistilledClassifier
 from tsdistill.columns import few
 from tsdistill.exceptions import PanelError, ParameterError
 from tsdistill.knowledge import ask
@@ -37,7 +39,8 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         A SaliencyDistilledClassifier, or anything with ``classes_`` and ``predict_proba``.
     teacher : classifier, torch.nn.Module, callable, Teacher or list of these, default=None
         A fitted one, as :class:`~tsdistill.SaliencyDistilledClassifier` takes it. None takes the
-        student's own teacher; a student in a Pipeline needs it named.
+        student's own teacher, with all classes that it knows; a student in a Pipeline needs it
+        named.
     max_disagreement : float in (0, 1), default=0.01
         Share of all series.
     confidence : float in (0, 1), default=0.95
@@ -47,6 +50,10 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Labels that either model knows.
+    student_ : classifier
+        The student as it was in ``fit``, for which the promise holds: a copy, unless it cannot
+        be copied. A teacher that changes is asked as it then is; fit the swap anew.
+    teacher_ : Teacher
     threshold_ : float
         The student answers alone from this probability of its prediction on. 0 where it answers
         everything, infinity where it answers nothing.
@@ -138,7 +145,7 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
                 f"student={type(self.student).__name__} is not fitted, or has no predict_proba; "
                 "fit it first."
             )
-        X = validate_series(self, X, reset=True)
+        given, X = X, validate_series(self, X, reset=True)
         n, needed = len(X), series_needed(self.max_disagreement, self.confidence)
         if n < needed:
             raise PanelError(
@@ -147,10 +154,11 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
                 "the student never differs from the teacher among them. Pass more series, or ask "
                 "for less."
             )
+        self.student_ = _copied(self.student)
         self.teacher_ = self._bound_teacher(X)
-        known = np.asarray(self.student.classes_), self.teacher_.classes_
-        kinds = [{"U": "O", "S": "O", "u": "i"}.get(k.dtype.kind, k.dtype.kind) for k in known]
-        if kinds[0] != kinds[1] or not np.isin(*known).any():
+        known = np.asarray(self.student_.classes_), self.teacher_.classes_
+        are_numbers = [labels.dtype.kind in "biuf" for labels in known]
+        if are_numbers[0] != are_numbers[1] or not np.isin(*known).any():
             raise ParameterError(
                 f"student knows the classes {few(known[0])} and teacher {few(known[1])}, which "
                 "have none in common; name the teacher's columns with Teacher(model, "
@@ -160,9 +168,8 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         self._students_columns, self._teachers_columns = (
             np.searchsorted(self.classes_, labels) for labels in known
         )
-        proba = self._students_proba(X)
-        labels, doubt = self._read(proba)
-        differs = labels != self._teachers_answer(X)
+        labels, doubt = self._read(self._students_proba(given, n))
+        differs = labels != self._teachers_answer(X, recall=True)
         self._max_doubt, self.curve_ = largest_doubt(
             doubt, differs, self.max_disagreement, self.confidence
         )
@@ -182,36 +189,37 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
 
     def _bound_teacher(self, X):
         if self.teacher is None:
-            holder = getattr(self.student, "best_estimator_", self.student)
-            if not hasattr(holder, "transformers_"):  # of a Pipeline: it is asked in other series
-                holder = getattr(holder, "classifier_", holder)  # of sktime
-            if not isinstance(getattr(holder, "teacher_", None), Teacher):
+            own = getattr(_holder_of(self.student_), "teacher_", None)
+            if not isinstance(own, Teacher):
                 raise ParameterError(
                     f"teacher=None, but a {type(self.student).__name__} has no teacher of its own "
                     "that takes the same series; pass the teacher."
                 )
-            return holder.teacher_
+            return own.whole(as_panel(X))
         teacher = as_teacher(self.teacher)
         if not teacher.is_fitted:
             raise ParameterError(f"teacher={teacher!r} is not fitted; fit it first.")
-        return teacher.bind(X, None if _is_named(teacher) else np.asarray(self.student.classes_))
+        return teacher.bind(X, None if teacher.is_named else np.asarray(self.student_.classes_))
 
-    def _students_proba(self, X):
-        """The student's probabilities over its own classes, float64; may be NaN."""
-        proba = np.array(self.student.predict_proba(X), dtype=np.float64)
-        n_classes = len(self.student.classes_)
-        if proba.shape != (len(X), n_classes):
+    def _students_proba(self, X, n_instances):
+        """The student's probabilities over its own classes, float64; may be NaN.
+
+        It is given X as the user passes it, whose names of columns or channels it may know.
+        """
+        proba = np.array(self.student_.predict_proba(X), dtype=np.float64)
+        n_classes = len(self.student_.classes_)
+        if proba.shape != (n_instances, n_classes):
             raise ParameterError(
-                f"student={type(self.student).__name__} answered {len(X)} series in shape "
-                f"{proba.shape}; expected ({len(X)}, {n_classes}), a column for each of its "
+                f"student={type(self.student_).__name__} answered {n_instances} series in shape "
+                f"{proba.shape}; expected ({n_instances}, {n_classes}), a column for each of its "
                 "classes."
             )
         usable = np.isfinite(proba).all(axis=1)
         wrong = usable & ((np.abs(proba.sum(axis=1) - 1) > 1e-3) | (proba.min(axis=1) < -1e-3))
         if wrong.any():
             raise ParameterError(
-                f"student={type(self.student).__name__} answered {wrong.sum()} of {len(X)} series "
-                "with rows that do not sum to 1; expected probabilities."
+                f"student={type(self.student_).__name__} answered {wrong.sum()} of {n_instances} "
+                "series with rows that do not sum to 1; expected probabilities."
             )
         return proba
 
@@ -221,19 +229,26 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         others = proba.copy()
         np.put_along_axis(others, top[:, np.newaxis], 0.0, axis=1)
         doubt = np.where(np.isfinite(proba).all(axis=1), others.sum(axis=1), np.inf)
-        return np.asarray(self.student.classes_)[top], doubt
+        return np.asarray(self.student_.classes_)[top], doubt
 
-    def _teachers_answer(self, X):
-        return self.teacher_.classes_[self._ask_teacher(X).argmax(axis=1)]
+    def _teachers_answer(self, X, recall=False):
+        return self.teacher_.classes_[self._ask_teacher(X, recall).argmax(axis=1)]
 
-    def _ask_teacher(self, X):
-        device = getattr(getattr(self.student, "student_", None), "device", "cpu")
-        with global_states_kept(0, device):
-            return ask(self.teacher_, as_panel(X), device=device)
+    def _ask_teacher(self, X, recall=False):
+        """Its log-probabilities; with recall those that the student's ``memory`` keeps."""
+        holder = _holder_of(self.student_)
+        how = {"device": "cpu"}
+        if isinstance(holder, SaliencyDistilledClassifier):
+            how = holder._asked(self.teacher_) if recall else holder._asked(None)
+        with global_states_kept(0, how["device"]):
+            return ask(self.teacher_, as_panel(X), **how)
 
-    def _validated(self, X):
+    def _answer(self, X):
+        """X as an array, the student's probabilities, label and doubt of each series."""
         check_is_fitted(self, "threshold_")
-        return validate_series(self, X, reset=False)
+        array = validate_series(self, X, reset=False)
+        proba = self._students_proba(X, len(array))
+        return array, proba, *self._read(proba)
 
     def defers(self, X):
         """For which series the teacher is asked.
@@ -246,7 +261,7 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         -------
         deferred : ndarray of shape (n_instances,), bool
         """
-        return self._read(self._students_proba(self._validated(X)))[1] > self._max_doubt
+        return self._answer(X)[-1] > self._max_doubt
 
     def predict(self, X):
         """Labels: the student's where it is sure, else the teacher's.
@@ -259,8 +274,7 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         -------
         y : ndarray of shape (n_instances,)
         """
-        X = self._validated(X)
-        labels, doubt = self._read(self._students_proba(X))
+        X, _, labels, doubt = self._answer(X)
         labels = labels.astype(self.classes_.dtype)
         deferred = doubt > self._max_doubt
         if deferred.any():
@@ -280,11 +294,10 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
             0 for a class that the model that answers does not know. Those of a teacher are as
             :class:`~tsdistill.Teacher` hears them, 1e-4 or more.
         """
-        X = self._validated(X)
+        X, own, _, doubt = self._answer(X)
         proba = np.zeros((len(X), len(self.classes_)))
-        own = self._students_proba(X)
         proba[:, self._students_columns] = own
-        deferred = self._read(own)[1] > self._max_doubt
+        deferred = doubt > self._max_doubt
         if deferred.any():
             answers = np.zeros((deferred.sum(), len(self.classes_)))
             answers[:, self._teachers_columns] = np.exp(self._ask_teacher(X[deferred]))
@@ -396,8 +409,17 @@ def upper_bound(n_differ, n_instances, confidence):
     return beta.ppf(confidence, n_differ + 1, np.maximum(n_instances - n_differ, 1e-300))
 
 
-def _is_named(teacher):
-    """Whether a teacher's columns have labels of its own, so that none need be lent to them."""
-    if isinstance(teacher.model, (list, tuple)) and teacher.classes is None:
-        return any(_is_named(as_teacher(member)) for member in teacher.model)
-    return teacher.classes is not None or hasattr(teacher.model, "classes_")
+def _copied(student):
+    """The student as it is now: what is promised of it must not change with it."""
+    try:
+        return copy.deepcopy(student)
+    except Exception:  # the model is the user's: sessions and locks cannot be copied
+        return student
+
+
+def _holder_of(student):
+    """The classifier that has the teacher of a student, inside a search or a wrapper."""
+    holder = getattr(student, "best_estimator_", student)
+    if hasattr(holder, "transformers_"):  # of a Pipeline of sktime: asked in other series
+        return holder
+    return getattr(holder, "classifier_", holder)

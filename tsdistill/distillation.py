@@ -5,14 +5,16 @@ weights of the loss; so a fit with ``warm_start`` can go on with the lesson of t
 """
 
 import dataclasses
+import warnings
 from dataclasses import dataclass, field
 
 import joblib
 import numpy as np
 from torch import nn
 
+from tsdistill.columns import few
 from tsdistill.digest import digest_of
-from tsdistill.exceptions import PanelError, ParameterError, TeacherError
+from tsdistill.exceptions import LeftOutWarning, PanelError, ParameterError, TeacherError
 from tsdistill.explainers import Fills
 from tsdistill.knowledge import Knowledge, ask, ask_perturbed, take_fingerprint
 from tsdistill.panels import (
@@ -347,6 +349,14 @@ def read_lesson(estimator, X, y, sample_weight, X_unlabelled, *, goes_on, seed):
             f"warm_start=True goes on with a student of classes {estimator.classes_.tolist()}, but "
             f"these series have {teacher.classes_.tolist()}; pass series of the same classes, or "
             "warm_start=False."
+        )
+    if teacher.left_out:
+        warnings.warn(
+            f"{teacher!r} also knows class {few(teacher.left_out)}, of which y has no series: the "
+            "student will never name it, and hears the teacher's answers among the other classes. "
+            "Pass such series, or leave y out: then the student learns all classes of the teacher.",
+            LeftOutWarning,
+            stacklevel=4,
         )
     return Lesson(source, teacher, panel, labels), weight
 

@@ -38,5 +38,9 @@ class HardTeacherWarning(UserWarning):
     """The teacher only ever answers 0 or 1, so its answers carry no soft targets."""
 
 
+class LeftOutWarning(UserWarning):
+    """The teacher knows classes that y has no series of, and that the student will never name."""
+
+
 class CacheWarning(UserWarning):
     """Answers kept by ``memory`` are damaged or of another version, and are asked for anew."""

@@ -7,15 +7,13 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from tqdm.auto import tqdm
 
-from tsdistill.asking import PROBABILITY_FLOOR, as_tensor
+from tsdistill.asking import PROBABILITY_FLOOR, as_tensor, slices
 from tsdistill.digest import digest_of
 from tsdistill.exceptions import HardTeacherWarning, TeacherError, TsdistillError
 from tsdistill.memory import probes, recall
 from tsdistill.randomness import on_behalf_of_a_fit
 from tsdistill.windows import replace_windows
 
-SERIES_A_QUESTION = 256
-BYTES_A_QUESTION = 16 * 2**20
 QUESTIONS_A_TASK = 16
 TASKS_A_WORKER = 4
 
@@ -154,8 +152,7 @@ def ask(teacher, questions, *, device="cpu", n_jobs=None, memory=None, verbose=0
             lambda: ask(teacher, questions, device=device, n_jobs=n_jobs, verbose=verbose,
                         title=title),
         )  # fmt: skip
-    size = max(1, min(SERIES_A_QUESTION, BYTES_A_QUESTION // questions[0:1].nbytes))
-    parts = [slice(a, min(a + size, len(questions))) for a in range(0, len(questions), size)]
+    parts = slices(questions)
     bar = {"total": len(parts), "desc": title, "disable": not verbose, "leave": False}
     if teacher.differentiable or n_jobs in (None, 1):
         with teacher.on_device(device), tqdm(parts, **bar) as progress:

@@ -13,7 +13,7 @@ import numpy as np
 from tsdistill._version import __version__
 from tsdistill.display import SaliencyDisplay
 from tsdistill.display.fidelity import draw_agreement, draw_curves
-from tsdistill.display.style import bare_figure
+from tsdistill.display.style import bare_figure, plain_style
 
 NAMES = {
     "agreement": "same prediction as the teacher",
@@ -36,6 +36,7 @@ body.tsdistill { margin: 0 auto; max-width: 72rem; }
 .tsdistill h2 { font-size: 1.15rem; margin: 2rem 0 .4rem; border-bottom: 1px solid #d5d8dc; }
 .tsdistill p { max-width: 48rem; margin: .4rem 0; }
 .tsdistill .verdict { font-size: 1.12rem; font-weight: 600; }
+.tsdistill .warning { border-left: 4px solid #b9770e; background: #fdf2e0; padding: .3rem .8rem; }
 .tsdistill .about, .tsdistill figcaption { font-size: .84rem; color: #424949; }
 .tsdistill .wide { overflow-x: auto; }
 .tsdistill table { border-collapse: collapse; font-size: .86rem; margin: .6rem 0; color: inherit;
@@ -72,6 +73,7 @@ COLUMNS = {
     "agreement_labels": "agreement, labels only",
     "top_overlap": "overlap of tops",
     "top_overlap_random": "that of a random map",
+    "top_overlap_labels": "overlap, labels only",
     "p_teacher": "its p",
     "p_student": "its p",
     "ms_one_series": "ms, one series",
@@ -93,6 +95,7 @@ def page_of(report, *, title=None):
     """
     whole = title is not None
     parts = [f'<p class="verdict">{_verdict(report)}</p>', f'<p class="about">{_about(report)}</p>']
+    parts += [f'<p class="warning">{escape(text)}</p>' for text in report.warnings]
     parts.append(_measures(report))
     if whole:
         parts.append(_curves(report))
@@ -109,8 +112,8 @@ def page_of(report, *, title=None):
     pictures = [_maps(report.examples["worst"])] if whole else []
     parts.append(_section("Where they differ most", text, *pictures, _table(report.worst)))
     text = (
-        "Medians of five questions each, asked in one process. Size is that of the weights, or "
-        "else of the pickled model."
+        "Medians of up to five questions each, asked in one process. Size is that of the weights, "
+        "or else of the pickled model."
     )
     parts.append(_section("Sizes and latencies", text, _table(report.models)))
     body = "\n".join(parts)
@@ -220,10 +223,11 @@ def _maps(examples):
 
 def _picture(draw, caption, size=(4.6, 3.6), of_figure=False):
     """A drawing as an image inside the page; that of a whole figure gets its caption below."""
-    figure = bare_figure(size)
-    draw(figure if of_figure else figure.subplots())
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=130)
+    with plain_style():  # whatever the user's own is: the page is white
+        figure = bare_figure(size)
+        draw(figure if of_figure else figure.subplots())
+        figure.savefig(drawn, format="png", dpi=130)
     data = base64.b64encode(drawn.getvalue()).decode("ascii")
     below = f"<figcaption>{escape(caption)}</figcaption>" if of_figure else ""
     image = f'<img alt="{escape(caption)}" src="data:image/png;base64,{data}">'

@@ -3,9 +3,12 @@
 import contextlib
 import random
 import threading
+from numbers import Integral
 
 import numpy as np
 import torch
+
+from tsdistill.exceptions import ParameterError
 
 
 def seed_sequence(random_state):
@@ -21,6 +24,30 @@ def seed_sequence(random_state):
     if isinstance(random_state, np.random.RandomState):
         random_state = random_state.randint(np.iinfo(np.int32).max)
     return np.random.SeedSequence(random_state)
+
+
+def generator(random_state):
+    """A generator of a user's ``random_state``, or an error that says what that can be.
+
+    Parameters
+    ----------
+    random_state : None, int, numpy.random.Generator or numpy.random.RandomState
+        A generator is taken as it is; of the others, as :func:`seed_sequence` takes them.
+    """
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    whole = isinstance(random_state, Integral) and not isinstance(random_state, (bool, np.bool_))
+    if (
+        (whole and random_state >= 0)
+        or isinstance(random_state, np.random.RandomState)
+        or random_state is None
+        or random_state is np.random
+    ):
+        return np.random.default_rng(seed_sequence(random_state))
+    raise ParameterError(
+        f"random_state={random_state!r}; expected None, an int of 0 or more, a "
+        "numpy.random.Generator or a numpy.random.RandomState."
+    )
 
 
 _ONE_AT_A_TIME = threading.RLock()

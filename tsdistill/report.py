@@ -7,6 +7,7 @@ import pandas as pd
 
 from tsdistill.asking import name_of
 from tsdistill.checks import check_count, check_share
+from tsdistill.columns import few
 from tsdistill.display import FidelityDisplay
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity import (
@@ -30,6 +31,7 @@ from tsdistill.fidelity.answers import (
 )
 from tsdistill.fidelity.maps import per_series_correlation, per_series_overlap
 from tsdistill.page import NAMES, check_folder, number, page_of, write_whole
+from tsdistill.randomness import generator
 
 N_WORST = 10
 N_DRAWN = 4
@@ -46,6 +48,11 @@ class FidelityReport:
     ----------
     n_instances, n_explained : int
         Series in all, and those, drawn at random, that maps and curves were asked for.
+    left_out : list
+        Classes that the teacher knows and the student does not, since the y of its ``fit`` had
+        none; all measures are of the teacher's answers among the others.
+    n_left_out : int
+        Series for which the teacher, asked freely, names one of those.
     about : str
         Which models were compared.
     confidence : float
@@ -86,6 +93,8 @@ class FidelityReport:
     n_instances: int
     n_explained: int
     n_differ: int
+    left_out: list
+    n_left_out: int
     about: str
     confidence: float
     agreement: float
@@ -143,6 +152,17 @@ class FidelityReport:
         models = list(dict.fromkeys(model for model, _, _ in self.curves))
         return found.unstack("model").swaplevel().sort_index()[models]
 
+    @property
+    def warnings(self):
+        """Sentences that belong beside every figure; none where nothing has to be said."""
+        if not self.left_out:
+            return []
+        return [
+            f"The teacher also knows class {few(self.left_out)}, which the student does not: it "
+            f"was left out of every measure, and is the teacher's own answer for {self.n_left_out} "
+            f"of the {self.n_instances} series."
+        ]
+
     def __repr__(self):
         return (
             f"<FidelityReport: {self.n_instances} series, agreement {self.agreement:.3f}, saliency "
@@ -155,6 +175,7 @@ class FidelityReport:
             f"Fidelity of a student to its teacher: {self.n_instances} series, {self.n_explained} "
             f"explained; {percent} intervals",
             self.about,
+            *self.warnings,
             "",
         ]
         table = self.to_frame()
@@ -163,6 +184,7 @@ class FidelityReport:
             if not np.isnan(row.get("label_only", np.nan)):
                 beside.append(f"labels only {row['label_only']:.3f}")
             interval = f"[{row['low']:.3f}, {row['high']:.3f}]"
+            interval = "" if np.isnan(row["low"]) else interval
             text = f"  {NAMES[name]:<40}{row['value']:>8.3f}  {interval:<16} "
             lines.append((text + "; ".join(beside)).rstrip())
         for title, frame in (
@@ -201,6 +223,8 @@ class FidelityReport:
         title : str, default="Fidelity report"
             What stands on top, such as the name of the data.
         """
+        if not isinstance(title, str):
+            raise ParameterError(f"title={title!r}; expected text.")
         check_folder(path)
         write_whole(path, page_of(self, title=title))
 
@@ -245,9 +269,8 @@ def make_report(comparison, y=None, label_only=None, *, n_explained, confidence,
     """
     check_share("confidence", confidence)
     check_count("n_explained", n_explained)
-    check_count("random_state", random_state, least=0)
-    rng = np.random.default_rng(random_state)
-    level = {"confidence": confidence, "random_state": random_state}
+    rng = generator(random_state)
+    level = {"confidence": confidence, "random_state": int(rng.integers(2**32))}
     n = len(comparison.panel)
     drawn = np.sort(rng.permutation(n)[:n_explained])
     explained = comparison.rows(drawn)
@@ -267,22 +290,28 @@ def make_report(comparison, y=None, label_only=None, *, n_explained, confidence,
         _add_truth(values, intervals, comparison, y, level)
     beside = {name: {"random_map": measured.mean()} for name, measured in of_noise.items()}
     if label_only is not None:
-        for name, value in _of_label_only(label_only, comparison, explained, y).items():
+        maps = explained.explain(label_only.models["student"])
+        of_labels = _of_maps(explained.maps["teacher"], maps)
+        found = _of_answers_alone(label_only, comparison, y)
+        found |= {name: measured.mean() for name, measured in of_labels.items()}
+        for name, value in found.items():
             beside.setdefault(name, {})["label_only"] = float(value)
     per_class = _by_class(comparison, agrees, kl, explained, reasons, of_noise, confidence)
     if label_only is not None:
         others = label_only.answers("student").argmax(axis=1) == comparison.target
         found = by_class(np.mean, comparison.target, others)
         per_class["agreement_labels"] = list(found.values())
-        maps = explained.explain(label_only.models["student"])
-        alike = per_series_correlation(explained.maps["teacher"], maps)
-        found = by_class(np.mean, explained.target, alike)
-        per_class["saliency_labels"] = [found.get(k, np.nan) for k in np.unique(comparison.target)]
+        for name, measured in of_labels.items():
+            found = by_class(np.mean, explained.target, measured)
+            found = [found.get(k, np.nan) for k in np.unique(comparison.target)]
+            per_class[f"{name}_labels"] = found
     typical = drawn[_typical(kl[drawn], explained.target)]
     return FidelityReport(
         n_instances=n,
         n_explained=len(drawn),
         n_differ=int(n - agrees.sum()),
+        left_out=list(comparison.models["teacher"].left_out),
+        n_left_out=comparison.n_left_out,
         about=_about(comparison),
         confidence=confidence,
         **{name: float(value) for name, value in values.items()},
@@ -291,7 +320,7 @@ def make_report(comparison, y=None, label_only=None, *, n_explained, confidence,
         per_class=per_class,
         worst=_table_of_series(differ, worst, y),
         models=_costs(comparison),
-        curves=explained.all_curves(),
+        curves=explained.all_curves(rng),
         examples={
             "typical": _examples(comparison.rows(typical), typical),
             "worst": _examples(differ, worst)[:N_DRAWN],
@@ -335,11 +364,9 @@ def _add_truth(values, intervals, comparison, y, level):
         intervals[f"{prefix}ece"] = bootstrap_interval(calibration_error, sure, right, **level)
 
 
-def _of_label_only(label_only, comparison, explained, y):
-    """What a student trained on labels alone reaches, by the same measures."""
+def _of_answers_alone(label_only, comparison, y):
+    """What the answers of a student trained on labels alone reach, by the same measures."""
     teacher, other = comparison.answers("teacher"), label_only.answers("student")
-    maps = explained.explain(label_only.models["student"])
-    reasons = _of_maps(explained.maps["teacher"], maps)
     found = {
         "agreement": agreement(teacher, other),
         "kl": predictive_kl(teacher, other),
@@ -349,7 +376,7 @@ def _of_label_only(label_only, comparison, explained, y):
         found["accuracy"] = accuracy(other, y)
         found["nll"] = negative_log_likelihood(other, y)
         found["ece"] = expected_calibration_error(other, y)
-    return found | {name: measured.mean() for name, measured in reasons.items()}
+    return found
 
 
 def _by_class(comparison, agrees, kl, explained, reasons, of_noise, confidence):

@@ -15,7 +15,7 @@ from sklearn import get_config
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import has_fit_parameter
+from sklearn.utils.validation import check_array, has_fit_parameter
 from torch import nn
 
 from tsdistill.asking import (
@@ -24,6 +24,7 @@ from tsdistill.asking import (
     log_softmax,
     name_of,
     nothing_to_ask,
+    slices,
     way_in_layout,
 )
 from tsdistill.columns import (
@@ -32,8 +33,10 @@ from tsdistill.columns import (
     columns_of,
     decoded,
 )
-from tsdistill.exceptions import TeacherError
-from tsdistill.panels import as_panel
+from tsdistill.exceptions import PanelError, TeacherError
+from tsdistill.formats import as_array
+from tsdistill.panels import as_panel, in_layout
+from tsdistill.randomness import global_states_kept
 
 
 class Teacher:
@@ -58,6 +61,9 @@ class Teacher:
         Labels of the columns that :meth:`log_proba` gives. After :meth:`bind`.
     differentiable : bool
         Whether :meth:`logits` can be called and differentiated.
+    left_out : sequence
+        Labels that the model knows, and that :meth:`log_proba` does not answer for: those of
+        which y has no series. After :meth:`bind`.
     fingerprint : ndarray or None
         Answers by which a bound teacher is known again, see :mod:`tsdistill.memory`.
 
@@ -81,6 +87,7 @@ class Teacher:
     """
 
     fingerprint = None
+    left_out = ()
 
     def __init__(self, model, classes=None):
         self.model = model
@@ -99,6 +106,13 @@ class Teacher:
     def is_fitted(self):
         """Whether the model can be asked as it is."""
         return _is_fitted(self.model)
+
+    @property
+    def is_named(self):
+        """Whether the model's columns have labels, so that none need be lent to them."""
+        if self.classes is None and isinstance(self.model, (list, tuple)):
+            return any(as_teacher(member).is_named for member in self.model)
+        return self.classes is not None or hasattr(self.model, "classes_")
 
     def fit(self, X, y, random_state=None, sample_weight=None):
         """Fit a clone of the model, and leave the model as it is.
@@ -156,9 +170,25 @@ class Teacher:
         if codes is not None:
             wanted = decoded(self.model, bound._way, known, wanted, X, codes)
         bound._columns = columns_of(known, wanted, self.model)
+        bound.left_out = [*np.delete(known, bound._columns).tolist(), *bound._way.left_out]
         if np.array_equal(bound._columns, np.arange(len(known))):
             bound._columns = None
+        bound._series_shape = (1, *X.shape[1:])[-2:]
         return bound
+
+    def whole(self, panel):
+        """A bound teacher that answers for all classes that the model knows.
+
+        Parameters
+        ----------
+        panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+
+        Returns
+        -------
+        teacher : Teacher
+            Itself where no class was left out, else a new one.
+        """
+        return self.bind(in_layout(panel, self._way.ndim)) if self.left_out else self
 
     @classmethod
     def of_student(cls, net, classes):
@@ -190,17 +220,30 @@ class Teacher:
         Parameters
         ----------
         X : array-like of shape (n_instances, n_timepoints) or \
-                (n_instances, n_channels, n_timepoints)
+                (n_instances, n_channels, n_timepoints), or one of sktime's panel formats
 
         Returns
         -------
         proba : ndarray of shape (n_instances, n_classes), float32
+
+        Raises
+        ------
+        PanelError, ValueError
+            If the series are not shaped as those that the teacher was bound to, or hold NaN.
         """
         if not hasattr(self, "_way"):
             raise TeacherError(
                 f"{self!r} has not been bound to classes yet; use teacher_ of a fitted student."
             )
-        return np.exp(self.log_proba(as_panel(np.asarray(X))))
+        panel = as_panel(check_array(as_array(X), dtype="numeric", allow_nd=True))
+        if panel.shape[1:] != self._series_shape:
+            raise PanelError(
+                f"X has series of shape {panel.shape[1:]} (n_channels, n_timepoints), but "
+                f"{self!r} answers for {self._series_shape}."
+            )
+        with global_states_kept(0):  # each slice a copy: the model may change what it is given
+            answers = [self.log_proba(np.array(panel[part])) for part in slices(panel)]
+        return np.exp(np.concatenate(answers))
 
     def predict(self, X):
         """The most probable of ``classes_``; after :meth:`bind`.
@@ -266,7 +309,9 @@ class _Average:
     def __init__(self, teachers):
         self.teachers = teachers
         self.classes = teachers[0].classes_
+        self.ndim = teachers[0]._way.ndim
         self.differentiable = all(teacher.differentiable for teacher in teachers)
+        self.left_out = list(dict.fromkeys(c for teacher in teachers for c in teacher.left_out))
 
     def log_proba(self, panel):
         answers = [teacher.log_proba(panel) for teacher in self.teachers]
@@ -302,7 +347,8 @@ def _way_to_ask(model, X, classes, wanted, codes):
     """Choose how to ask a fitted model, by asking it about two series."""
     if isinstance(model, (list, tuple)):
         if wanted is None and classes is None:
-            wanted = as_teacher(model[0]).bind(X).classes_
+            members = [as_teacher(member) for member in model]
+            wanted = max(members, key=lambda one: one.is_named).bind(X).classes_  # the first named
         target = wanted if wanted is not None else np.asarray(classes)
         return _Average([_member(m, classes).bind(X, target, codes) for m in model])
     _check_declared_shape(model, X)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tsdistill.checks import check_positive
 from tsdistill.exceptions import ParameterError
-from tsdistill.randomness import seed_sequence
+from tsdistill.randomness import generator
 
 FREQ_SHAPES_LENGTH = 50
 PERIODS = (10, 17)
@@ -355,25 +355,8 @@ def _start(n_instances, n_classes, random_state):
             f"n_instances={n_instances!r}; expected a whole number of at least {n_classes}, one "
             "for each class."
         )
-    rng = _generator(random_state)
+    rng = generator(random_state)
     return rng, rng.permutation(np.arange(n_instances) % n_classes)
-
-
-def _generator(random_state):
-    if isinstance(random_state, np.random.Generator):
-        return random_state
-    whole = isinstance(random_state, Integral) and not isinstance(random_state, (bool, np.bool_))
-    if (
-        (whole and random_state >= 0)
-        or isinstance(random_state, np.random.RandomState)
-        or random_state is None
-        or random_state is np.random
-    ):
-        return np.random.default_rng(seed_sequence(random_state))
-    raise ParameterError(
-        f"random_state={random_state!r}; expected None, an int of 0 or more, a "
-        "numpy.random.Generator or a numpy.random.RandomState."
-    )
 
 
 def _narma(n_instances, n_channels, rng):

@@ -18,6 +18,7 @@ from tsdistill.panels import FLOAT32_MAX
 
 SPLITS = {"train": ("TRAIN",), "test": ("TEST",), "all": ("TRAIN", "TEST")}
 LAYOUTS = ("tsv", "ts")
+SIGNED = re.compile(r"\+\d+")
 DECIMAL = re.compile(r"[+-]?\d+(\.\d*([eE][+-]?\d+)?|[eE][+-]?\d+)")
 MOST_LISTED = 20
 MOST_ROWS = 5
@@ -43,8 +44,8 @@ def load_ucr(name, split="train", data_dir=None):
     -------
     X : ndarray of shape (n_instances, n_channels, n_timepoints), float32
     y : ndarray of shape (n_instances,), str
-        Labels as the file writes them, but whole numbers without a decimal point: "1.0" and
-        "1.0000000e+00" are "1", so that both layouts agree.
+        Labels as the file writes them, but whole numbers without a decimal point: "1.0",
+        "1.0000000e+00" and "+1" are "1", so that both layouts agree.
 
     Raises
     ------
@@ -193,6 +194,8 @@ def _rows(which):
 
 def _label(text):
     """A label as one layout writes it, so that it is that of the other."""
+    if SIGNED.fullmatch(text):
+        return text[1:]
     if DECIMAL.fullmatch(text) and float(text).is_integer():
         return str(int(float(text)))
     return text

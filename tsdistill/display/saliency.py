@@ -181,11 +181,16 @@ class SaliencyDisplay:
     def _checked(self, kind, scale):
         check_look(kind, scale)
         X = np.asarray(self.X)
-        if X.ndim != 3 or np.isnan(X).any() or not isinstance(self.maps, dict) or not self.maps:
+        if (
+            X.ndim != 3
+            or not np.isfinite(X).all()
+            or not isinstance(self.maps, dict)
+            or not self.maps
+        ):
             raise ParameterError(
-                f"X has shape {X.shape} and maps is a {type(self.maps).__name__}; expected series "
-                "(n_instances, n_channels, n_timepoints) without NaN, and a dict of one map or "
-                "more by name."
+                f"X has shape {X.shape} and maps is a {type(self.maps).__name__}; expected finite "
+                "series (n_instances, n_channels, n_timepoints), and a dict of one map or more by "
+                "name."
             )
         if self.titles is not None and len(self.titles) != len(X):
             raise ParameterError(
@@ -193,8 +198,9 @@ class SaliencyDisplay:
             )
         maps = {name: np.asarray(m) for name, m in self.maps.items()}
         for name, m in maps.items():
-            if np.isnan(m).any():
-                raise ParameterError(f"maps[{name!r}] has NaN in {np.isnan(m).sum()} places.")
+            if not np.isfinite(m).all():
+                lost = np.sum(~np.isfinite(m))
+                raise ParameterError(f"maps[{name!r}] has NaN or infinity in {lost} places.")
             if m.shape not in (X.shape, X[:, 0].shape):
                 raise ParameterError(
                     f"maps[{name!r}] has shape {m.shape} for X of shape {X.shape}; expected "

@@ -24,3 +24,12 @@ def bare_figure(size):
     except ImportError as error:
         raise ImportError(REMEDY) from error
     return Figure(figsize=size, layout="constrained")
+
+
+def plain_style():
+    """A context in which matplotlib's own style holds, whatever the user has set."""
+    try:
+        from matplotlib import style
+    except ImportError as error:
+        raise ImportError(REMEDY) from error
+    return style.context("default", after_reset=True)

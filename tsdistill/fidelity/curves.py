@@ -97,7 +97,7 @@ def area(shares, proba):
 
 def _curve(log_proba, panel, maps, target, fill, n_points, *, inserted):
     panel, maps, target = np.asarray(panel), np.asarray(maps), np.asarray(target)
-    fits = panel.ndim == 3 and maps.shape in (panel.shape, panel[:, 0].shape)
+    fits = panel.ndim == 3 and panel.size and maps.shape in (panel.shape, panel[:, 0].shape)
     if not fits or target.shape != maps.shape[:1] or target.dtype.kind not in "iu":
         raise ParameterError(
             f"maps have shape {maps.shape} and target {target.shape} of {target.dtype} for a "
@@ -112,6 +112,9 @@ def _curve(log_proba, panel, maps, target, fill, n_points, *, inserted):
             "such as panel.mean(axis=(0, 2), keepdims=True)."
         ) from error
     check_count("n_points", n_points, least=2)
+    for name, values in (("panel", panel), ("maps", maps), ("fill", fill)):
+        if not np.isfinite(values).all():
+            raise ParameterError(f"{name} has NaN or infinity.")
     shares = np.linspace(0, 1, n_points)
     proba = np.empty((len(panel), n_points))
     most = min(COPIES_A_QUESTION, BYTES_A_QUESTION // panel[0:1].nbytes)
@@ -130,6 +133,12 @@ def _curve(log_proba, panel, maps, target, fill, n_points, *, inserted):
         copies = np.where(series, panel[part][:, None], fill[part][:, None])
         answers = np.asarray(log_proba(copies.reshape(-1, *panel.shape[1:]).astype(np.float32)))
         check_log_proba("log_proba(...)", answers)
+        n_classes = answers.shape[1]
+        if target.min() < 0 or target.max() >= n_classes:
+            raise ParameterError(
+                f"target has columns from {target.min()} to {target.max()}; log_proba answers for "
+                f"{n_classes} classes, 0 .. {n_classes - 1}."
+            )
         columns = np.repeat(target[part], n_points)
         found = answers[np.arange(len(columns)), columns]
         proba[part] = np.exp(found.astype(np.float64)).reshape(-1, n_points)

@@ -1,10 +1,13 @@
 """Intervals: what measured values tell of all series that might come."""
 
+from numbers import Real
+
 import numpy as np
 from scipy.stats import binomtest, bootstrap
 
 from tsdistill.checks import check_count, check_share
 from tsdistill.exceptions import ParameterError
+from tsdistill.randomness import generator
 
 VALUES_A_BLOCK = 2**22
 
@@ -34,10 +37,12 @@ def clopper_pearson(n_successes, n_instances, confidence=0.95):
     (0.93, 0.998)
     """
     check_share("confidence", confidence)
-    if not 0 <= n_successes <= n_instances or n_instances < 1:
+    counts = n_successes, n_instances
+    whole = all(isinstance(n, Real) and n == int(n) for n in counts)
+    if not whole or not 0 <= n_successes <= n_instances or n_instances < 1:
         raise ParameterError(
             f"n_successes={n_successes!r} of n_instances={n_instances!r}; expected a count from 0 "
-            "to n_instances, and that 1 or more."
+            "to n_instances, and that 1 or more (a share is not a count)."
         )
     found = binomtest(int(n_successes), int(n_instances)).proportion_ci(confidence, method="exact")
     return float(found.low), float(found.high)
@@ -55,7 +60,7 @@ def bootstrap_interval(statistic, *columns, confidence=0.95, n_resamples=1000, r
         Values of the same series, resampled together.
     confidence : float in (0, 1), default=0.95
     n_resamples : int, default=1000
-    random_state : int, numpy.random.Generator or None, default=0
+    random_state : None, int, numpy.random.Generator or numpy.random.RandomState, default=0
 
     Returns
     -------
@@ -70,6 +75,13 @@ def bootstrap_interval(statistic, *columns, confidence=0.95, n_resamples=1000, r
     check_share("confidence", confidence)
     check_count("n_resamples", n_resamples)
     columns = [np.asarray(column) for column in columns]
+    shapes = [column.shape for column in columns]
+    if not columns or len(set(shapes)) > 1 or columns[0].ndim != 1 or not columns[0].size:
+        raise ParameterError(
+            f"columns have shapes {shapes}; expected one or more of the same shape (n_instances,)."
+        )
+    if any(column.dtype.kind == "f" and not np.isfinite(column).all() for column in columns):
+        raise ParameterError("columns hold NaN or infinity; leave those series out of all.")
     if len(columns[0]) < 2:
         return float("nan"), float("nan")
     found = bootstrap(
@@ -81,6 +93,6 @@ def bootstrap_interval(statistic, *columns, confidence=0.95, n_resamples=1000, r
         paired=len(columns) > 1,
         confidence_level=confidence,
         method="percentile",
-        rng=np.random.default_rng(random_state),
+        rng=generator(random_state),
     ).confidence_interval
     return float(found.low), float(found.high)

@@ -10,6 +10,7 @@ from scipy.stats import rankdata
 from tsdistill.checks import check_share
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.answers import pair
+from tsdistill.randomness import generator
 
 
 def saliency_correlation(teacher, student):
@@ -48,15 +49,18 @@ def per_series_correlation(teacher, student):
     -------
     correlation : ndarray of shape (n_instances,)
     """
-    a, b = (_centred(maps) for maps in pair(teacher, student, "n_instances, n_timepoints"))
+    maps = [m.reshape(len(m), -1) for m in pair(teacher, student, "n_instances, n_timepoints")]
+    constant = _any_constant(maps)
+    a, b = (m - m.mean(axis=1, keepdims=True) for m in maps)
     size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    counted = ~constant & (size > 0)
     together = (a * b).sum(axis=1)
-    return np.clip(np.divide(together, size, out=np.zeros_like(size), where=size > 0), -1, 1)
+    return np.clip(np.divide(together, size, out=np.zeros_like(size), where=counted), -1, 1)
 
 
-def _centred(maps):
-    flat = maps.reshape(len(maps), -1)
-    return flat - flat.mean(axis=1, keepdims=True)
+def _any_constant(maps):
+    """For which series one map or the other is constant; rounding leaves it a spread of its own."""
+    return np.any([np.ptp(m, axis=1) == 0 for m in maps], axis=0)
 
 
 def top_overlap(teacher, student, share=0.1):
@@ -109,9 +113,8 @@ def per_series_overlap(teacher, student, share=0.1):
     tops = [np.zeros(m.shape, dtype=bool) for m in flat]
     for top, m in zip(tops, flat, strict=True):
         np.put_along_axis(top, np.argsort(-m, axis=1, kind="stable")[:, :n_top], True, axis=1)
-    constant = np.any([np.ptp(m, axis=1) == 0 for m in flat], axis=0)
     both = (tops[0] & tops[1]).sum(axis=1)
-    return np.where(constant, 0.0, both / (tops[0] | tops[1]).sum(axis=1))
+    return np.where(_any_constant(flat), 0.0, both / (tops[0] | tops[1]).sum(axis=1))
 
 
 def auprc(maps, mask):
@@ -253,13 +256,13 @@ def random_maps(shape, random_state=None):
     Parameters
     ----------
     shape : tuple of int
-    random_state : int, numpy.random.Generator or None, default=None
+    random_state : None, int, numpy.random.Generator or numpy.random.RandomState, default=None
 
     Returns
     -------
     maps : ndarray of that shape, float64
     """
-    return np.random.default_rng(random_state).standard_normal(shape)
+    return generator(random_state).standard_normal(shape)
 
 
 def by_class(measure, groups, *arrays):
