@@ -1,7 +1,5 @@
 """The teachers, the series and the explainer that the benchmarks share."""
 
-import pathlib
-
 import numpy as np
 import torch
 from sklearn.linear_model import RidgeClassifierCV
@@ -9,17 +7,18 @@ from skorch import NeuralNetClassifier
 from skorch.callbacks import LRScheduler
 
 from tsdistill import explainers
+from tsdistill.datasets import load_ucr
 from tsdistill.students import Inception
 
 WINDOW = 0.1
 
 
 def read_ucr(data_dir, name):
-    """Series and labels of a UCR set in the archive's .tsv layout: train, then test."""
+    """Series and labels, which are whole numbers, of a UCR set: train, then test."""
     parts = []
-    for split in ("TRAIN", "TEST"):
-        table = np.loadtxt(pathlib.Path(data_dir, name, f"{name}_{split}.tsv"), delimiter="\t")
-        parts += [table[:, np.newaxis, 1:].astype(np.float32), table[:, 0].astype(int)]
+    for split in ("train", "test"):
+        X, y = load_ucr(name, split, data_dir)
+        parts += [X, y.astype(int)]
     return parts
 
 

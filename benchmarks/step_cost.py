@@ -172,24 +172,28 @@ def probing(rounds):
     print(f"probing / raw forward pass, throughput: {np.median(ratios[1:]):.3f} (bar 0.9)")
 
 
-def probing_memory():
-    """Print the peak memory of probing at N = 20,000, M = 32, T = 128, X and answers apart.
+def probing_memory(n_instances=20_000):
+    """Print the peak memory of probing at M = 32, T = 128, X and answers apart.
 
-    All 640,000 questions go to a small network, which takes a minute; the first thousands
-    then to the Inception teacher, whose activations are the larger part of the peak.
+    All questions, 640,000 about 20,000 series, go to a small network, which takes a minute; the
+    first thousands then to the Inception teacher, whose activations are the larger part of the
+    peak.
     """
     rng = np.random.default_rng(0)
-    panel = rng.standard_normal((20_000, 1, 128)).astype(np.float32)
+    panel = rng.standard_normal((n_instances, 1, 128)).astype(np.float32)
     small = Teacher(Lite().build(1, 128, 2).eval()).bind(panel)
     large = Teacher(Inception(n_filters=32).build(1, 128, 2).eval()).bind(panel)
     before = peak_memory()
     plan = draw_plan(
-        panel, np.arange(20_000) % 2, width=13, n_windows=32, donors="opposing", rng=rng
+        panel, np.arange(n_instances) % 2, width=13, n_windows=32, donors="opposing", rng=rng
     )
     answers = ask_perturbed(small, panel, plan)
     ask(large, panel[:4096])
     extra = peak_memory() - before - answers.nbytes / 2**20
-    print(f"probing 20,000 x 32 windows: peak {extra:.0f} MB beyond X and the answers (bar 300)\n")
+    print(
+        f"probing {n_instances:,} x 32 windows: peak {extra:.0f} MB beyond X and the answers (bar "
+        "300)\n"
+    )
 
 
 def peak_memory():

@@ -17,7 +17,6 @@ are perturbed too. The normaliser of the saliency is guarded (see
 
 import argparse
 import functools
-import pathlib
 
 import numpy as np
 import torch
@@ -25,10 +24,10 @@ from sklearn.metrics import average_precision_score
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import label_binarize
 from skorch import NeuralNetClassifier
-from sktime.datasets import load_italy_power_demand
 from torch import nn
 
 from tsdistill import SaliencyDistilledClassifier, Teacher
+from tsdistill.datasets import load_ucr
 
 LONGEST = 100
 LAMBDAS = (0.1, 0.5, 1.0, 10.0, 100.0)
@@ -83,18 +82,7 @@ def shortened(X):
 
 def read(name, data_dir):
     """Train and test series (n, 1, T) and labels."""
-    if data_dir is None:
-        if name != "ItalyPowerDemand":
-            raise SystemExit(f"{name} does not come with sktime; pass --data-dir.")
-        parts = [
-            load_italy_power_demand(split, return_type="numpy3D") for split in ("train", "test")
-        ]
-    else:
-        tables = [
-            np.loadtxt(pathlib.Path(data_dir, name, f"{name}_{split}.tsv"), delimiter="\t")
-            for split in ("TRAIN", "TEST")
-        ]
-        parts = [(table[:, np.newaxis, 1:], table[:, 0].astype(int)) for table in tables]
+    parts = [load_ucr(name, split, data_dir) for split in ("train", "test")]
     return [item for X, y in parts for item in (shortened(X), y)]
 
 
