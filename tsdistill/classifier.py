@@ -17,7 +17,8 @@ from tsdistill.memory import as_memory
 from tsdistill.objectives.autoencoder import explained_maps
 from tsdistill.panels import as_panel, target_columns, validate_series
 from tsdistill.parameters import HoldsTeacher
-from tsdistill.randomness import global_states_kept, seed_sequence
+from tsdistill.randomness import global_states_kept
+from tsdistill.seeds import seed_sequence
 from tsdistill.settings import check_settings, n_windows_of, net_settings, objectives_of
 from tsdistill.students.nets import (
     as_net,

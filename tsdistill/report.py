@@ -31,7 +31,7 @@ from tsdistill.fidelity.answers import (
 )
 from tsdistill.fidelity.maps import per_series_correlation, per_series_overlap
 from tsdistill.page import NAMES, check_folder, number, page_of, write_whole
-from tsdistill.randomness import generator
+from tsdistill.seeds import generator
 
 N_WORST = 10
 N_DRAWN = 4

@@ -10,7 +10,7 @@ import numpy as np
 
 from tsdistill.checks import check_positive
 from tsdistill.exceptions import ParameterError
-from tsdistill.randomness import generator
+from tsdistill.seeds import generator
 
 FREQ_SHAPES_LENGTH = 50
 PERIODS = (10, 17)

@@ -7,7 +7,7 @@ from scipy.stats import binomtest, bootstrap
 
 from tsdistill.checks import check_count, check_share
 from tsdistill.exceptions import ParameterError
-from tsdistill.randomness import generator
+from tsdistill.seeds import generator
 
 VALUES_A_BLOCK = 2**22
 

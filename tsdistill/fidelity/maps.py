@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 from tsdistill.checks import check_share
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.answers import pair
-from tsdistill.randomness import generator
+from tsdistill.seeds import generator
 
 
 def saliency_correlation(teacher, student):
