@@ -11,11 +11,8 @@ import copy
 
 import numpy as np
 import torch
-from sklearn import get_config
 from sklearn.base import clone
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_array, has_fit_parameter
+from sklearn.utils.validation import check_array
 from torch import nn
 
 from tsdistill.asking import (
@@ -34,6 +31,7 @@ from tsdistill.columns import (
     decoded,
 )
 from tsdistill.exceptions import PanelError, TeacherError
+from tsdistill.fitting import fit_clone, is_fitted
 from tsdistill.formats import as_array
 from tsdistill.panels import as_panel, in_layout
 from tsdistill.randomness import global_states_kept
@@ -105,7 +103,7 @@ class Teacher:
     @property
     def is_fitted(self):
         """Whether the model can be asked as it is."""
-        return _is_fitted(self.model)
+        return is_fitted(self.model)
 
     @property
     def is_named(self):
@@ -132,10 +130,14 @@ class Teacher:
             A new one, around the fitted clone.
         """
         classes = self.classes
+        if isinstance(self.model, (list, tuple)):
+            members = [as_teacher(member) for member in self.model]
+            given = (X, y, random_state, sample_weight)
+            return Teacher([m if m.is_fitted else m.fit(*given) for m in members], classes)
         if is_skorch_net(self.model):  # takes float32, and classes by their position
             X, (labels, y) = X.astype(np.float32), np.unique(y, return_inverse=True)
             classes = labels if classes is None else classes
-        return Teacher(_fit_clone(self.model, X, y, random_state, sample_weight), classes)
+        return Teacher(fit_clone(self.model, X, y, random_state, sample_weight), classes)
 
     def bind(self, X, classes=None, codes=None):
         """Find out how the model wants to be asked, and which of its columns are needed.
@@ -334,7 +336,7 @@ def clone_teacher(model):
 
     scikit-learn's ``clone`` would silently unfit it, and copy a torch module.
     """
-    if _is_fitted(model):
+    if is_fitted(model):
         return model
     if isinstance(model, Teacher):
         return Teacher(clone_teacher(model.model), model.classes)
@@ -398,86 +400,9 @@ def _check_can_classify(model):
         or hasattr(model, "predict_proba")
         or hasattr(model, "decision_function")
         or (callable(model) and not hasattr(model, "predict"))
-        or not _is_fitted(model)
+        or not is_fitted(model)
     ):
         raise nothing_to_ask(model)
-
-
-def _is_fitted(model):
-    """Tell a fitted model by the signs that libraries leave, without their introspection."""
-    if isinstance(model, Teacher):
-        return model.is_fitted
-    if isinstance(model, (list, tuple)):
-        return all(map(_is_fitted, model))
-    if isinstance(model, nn.Module) or not hasattr(model, "fit"):
-        return True
-    if isinstance(model, FrozenEstimator):  # its own check asks for tags, which sktime lacks
-        return _is_fitted(model.estimator)
-    if isinstance(model, Pipeline):
-        return not model.steps or _is_fitted(model.steps[-1][1])
-    if hasattr(model, "__sklearn_is_fitted__"):
-        return bool(model.__sklearn_is_fitted__())
-    flag = getattr(model, "is_fitted", None)
-    flag = flag() if callable(flag) else flag  # a method in CatBoost
-    if isinstance(flag, (bool, np.bool_)):  # sktime, aeon
-        return bool(flag)
-    if not hasattr(model, "get_params"):
-        return True
-    return any(name.endswith("_") and not name.startswith("_") for name in vars(model))
-
-
-def _fit_clone(model, X, y, random_state, sample_weight):
-    if isinstance(model, (list, tuple)):
-        fitted = []
-        for member in model:
-            teacher = as_teacher(member)
-            if not teacher.is_fitted:
-                teacher = teacher.fit(X, y, random_state, sample_weight)
-            fitted.append(teacher)
-        return fitted
-    layouts = [X]
-    if X.ndim == 2:
-        layouts.append(X[:, np.newaxis])
-    elif X.shape[1] == 1:
-        layouts.append(X[:, 0])
-    failures = []
-    for layout in layouts:
-        unfitted = _with_seeds(clone(model), random_state)
-        weights = {} if sample_weight is None else _as_fit_parameters(unfitted, sample_weight)
-        try:
-            unfitted.fit(layout, y, **weights)
-            return unfitted
-        except Exception as error:  # the model is the user's: anything can come out of it
-            failures.append(error)
-    error = failures[0]
-    raise TeacherError(
-        f"teacher {name_of(model)} is not fitted, and fitting it on X of shape {X.shape} "
-        f"failed: {type(error).__name__}: {error}"
-    ) from error
-
-
-def _with_seeds(model, random_state):
-    """The model, every random_state of it that is None set."""
-    if random_state is not None and hasattr(model, "get_params"):
-        seeds = {
-            key: int(random_state.randint(np.iinfo(np.int32).max))
-            for key, value in sorted(model.get_params().items())
-            if value is None and key.split("__")[-1] == "random_state"
-        }
-        if seeds:
-            model.set_params(**seeds)
-    return model
-
-
-def _as_fit_parameters(model, sample_weight):
-    """Weights as a model's ``fit`` takes them: as they are, for the last step, or not at all."""
-    if has_fit_parameter(model, "sample_weight"):
-        return {"sample_weight": sample_weight}
-    if isinstance(model, Pipeline) and not get_config()["enable_metadata_routing"]:
-        name, last = model.steps[-1]
-        inner = _as_fit_parameters(last, sample_weight)
-        return {f"{name}__{key}": value for key, value in inner.items()}
-    return {}
 
 
 def _check_declared_shape(model, X):
