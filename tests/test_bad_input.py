@@ -99,7 +99,10 @@ BAD_SETTINGS = {
     "teacher of wrong shape": ({"teacher": constant([[1.0]])}, "in shape"),
     "nan teacher": ({"teacher": constant([np.nan] * 3)}, "answered NaN"),
     "no distribution": ({"teacher": constant([0.5] * 3)}, "sums to 1.5"),
-    "too few columns": ({"teacher": constant([0.5] * 2)}, "2 columns, but y has 3 classes"),
+    "too few columns": (
+        {"teacher": constant([0.5] * 2)},
+        "2 columns, but it is asked for 3 classes",
+    ),
     "lacks a class": (
         {"teacher": tsdistill.Teacher(constant([0.5] * 2), classes=[0, 1])},
         "does not know class 2",

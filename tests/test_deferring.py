@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils import get_tags
+from sktime.classification.feature_based import SummaryClassifier
 
 from tests.conftest import bump_teacher
 from tsdistill import DeferringClassifier, Teacher
@@ -361,10 +362,11 @@ def test_what_was_promised_is_of_the_student_as_it_was(quick, toy, swap):
     student.fit(X, np.roll(y, 1))
     model.set_params(student=LogisticRegression())
     np.testing.assert_array_equal(model.predict(swap[1]), told)
-    ours = quick(max_epochs=30).fit(X, y)
+    ours = quick(max_epochs=30, warm_start=True).fit(X, y)
     model = DeferringClassifier(ours, max_disagreement=0.1, confidence=0.9).fit(swap[1])
+    assert model.student_._lesson is None and ours._lesson is not None
     told = model.predict(swap[1])
-    ours.fit(X, np.roll(y, 1))
+    ours.set_params(warm_start=False).fit(X, np.roll(y, 1))
     np.testing.assert_array_equal(model.predict(swap[1]), told)
     assert model.teacher_.model is ours.teacher_.model  # the teacher alone is shared
 
@@ -390,6 +392,18 @@ def test_students_hear_the_names_of_columns(quick, toy, swap):
             DeferringClassifier(student, bump_teacher, 0.3, 0.9).fit(more[names[::-1]])
 
 
+def test_students_without_names_get_arrays(toy, swap):
+    X, y = toy
+    columns = [pd.Series(x) for x in swap[1]]
+    neighbours = KNeighborsClassifier(5).fit(X, y)
+    summary = SummaryClassifier(estimator=LogisticRegression()).fit(X[:, np.newaxis], y)
+    for student in (neighbours, summary):
+        told = DeferringClassifier(student, bump_teacher, 0.5, 0.6).fit(swap[1]).predict(swap[1])
+        for same in (pd.DataFrame(swap[1]), list(swap[1]), pd.Series(columns)):
+            model = DeferringClassifier(student, bump_teacher, 0.5, 0.6).fit(same)
+            np.testing.assert_array_equal(model.predict(same), told)
+
+
 def test_students_hear_the_names_of_channels(quick, toy, swap):
     def nested(X, names):
         return pd.DataFrame({name: [pd.Series(x) for x in X] for name in names})
@@ -413,6 +427,16 @@ def test_numbers_are_labels_of_one_kind(toy, swap, kind):
     model = DeferringClassifier(student, teacher, 0.1, 0.9).fit(swap[1])
     assert model.classes_.tolist() == [0, 1]
     assert np.mean(model.predict(swap[1]) != teacher.predict(swap[1])) <= 0.1
+
+
+def test_numbers_among_objects_are_numbers(swap):
+    student = Shaky([0.2, 0.3, 0.5])
+    student.classes_ = np.array([0, 1, 2], dtype=object)
+    teacher = Teacher(bump_teacher, classes=[0, 1, 2])
+    assert len(DeferringClassifier(student, teacher, 0.3, 0.9).fit(swap[1]).classes_) == 3
+    student.classes_ = np.array([0, 1, "c"], dtype=object)
+    with pytest.raises(ParameterError, match="cannot be sorted together"):
+        DeferringClassifier(student, teacher, 0.3, 0.9).fit(swap[1])
 
 
 def test_fit_recalls_what_the_teacher_has_answered(quick, toy, swap, tmp_path):

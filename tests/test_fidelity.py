@@ -215,6 +215,7 @@ def test_clopper_pearson_covers_at_its_level():
     assert clopper_pearson(3, 20, 0.8) == pytest.approx(
         (beta.ppf(0.1, 3, 18), beta.ppf(0.9, 4, 17))
     )
+    assert clopper_pearson(np.array(3), 20, 0.8) == clopper_pearson(3, 20, 0.8)
     assert clopper_pearson(0, 10)[0] == 0 and clopper_pearson(10, 10)[1] == 1
 
 
@@ -284,6 +285,8 @@ BAD_MEASURES = {
         "random_state='a'",
     ),
     "a share for a count": (lambda: clopper_pearson(0.98, 1), "n_successes=0.98"),
+    "no count": (lambda: clopper_pearson(np.nan, 5), "n_successes=nan"),
+    "no number of series": (lambda: clopper_pearson(3, np.inf), "n_instances=inf|of inf|=inf"),
     "a fill by name": (
         lambda: deletion_curve(
             None, np.zeros((2, 1, 5)), np.zeros((2, 5)), np.zeros(2, int), "mean"

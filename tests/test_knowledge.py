@@ -45,6 +45,12 @@ def test_answers_do_not_depend_on_workers_or_slices(asked, monkeypatch):
         np.testing.assert_array_equal(answers, expected)
 
 
+def test_a_single_slice_needs_no_workers(asked, monkeypatch):
+    teacher, panel, _ = asked
+    monkeypatch.setattr("tsdistill.knowledge.Parallel", None)
+    assert len(ask(teacher, panel, n_jobs=2)) == len(panel)
+
+
 def test_every_copy_is_asked_about_once_and_in_bounded_slices(toy):
     X, y = toy
     sizes = []

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -243,7 +245,7 @@ def test_bare_model_takes_sorted_labels_of_y_or_counts(toy):
 
     assert as_teacher(teacher).bind(X).classes_.tolist() == [0, 1]
     assert as_teacher(teacher).bind(X, np.array([-1, 1])).classes_.tolist() == [-1, 1]
-    with pytest.raises(TeacherError, match=r"2 columns, but y has 3 classes"):
+    with pytest.raises(TeacherError, match=r"2 columns, but it is asked for 3 classes"):
         as_teacher(teacher).bind(X, np.array([0, 1, 2]))
     with pytest.raises(TeacherError, match=r"2 columns, but its classes are 3"):
         Teacher(teacher, classes=[0, 1, 2]).bind(X)
@@ -378,20 +380,18 @@ def test_a_bound_teacher_predicts_as_a_classifier_does(toy):
 
     def changes_what_it_is_given(X):
         sizes.append(len(X))
-        np.random.rand()
         proba = bump_teacher(X)
         X -= 5
         return proba
 
     X = np.tile(toy[0].astype(np.float32), (30, 1))
     teacher = as_teacher(changes_what_it_is_given).bind(X, np.array(["a", "b", "c"]))
-    before, state = X.copy(), np.random.get_state()[1].copy()
+    before = X.copy()
     sizes.clear()
     proba = teacher.predict_proba(X)
     assert sum(sizes) == 360 and max(sizes) <= 256
     np.testing.assert_allclose(proba, bump_teacher(before), atol=1e-3)
     np.testing.assert_array_equal(X, before)
-    np.testing.assert_array_equal(np.random.get_state()[1], state)
     labels = teacher.predict(list(X[:3]))  # any format that fit takes
     assert labels.tolist() == np.array(["a", "b", "c"])[bump_teacher(before[:3]).argmax(1)].tolist()
     with pytest.raises(PanelError, match=r"X has series of shape \(1, 19\).*answers for \(1, 20\)"):
@@ -408,6 +408,11 @@ def test_a_list_takes_its_labels_from_the_first_that_has_some(toy):
         assert as_teacher(members).is_named
         assert as_teacher(members).bind(X).classes_.tolist() == ["a", "b", "c"]
     assert not as_teacher([bump_teacher, bump_teacher]).is_named
+    two = LogisticRegression().fit(X[y < 2], names[y < 2])
+    for members in ([two, forest], [forest, two]):
+        assert as_teacher(members).bind(X).classes_.tolist() == ["a", "b"]
+    with pytest.raises(TeacherError, match="fewer than two classes in common"):
+        as_teacher([two, RandomForestClassifier(2).fit(X, y)]).bind(X)
 
 
 @pytest.mark.parametrize("several", [False, True])
@@ -422,3 +427,29 @@ def test_classes_that_are_left_out_can_be_had_back(toy, several):
     assert whole.whole(panel) is whole
     np.testing.assert_array_equal(whole.predict(X), forest.predict(X))
     assert set(part.predict(X)) <= {0, 2}
+
+
+def test_a_list_can_be_asked_only_for_what_all_its_members_know(toy):
+    X, y = toy
+    panel, forest = X[:, np.newaxis].astype(np.float32), RandomForestClassifier(5, random_state=0)
+    three, two = forest.fit(X, y), LogisticRegression().fit(X[y < 2], y[y < 2])
+    letters = LogisticRegression().fit(X[y < 2], np.array(["a", "b"])[y[y < 2]])
+    for members in ([three, two], [two, three], [letters, three], [three, letters]):
+        bound = as_teacher(members).bind(X[y < 2], np.array([0, 1]), y[y < 2])
+        assert not bound.left_out and bound.whole(panel) is bound
+
+
+def test_a_student_predicts_as_a_teacher_does(toy, quick):
+    student = quick().fit(*toy)
+    asked = Teacher.of_student(student.student_, student.classes_)
+    np.testing.assert_array_equal(asked.predict(toy[0]), student.predict(toy[0]))
+
+
+def test_a_bound_teacher_can_be_asked_while_a_fit_waits_for_it(toy, quick):
+    first = quick(max_epochs=2).fit(*toy)
+    with ThreadPoolExecutor(2) as pool:
+
+        def in_threads(X):
+            return np.concatenate(list(pool.map(first.teacher_.predict_proba, np.split(X, len(X)))))
+
+        quick(in_threads, max_epochs=2).fit(*toy)

@@ -355,7 +355,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
     def _asked(self, model):
         """How a model is asked; only what a teacher answers is kept."""
         asked = {"device": self.student_.device, "n_jobs": self.n_jobs, "memory": None}
-        if model is self.teacher_ and self.memory is not None:
+        if model.model is self.teacher_.model and self.memory is not None:
             asked["memory"] = as_memory(self.memory)  # set after fit, perhaps
             with global_states_kept(0, asked["device"]):
                 take_fingerprint(model, self._fills.series, asked["memory"], asked["device"])
@@ -546,8 +546,9 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
             heard the teacher.
         n_explained : int, default=500
             Of how many series, at most, maps and curves are worked out; of more they are drawn
-            at random. Each costs the teacher 75 to 85 questions, 44 of them for its curves; the
-            series of X cost one each, and latencies up to 1,285 in all. Of a slow black box ask
+            at random. Each costs the teacher about 75 questions, 44 of them for its curves (more
+            where ``window_size`` is small), and each series of X one; the maps of the series that
+            are drawn and the latencies come to some 2,000 at the most. Of a slow black box ask
             for few.
         confidence : float in (0, 1), default=0.95
             Of the intervals.

@@ -98,7 +98,7 @@ def classes_of_columns(model, classes, wanted, n_columns):
     if classes is None:
         classes = getattr(model, "classes_", None)
     if classes is None:
-        source = "y has"
+        source = "it is asked for"
         classes = np.arange(n_columns) if wanted is None else wanted
     else:
         source = "its classes are"

@@ -246,8 +246,9 @@ class Comparison:
         teacher = self.models["teacher"]
         if not teacher.left_out:
             return 0
-        with self._kept(teacher) as asked:
+        with self._kept(teacher):
             whole = teacher.whole(self.panel)
+        with self._kept(whole) as asked:
             answers = ask(whole, self.panel, title="teacher: all classes", **asked)
         told = answers.argmax(axis=1)
         return int(np.isin(told, label_positions(teacher.left_out, whole.classes_)[0]).sum())

@@ -12,8 +12,9 @@ from tsdistill.checks import check_share
 from tsdistill.classifier import SaliencyDistilledClassifier
 from tsdistill.columns import few
 from tsdistill.exceptions import PanelError, ParameterError
+from tsdistill.formats import channel_names
 from tsdistill.knowledge import ask
-from tsdistill.panels import as_panel, validate_series
+from tsdistill.panels import as_panel, label_positions, validate_series
 from tsdistill.parameters import HoldsTeacher
 from tsdistill.randomness import global_states_kept
 from tsdistill.teachers import Teacher, as_teacher
@@ -157,18 +158,23 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         self.student_ = _copied(self.student)
         self.teacher_ = self._bound_teacher(X)
         known = np.asarray(self.student_.classes_), self.teacher_.classes_
-        are_numbers = [labels.dtype.kind in "biuf" for labels in known]
-        if are_numbers[0] != are_numbers[1] or not np.isin(*known).any():
+        if not len(label_positions(*known)[0]):
             raise ParameterError(
                 f"student knows the classes {few(known[0])} and teacher {few(known[1])}, which "
                 "have none in common; name the teacher's columns with Teacher(model, "
                 "classes=[...])."
             )
-        self.classes_ = np.union1d(*known)
+        try:
+            self.classes_ = np.union1d(*known)
+        except TypeError as error:
+            raise ParameterError(
+                f"the classes of student, {few(known[0])}, and of teacher, {few(known[1])}, cannot "
+                "be sorted together; name the teacher's columns with Teacher(model, classes=[...])."
+            ) from error
         self._students_columns, self._teachers_columns = (
             np.searchsorted(self.classes_, labels) for labels in known
         )
-        labels, doubt = self._read(self._students_proba(given, n))
+        labels, doubt = self._read(self._students_proba(given, X))
         differs = labels != self._teachers_answer(X, recall=True)
         self._max_doubt, self.curve_ = largest_doubt(
             doubt, differs, self.max_disagreement, self.confidence
@@ -201,13 +207,15 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
             raise ParameterError(f"teacher={teacher!r} is not fitted; fit it first.")
         return teacher.bind(X, None if teacher.is_named else np.asarray(self.student_.classes_))
 
-    def _students_proba(self, X, n_instances):
+    def _students_proba(self, given, X):
         """The student's probabilities over its own classes, float64; may be NaN.
 
-        It is given X as the user passes it, whose names of columns or channels it may know.
+        It is asked about X, or, where it would know the names of columns or channels again, about
+        what the user gave.
         """
-        proba = np.array(self.student_.predict_proba(X), dtype=np.float64)
-        n_classes = len(self.student_.classes_)
+        hears = given if _hears_names(self.student_, given) else X
+        proba = np.array(self.student_.predict_proba(hears), dtype=np.float64)
+        n_instances, n_classes = len(X), len(self.student_.classes_)
         if proba.shape != (n_instances, n_classes):
             raise ParameterError(
                 f"student={type(self.student_).__name__} answered {n_instances} series in shape "
@@ -235,19 +243,19 @@ class DeferringClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         return self.teacher_.classes_[self._ask_teacher(X, recall).argmax(axis=1)]
 
     def _ask_teacher(self, X, recall=False):
-        """Its log-probabilities; with recall those that the student's ``memory`` keeps."""
+        """Its log-probabilities; with recall as the student's ``n_jobs`` and ``memory`` say."""
         holder = _holder_of(self.student_)
-        how = {"device": "cpu"}
-        if isinstance(holder, SaliencyDistilledClassifier):
-            how = holder._asked(self.teacher_) if recall else holder._asked(None)
-        with global_states_kept(0, how["device"]):
+        ours = isinstance(holder, SaliencyDistilledClassifier)
+        device = holder.student_.device if ours else "cpu"
+        with global_states_kept(0, device):
+            how = holder._asked(self.teacher_) if ours and recall else {"device": device}
             return ask(self.teacher_, as_panel(X), **how)
 
     def _answer(self, X):
         """X as an array, the student's probabilities, label and doubt of each series."""
         check_is_fitted(self, "threshold_")
         array = validate_series(self, X, reset=False)
-        proba = self._students_proba(X, len(array))
+        proba = self._students_proba(X, array)
         return array, proba, *self._read(proba)
 
     def defers(self, X):
@@ -412,9 +420,21 @@ def upper_bound(n_differ, n_instances, confidence):
 def _copied(student):
     """The student as it is now: what is promised of it must not change with it."""
     try:
-        return copy.deepcopy(student)
+        copied = copy.deepcopy(student)
     except Exception:  # the model is the user's: sessions and locks cannot be copied
         return student
+    holder = _holder_of(copied)
+    if isinstance(holder, SaliencyDistilledClassifier):
+        holder._lesson = None  # with which ``warm_start`` would go on
+    return copied
+
+
+def _hears_names(student, X):
+    """Whether a student takes series in that format, and knows their names from its own fit."""
+    student = getattr(student, "best_estimator_", student)
+    if channel_names(X) is not None:  # a panel of sktime's
+        return hasattr(student, "_channel_names") or hasattr(student, "get_class_tag")
+    return hasattr(X, "columns") and hasattr(student, "feature_names_in_")
 
 
 def _holder_of(student):

@@ -154,7 +154,7 @@ def ask(teacher, questions, *, device="cpu", n_jobs=None, memory=None, verbose=0
         )  # fmt: skip
     parts = slices(questions)
     bar = {"total": len(parts), "desc": title, "disable": not verbose, "leave": False}
-    if teacher.differentiable or n_jobs in (None, 1):
+    if teacher.differentiable or n_jobs in (None, 1) or len(parts) == 1:
         with teacher.on_device(device), tqdm(parts, **bar) as progress:
             return np.concatenate(_answer_parts(teacher, questions, progress))
     n_tasks = max(TASKS_A_WORKER * effective_n_jobs(n_jobs), len(parts) // QUESTIONS_A_TASK)

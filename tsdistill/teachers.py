@@ -29,12 +29,12 @@ from tsdistill.columns import (
     classes_of_columns,
     columns_of,
     decoded,
+    few,
 )
 from tsdistill.exceptions import PanelError, TeacherError
 from tsdistill.fitting import fit_clone, is_fitted
 from tsdistill.formats import as_array
 from tsdistill.panels import as_panel, in_layout
-from tsdistill.randomness import global_states_kept
 
 
 class Teacher:
@@ -60,8 +60,8 @@ class Teacher:
     differentiable : bool
         Whether :meth:`logits` can be called and differentiated.
     left_out : sequence
-        Labels that the model knows, and that :meth:`log_proba` does not answer for: those of
-        which y has no series. After :meth:`bind`.
+        Labels that the model knows (of a list, that every member knows), and that
+        :meth:`log_proba` does not answer for: those of which y has no series. After :meth:`bind`.
     fingerprint : ndarray or None
         Answers by which a bound teacher is known again, see :mod:`tsdistill.memory`.
 
@@ -86,6 +86,7 @@ class Teacher:
 
     fingerprint = None
     left_out = ()
+    _series_shape = None
 
     def __init__(self, model, classes=None):
         self.model = model
@@ -238,13 +239,13 @@ class Teacher:
                 f"{self!r} has not been bound to classes yet; use teacher_ of a fitted student."
             )
         panel = as_panel(check_array(as_array(X), dtype="numeric", allow_nd=True))
-        if panel.shape[1:] != self._series_shape:
+        if self._series_shape not in (None, panel.shape[1:]):
             raise PanelError(
                 f"X has series of shape {panel.shape[1:]} (n_channels, n_timepoints), but "
                 f"{self!r} answers for {self._series_shape}."
             )
-        with global_states_kept(0):  # each slice a copy: the model may change what it is given
-            answers = [self.log_proba(np.array(panel[part])) for part in slices(panel)]
+        # Each slice is a copy: the model may change what it is given.
+        answers = [self.log_proba(np.array(panel[part])) for part in slices(panel)]
         return np.exp(np.concatenate(answers))
 
     def predict(self, X):
@@ -313,7 +314,8 @@ class _Average:
         self.classes = teachers[0].classes_
         self.ndim = teachers[0]._way.ndim
         self.differentiable = all(teacher.differentiable for teacher in teachers)
-        self.left_out = list(dict.fromkeys(c for teacher in teachers for c in teacher.left_out))
+        every = [teacher.left_out for teacher in teachers]
+        self.left_out = [label for label in every[0] if all(label in one for one in every[1:])]
 
     def log_proba(self, panel):
         answers = [teacher.log_proba(panel) for teacher in self.teachers]
@@ -349,8 +351,7 @@ def _way_to_ask(model, X, classes, wanted, codes):
     """Choose how to ask a fitted model, by asking it about two series."""
     if isinstance(model, (list, tuple)):
         if wanted is None and classes is None:
-            members = [as_teacher(member) for member in model]
-            wanted = max(members, key=lambda one: one.is_named).bind(X).classes_  # the first named
+            wanted = _common_classes([as_teacher(member) for member in model], X)
         target = wanted if wanted is not None else np.asarray(classes)
         return _Average([_member(m, classes).bind(X, target, codes) for m in model])
     _check_declared_shape(model, X)
@@ -379,6 +380,20 @@ def _way_to_ask(model, X, classes, wanted, codes):
     if isinstance(way, DecisionValues):
         check_decision_values(model, way, X[:16])
     return way
+
+
+def _common_classes(members, X):
+    """Labels that all members with named columns know; where none has, those of the first."""
+    known = [member.bind(X).classes_ for member in members if member.is_named]
+    if not known:
+        return members[0].bind(X).classes_
+    common = [label for label in known[0] if all(label in labels for labels in known[1:])]
+    if len(common) < 2:
+        raise TeacherError(
+            f"the teachers of {name_of(members)} know {'; '.join(map(few, known))}: fewer than two "
+            "classes in common, to average their answers for."
+        )
+    return np.array(common, dtype=known[0].dtype)
 
 
 def _member(model, classes):

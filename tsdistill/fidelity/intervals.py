@@ -1,6 +1,6 @@
 """Intervals: what measured values tell of all series that might come."""
 
-from numbers import Real
+from operator import index
 
 import numpy as np
 from scipy.stats import binomtest, bootstrap
@@ -37,14 +37,16 @@ def clopper_pearson(n_successes, n_instances, confidence=0.95):
     (0.93, 0.998)
     """
     check_share("confidence", confidence)
-    counts = n_successes, n_instances
-    whole = all(isinstance(n, Real) and n == int(n) for n in counts)
-    if not whole or not 0 <= n_successes <= n_instances or n_instances < 1:
+    try:
+        counts = index(n_successes), index(n_instances)
+    except TypeError:
+        counts = (0, 0)
+    if not 0 <= counts[0] <= counts[1] or counts[1] < 1:
         raise ParameterError(
             f"n_successes={n_successes!r} of n_instances={n_instances!r}; expected a count from 0 "
             "to n_instances, and that 1 or more (a share is not a count)."
         )
-    found = binomtest(int(n_successes), int(n_instances)).proportion_ci(confidence, method="exact")
+    found = binomtest(*counts).proportion_ci(confidence, method="exact")
     return float(found.low), float(found.high)
 
 
