@@ -22,7 +22,7 @@ from tsdistill import DeferringClassifier, Teacher
 from tsdistill.deferring import largest_doubt, series_needed, upper_bound
 from tsdistill.exceptions import LeftOutWarning, PanelError, ParameterError
 
-SHARE, LEVEL = 0.05, 0.9
+SHARE, LEVEL = 0.05, 0.95
 
 
 def good(doubt):
