@@ -19,8 +19,8 @@ from sktime.classification.feature_based import SummaryClassifier
 
 from tests.conftest import bump_teacher
 from tsdistill import DeferringClassifier, Teacher
-from tsdistill.deferring import largest_doubt, series_needed, upper_bound
 from tsdistill.exceptions import LeftOutWarning, PanelError, ParameterError
+from tsdistill.promise import largest_doubt, series_needed, upper_bound
 
 SHARE, LEVEL = 0.05, 0.95
 

@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 
 from tests.conftest import bump_teacher
-from tsdistill import fidelity, page
+from tsdistill import fidelity, files
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity import clopper_pearson
 
@@ -272,7 +272,7 @@ def test_page_is_written_whole_or_not_at_all(report, tmp_path, monkeypatch):
     def fails(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(page.os, "replace", fails)
+    monkeypatch.setattr(files.os, "replace", fails)
     with pytest.raises(OSError, match="disk full"):
         report.to_html(path)
     assert path.read_text() == "the last one" and os.listdir(tmp_path) == ["report.html"]

@@ -561,7 +561,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
             See :class:`tsdistill.report.FidelityReport`: print it, ``to_frame()``, ``plot()``,
             ``to_html(path)``.
         """
-        from tsdistill.report import as_reference, make_report  # loads pandas
+        from tsdistill.measuring import as_reference, make_report  # loads pandas
 
         comparison = self._compare(X)
         columns = self._columns_of(y, len(comparison.panel))

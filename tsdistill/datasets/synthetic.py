@@ -4,12 +4,9 @@ Every function gives ``(X, y, mask)``: series, classes 0 .. K - 1 in random orde
 each as n_instances allows, and where the class of a series can be seen.
 """
 
-from numbers import Integral
-
 import numpy as np
 
-from tsdistill.checks import check_positive
-from tsdistill.exceptions import ParameterError
+from tsdistill.checks import check_count, check_positive
 from tsdistill.seeds import generator
 
 FREQ_SHAPES_LENGTH = 50
@@ -349,12 +346,7 @@ def _make_box(n_instances, channels, timesteps, height, random_state):
 
 def _start(n_instances, n_classes, random_state):
     """Check what all sets share; give the generator, and the classes in random order."""
-    whole = isinstance(n_instances, Integral) and not isinstance(n_instances, (bool, np.bool_))
-    if not whole or n_instances < n_classes:
-        raise ParameterError(
-            f"n_instances={n_instances!r}; expected a whole number of at least {n_classes}, one "
-            "for each class."
-        )
+    check_count("n_instances", n_instances, least=n_classes)
     rng = generator(random_state)
     return rng, rng.permutation(np.arange(n_instances) % n_classes)
 

@@ -1,0 +1,40 @@
+"""Files that are written whole or not at all."""
+
+import os
+import pathlib
+import tempfile
+
+
+def check_folder(path):
+    """Refuse a path whose folder is missing, or that is a folder, by the error of its name."""
+    path = pathlib.Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"path={str(path)!r} is a folder; pass the name of a file in it.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"path={str(path)!r}: the folder {path.parent} does not exist.")
+
+
+def write_whole(path, text):
+    """Write a file, or leave what is there: it is never seen half written.
+
+    Parameters
+    ----------
+    path : str or path
+    text : str
+    """
+    path = pathlib.Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
