@@ -151,6 +151,26 @@ def test_sizes_and_latencies(report, fitted):
     assert (report.models.filter(like="ms_").loc[["teacher", "student"]] > 0).all(axis=None)
 
 
+def test_a_report_costs_a_teacher_the_questions_that_are_told(quick):
+    """In the documentation of n_explained: about 75 each, one a series, some 2,000 in all."""
+    rng, asked = np.random.default_rng(0), []
+
+    def counted(X):
+        asked.append(len(X))
+        return bump_teacher(X[:, :20])
+
+    X = rng.normal(size=(300, 100))
+    student = quick(counted, n_windows=2, max_epochs=1).fit(X, bump_teacher(X[:, :20]).argmax(1))
+    cost = {}
+    for n_explained in (100, 200):
+        asked.clear()
+        student.fidelity_report(X, n_explained=n_explained)
+        cost[n_explained] = sum(asked)
+    each = (cost[200] - cost[100]) / 100
+    assert 70 < each < 80
+    assert cost[100] - 100 * each - len(X) < 2000
+
+
 def test_nothing_is_asked_twice_but_for_its_time(quick, toy, tmp_path):
     asked = []
 
