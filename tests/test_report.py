@@ -171,7 +171,7 @@ def test_a_report_costs_a_teacher_the_questions_that_are_told(quick):
     assert cost[100] - 100 * each - len(X) < 2000
 
 
-def test_nothing_is_asked_twice_but_for_its_time(quick, toy, tmp_path):
+def test_nothing_is_asked_twice_but_for_its_time(quick, toy, tmp_path, monkeypatch):
     asked = []
 
     def counted(X):
@@ -186,6 +186,10 @@ def test_nothing_is_asked_twice_but_for_its_time(quick, toy, tmp_path):
     assert not asked
     assert comparison.latency("teacher", 3) > 0
     assert asked == [3] * 5  # not remembered answers
+    monkeypatch.setattr("tsdistill.comparison.ENOUGH_SECONDS", 0)
+    asked.clear()
+    comparison.latency("teacher", 3)
+    assert asked == [3]  # of a slow teacher one time tells enough
 
 
 def test_pages_look_the_same_whatever_the_users_style(report, tmp_path):

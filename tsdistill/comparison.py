@@ -234,7 +234,7 @@ class Comparison:
         seconds = []
         with self._kept(model) as asked:
             asked |= {"memory": None, "n_jobs": None, "verbose": 0}
-            while len(seconds) < N_TIMED and sum(seconds) < ENOUGH_SECONDS:
+            while not seconds or (len(seconds) < N_TIMED and sum(seconds) < ENOUGH_SECONDS):
                 start = time.perf_counter()
                 ask(model, self.panel[:n_series], **asked)
                 seconds.append(time.perf_counter() - start)
