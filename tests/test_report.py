@@ -93,6 +93,13 @@ def test_figures_are_those_of_the_measures(report, fitted):
     assert alike["label_only"] == pytest.approx(alone.fidelity_score(X, metric="saliency"))
     assert everything.beside["agreement"]["label_only"] == alone.fidelity_score(X)
     part = everything.per_class
+    for label in names:  # each class as if it were all there is
+        rows = names[theirs] == label
+        for name, sign in (("agreement", 1), ("kl", -1), ("saliency", 1), ("top_overlap", 1)):
+            score = sign * student.fidelity_score(X[rows], metric=name)
+            assert part.loc[label, name] == pytest.approx(score, rel=1e-4)
+        assert part.loc[label, "agreement_labels"] == alone.fidelity_score(X[rows])
+    assert alone.fidelity_score(X) != student.fidelity_score(X)
     assert np.average(part["saliency_labels"], weights=part["n_series"]) == pytest.approx(
         alike["label_only"]
     )
@@ -213,6 +220,11 @@ def test_the_same_report_twice(fitted):
     one, two = (student.fidelity_report(X, y, n_explained=20) for _ in range(2))
     pd.testing.assert_frame_equal(one.to_frame(), two.to_frame())
     assert student.fidelity_report(X, n_explained=20, random_state=1).saliency != one.saliency
+    orders = [
+        student.fidelity_report(X, random_state=seed).areas()["student, random order"]
+        for seed in (0, 1)
+    ]
+    assert (orders[0] != orders[1]).all()
 
 
 def test_text_can_be_read(report):
