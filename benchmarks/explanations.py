@@ -20,7 +20,7 @@ from joblib import Parallel, delayed
 
 from tsdistill import SaliencyDistilledClassifier, Teacher, fidelity
 from tsdistill.objectives import ExplanationAutoencoder
-from tsdistill.teachers import as_teacher
+from tsdistill.teachers.teacher import as_teacher
 
 ARMS = {
     "KD": {"saliency_weight": 0},

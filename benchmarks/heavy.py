@@ -6,8 +6,8 @@ from sklearn.linear_model import RidgeClassifierCV
 from skorch import NeuralNetClassifier
 from skorch.callbacks import LRScheduler
 
-from tsdistill import explainers
 from tsdistill.datasets import load_ucr
+from tsdistill.explainers.occlusion import occlusion
 from tsdistill.students import Inception
 
 WINDOW = 0.1
@@ -53,7 +53,7 @@ def zero_occlusion(model, panel, target):
     nothing = np.zeros_like(panel[:1])
     rows = np.zeros((target.max() + 1, 1), dtype=int)
     width = max(1, round(WINDOW * panel.shape[-1]))
-    return explainers.occlusion(model, panel, target, nothing, rows, width)
+    return occlusion(model, panel, target, nothing, rows, width)
 
 
 class MiniRocketRidge:

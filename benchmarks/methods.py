@@ -28,7 +28,7 @@ from tsdistill.objectives import (
     PerturbedSoftTargets,
     TemporalReview,
 )
-from tsdistill.teachers import as_teacher
+from tsdistill.teachers.teacher import as_teacher
 
 PUBLISHED = {"label_weight": 1.0, "soft_target_weight": 0, "saliency_weight": 1.0}
 ARMS = {

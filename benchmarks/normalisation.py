@@ -21,8 +21,9 @@ from heavy import inception_teacher, read_ucr
 from joblib import Parallel, delayed
 from torch import nn
 
-from tsdistill import SaliencyDistilledClassifier, Teacher, training
+from tsdistill import SaliencyDistilledClassifier, Teacher
 from tsdistill.students import Lite
+from tsdistill.training import loop
 
 SETS = ["ECGFiveDays", "ItalyPowerDemand", "ECG200"]
 
@@ -46,14 +47,14 @@ def run(data_dir, name, seed):
     kept = np.random.default_rng(0).permutation(len(X_test))[:300]
     X_test, y_test = X_test[kept], y_test[kept]
     teacher = Teacher(inception_teacher(X, codes, seed), classes=classes)
-    settle = training.settle_batch_norm
+    settle = loop.settle_batch_norm
     rows = []
     for way in ("settled", "mixed", "group"):
-        training.settle_batch_norm = settle if way == "settled" else lambda *_, **__: None
+        loop.settle_batch_norm = settle if way == "settled" else lambda *_, **__: None
         student = SaliencyDistilledClassifier(
             teacher, "lite" if way != "group" else without_batch_norm, random_state=100 + seed
         ).fit(X, y)
-        training.settle_batch_norm = settle
+        loop.settle_batch_norm = settle
         rows.append(
             {
                 "normalisation": way,

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from captum.attr import Occlusion
 
-from tsdistill import explainers
+from tsdistill.explainers.occlusion import STARTS_A_WINDOW, occlusion
 from tsdistill.students import Lite
-from tsdistill.teachers import as_teacher
+from tsdistill.teachers.teacher import as_teacher
 
 N_SERIES, N_TIMEPOINTS, WIDTH = 64, 500, 60  # at this width both place windows alike
 TRIED = (1, 2, 4, 8, 16, 23)
@@ -52,7 +52,7 @@ def captum_maps(network, panel, target, donors, per_eval):
             maps = maps + explain.attribute(
                 torch.from_numpy(panel),
                 sliding_window_shapes=(1, WIDTH),
-                strides=(1, WIDTH // explainers.STARTS_A_WINDOW),
+                strides=(1, WIDTH // STARTS_A_WINDOW),
                 baselines=torch.from_numpy(donor[None]),
                 target=torch.from_numpy(target),
                 perturbations_per_eval=per_eval,
@@ -66,7 +66,7 @@ def compare(n_donors, rounds):
     model = as_teacher(network).bind(panel)
 
     def ours():
-        return explainers.occlusion(model, panel, target, donors, rows, WIDTH)
+        return occlusion(model, panel, target, donors, rows, WIDTH)
 
     expected = captum_maps(network, panel, target, donors, 4)
     error = np.abs(ours() - expected).max() / np.abs(expected).max()
@@ -94,9 +94,9 @@ def peak(n_series):
     """Megabytes at the peak of a process of its own, before and after explaining."""
     network, panel, target, donors, rows = scene(n_series)
     model = as_teacher(network).bind(panel)
-    explainers.occlusion(model, panel[:8], target[:8], donors, rows, WIDTH)
+    occlusion(model, panel[:8], target[:8], donors, rows, WIDTH)
     before = peak_so_far()
-    explainers.occlusion(model, panel, target, donors, rows, WIDTH)
+    occlusion(model, panel, target, donors, rows, WIDTH)
     return before, peak_so_far()
 
 

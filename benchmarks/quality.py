@@ -21,7 +21,7 @@ from joblib import Parallel, delayed
 
 from tsdistill import SaliencyDistilledClassifier, fidelity
 from tsdistill.objectives import PerturbedSoftTargets
-from tsdistill.teachers import Teacher, as_teacher
+from tsdistill.teachers.teacher import Teacher, as_teacher
 
 ARMS = {
     "labels": {"label_weight": 1.0, "soft_target_weight": 0, "saliency_weight": 0},

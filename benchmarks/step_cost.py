@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from heavy import read_ucr
 
 from tsdistill import SaliencyDistilledClassifier, Teacher
-from tsdistill.knowledge import ask, ask_perturbed
+from tsdistill.perturbation.plan import draw_plan
 from tsdistill.students import Inception, Lite
-from tsdistill.windows import draw_plan
+from tsdistill.teachers.querying import query, query_windows
 
 BATCH = 32
 
@@ -167,7 +167,7 @@ def probing(rounds):
                 network(part)
         raw = time.perf_counter() - start
         start = time.perf_counter()
-        ask_perturbed(teacher, panel, plan)
+        query_windows(teacher, panel, plan)
         ratios.append(raw / (time.perf_counter() - start))
     print(f"probing / raw forward pass, throughput: {np.median(ratios[1:]):.3f} (bar 0.9)")
 
@@ -187,8 +187,8 @@ def probing_memory(n_instances=20_000):
     plan = draw_plan(
         panel, np.arange(n_instances) % 2, width=13, n_windows=32, donors="opposing", rng=rng
     )
-    answers = ask_perturbed(small, panel, plan)
-    ask(large, panel[:4096])
+    answers = query_windows(small, panel, plan)
+    query(large, panel[:4096])
     extra = peak_memory() - before - answers.nbytes / 2**20
     print(
         f"probing {n_instances:,} x 32 windows: peak {extra:.0f} MB beyond X and the answers (bar "

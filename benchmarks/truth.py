@@ -22,9 +22,10 @@ import torch
 from heavy import inception_teacher
 from joblib import Parallel, delayed
 
-from tsdistill import SaliencyDistilledClassifier, Teacher, datasets, explainers, fidelity
-from tsdistill.teachers import as_teacher
-from tsdistill.windows import stand_in_donors
+from tsdistill import SaliencyDistilledClassifier, Teacher, datasets, fidelity
+from tsdistill.explainers.occlusion import occlusion
+from tsdistill.perturbation.baselines import stand_in_donors
+from tsdistill.teachers.teacher import as_teacher
 
 ARMS = {
     "labels": {"label_weight": 1.0, "soft_target_weight": 0, "saliency_weight": 0},
@@ -55,9 +56,7 @@ def run(name, seed, options):
     rows = np.zeros((len(classes), 1), dtype=np.int64)
 
     def explained(model, target):
-        return explainers.occlusion(
-            model, X_test, target, fill, rows, options.width, per_channel=True
-        )
+        return occlusion(model, X_test, target, fill, rows, options.width, per_channel=True)
 
     teacher = Teacher(inception_teacher(X, y, seed, options.teacher_epochs), classes=classes)
     asked = as_teacher(teacher).bind(X_test, classes)

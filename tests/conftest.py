@@ -6,6 +6,7 @@ from sktime.datasets import load_basic_motions, load_gunpoint, load_italy_power_
 
 from tsdistill import SaliencyDistilledClassifier
 from tsdistill.students import Inception
+from tsdistill.training.transfer_set import TransferSet
 
 torch.set_num_threads(1)  # small networks: more threads only wait for each other
 
@@ -78,6 +79,14 @@ def bump_teacher(X):
     scores = np.stack([X[:, 2 + 6 * k : 6 + 6 * k].mean(axis=1) for k in range(3)], axis=1)
     weights = np.exp(3 * scores)
     return weights / weights.sum(axis=1, keepdims=True)
+
+
+def transfer_set_of(panel, class_index, answers, plan=None):
+    """A transfer set made of these parts."""
+    return TransferSet(
+        source=None, teacher=None, panel=panel, labels=class_index, class_index=class_index,
+        answers=answers, plan=plan,
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -148,10 +148,6 @@ def test_fidelity_of_a_pipeline(italy, forest):
     )
 
 
-def test_documentation_link_is_ours(forest):
-    assert SaliencyDistilledTSC(forest)._get_doc_link() == "https://doi.org/10.3233/FAIA251144"
-
-
 def test_a_single_class_is_sktimes_business_until_it_is_explained(italy, forest):
     X, y, _, _ = italy
     student = SaliencyDistilledTSC(forest).fit(X[y == y[0]], y[y == y[0]])

@@ -3,11 +3,11 @@
 from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 from sktime.classification.base import BaseClassifier
 
-from tsdistill.classifier import SaliencyDistilledClassifier
+from tsdistill.estimators.classifier import SaliencyDistilledClassifier
+from tsdistill.estimators.holds_teacher import HoldsTeacher
 from tsdistill.exceptions import PanelError
-from tsdistill.formats import as_array, channel_names, check_channel_names
-from tsdistill.parameters import HoldsTeacher
-from tsdistill.teachers import Teacher
+from tsdistill.inputs.formats import as_array, channel_names, check_channel_names
+from tsdistill.teachers.teacher import Teacher
 
 
 class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):

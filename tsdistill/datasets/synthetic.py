@@ -6,8 +6,8 @@ each as n_instances allows, and where the class of a series can be seen.
 
 import numpy as np
 
-from tsdistill.checks import check_count, check_positive
-from tsdistill.seeds import generator
+from tsdistill.inputs.checks import check_count, check_positive
+from tsdistill.inputs.random_state import generator
 
 FREQ_SHAPES_LENGTH = 50
 PERIODS = (10, 17)

@@ -13,8 +13,9 @@ from reprlib import repr as short
 import numpy as np
 
 from tsdistill.exceptions import DatasetError, PanelError, ParameterError
-from tsdistill.formats import TO_ONE_LENGTH
-from tsdistill.panels import FLOAT32_MAX
+from tsdistill.inputs.checks import check_choice
+from tsdistill.inputs.formats import TO_ONE_LENGTH
+from tsdistill.inputs.series import FLOAT32_MAX
 
 SPLITS = {"train": ("TRAIN",), "test": ("TEST",), "all": ("TRAIN", "TEST")}
 LAYOUTS = ("tsv", "ts")
@@ -68,8 +69,7 @@ def load_ucr(name, split="train", data_dir=None):
     """
     if not isinstance(name, str) or not name or pathlib.PurePath(name).name != name:
         raise ParameterError(f"name={name!r}; expected the name of a set, such as 'GunPoint'.")
-    if not isinstance(split, str) or split not in SPLITS:
-        raise ParameterError(f"split={split!r}; expected one of {', '.join(map(repr, SPLITS))}.")
+    check_choice("split", split, SPLITS)
     parts = [_read(path) for path in _paths(name, SPLITS[split], _places(data_dir))]
     lengths = [X.shape[1:] for X, _ in parts]
     if len(set(lengths)) > 1:

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from tsdistill.checks import check_count
 from tsdistill.display.style import STUDENT, TEACHER, pyplot
 from tsdistill.exceptions import ParameterError
-from tsdistill.fidelity import clopper_pearson
+from tsdistill.fidelity.intervals import clopper_pearson
 from tsdistill.fidelity.scorers import holder_of_student
+from tsdistill.inputs.checks import check_count
 
 MOST_BINS, FEWEST_A_BIN = 10, 20
 

@@ -5,6 +5,7 @@ import numpy as np
 from tsdistill.display.style import AGAINST, COLOURS, FOR, pyplot
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.scorers import holder_of_student
+from tsdistill.inputs.checks import check_choice
 
 MOST_PANELS = 60
 KINDS, SCALES = ("line", "shade"), ("series", "all")
@@ -24,8 +25,7 @@ def check_n_panels(n_instances, n_rows):
 def check_look(kind, scale):
     """Refuse unknown ways to draw."""
     for name, value, known in (("kind", kind, KINDS), ("scale", scale, SCALES)):
-        if value not in known:
-            raise ParameterError(f"{name}={value!r}; expected {' or '.join(map(repr, known))}.")
+        check_choice(name, value, known)
 
 
 class SaliencyDisplay:

@@ -5,8 +5,8 @@ Functions of log-probabilities, ``(n_instances, n_classes)``. All are plain mean
 
 import numpy as np
 
-from tsdistill.checks import check_count
 from tsdistill.exceptions import ParameterError
+from tsdistill.inputs.checks import check_count
 
 SUM_TOLERANCE = 1e-2  # of float32 and of what was rounded for print
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from tsdistill.checks import check_count
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.answers import check_log_proba
+from tsdistill.inputs.checks import check_count
+from tsdistill.numerics.batches import batches, rows_that_fit
 
-COPIES_A_QUESTION = 4096
-BYTES_A_QUESTION = 64 * 2**20
+COPIES_A_QUERY = 4096
+BYTES_A_QUERY = 64 * 2**20
 
 
 def deletion_curve(log_proba, panel, maps, target, fill, *, n_points=11):
@@ -117,10 +118,8 @@ def _curve(log_proba, panel, maps, target, fill, n_points, *, inserted):
             raise ParameterError(f"{name} has NaN or infinity.")
     shares = np.linspace(0, 1, n_points)
     proba = np.empty((len(panel), n_points))
-    most = min(COPIES_A_QUESTION, BYTES_A_QUESTION // panel[0:1].nbytes)
-    size = max(1, most // n_points)
-    for a in range(0, len(panel), size):
-        part = slice(a, a + size)
+    most_copies = min(COPIES_A_QUERY, rows_that_fit(panel[0:1].nbytes, BYTES_A_QUERY))
+    for part in batches(len(panel), max(1, most_copies // n_points)):
         flat = maps[part].reshape(len(maps[part]), -1)
         place = np.empty(flat.shape, dtype=np.int64)  # 0 for the highest value
         order = np.argsort(-flat, axis=1, kind="stable")

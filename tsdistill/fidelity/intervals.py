@@ -5,9 +5,9 @@ from operator import index
 import numpy as np
 from scipy.stats import binomtest, bootstrap
 
-from tsdistill.checks import check_count, check_share
 from tsdistill.exceptions import ParameterError
-from tsdistill.seeds import generator
+from tsdistill.inputs.checks import check_count, check_share
+from tsdistill.inputs.random_state import generator
 
 VALUES_A_BLOCK = 2**22
 

@@ -7,10 +7,10 @@ and timesteps of a series are taken together. All measures are plain means over 
 import numpy as np
 from scipy.stats import rankdata
 
-from tsdistill.checks import check_share
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.answers import pair
-from tsdistill.seeds import generator
+from tsdistill.inputs.checks import check_share
+from tsdistill.inputs.random_state import generator
 
 
 def saliency_correlation(teacher, student):

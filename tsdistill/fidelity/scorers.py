@@ -10,6 +10,7 @@ from tsdistill.fidelity.answers import (
     predictive_kl,
 )
 from tsdistill.fidelity.maps import auprc, auroc, saliency_correlation, top_overlap
+from tsdistill.inputs.checks import check_choice
 
 OF_ANSWERS = {
     "agreement": agreement,
@@ -29,8 +30,7 @@ METRICS = (*OF_ANSWERS, *OF_MAPS, *OF_TRUTH, *OF_CURVES, *OF_MASKS)
 
 def check_metric(metric):
     """Refuse an unknown ``metric``."""
-    if metric not in METRICS:
-        raise ParameterError(f"metric={metric!r}; expected one of {', '.join(map(repr, METRICS))}.")
+    check_choice("metric", metric, METRICS)
 
 
 def check_truth(metric, y, mask):

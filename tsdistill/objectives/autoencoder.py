@@ -15,22 +15,20 @@ import functools
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import nn
 
-from tsdistill import explainers
-from tsdistill.asking import as_tensor, way_in_layout
-from tsdistill.checks import check_count
-from tsdistill.exceptions import ParameterError, StudentError, TeacherError
+from tsdistill.exceptions import ParameterError, TeacherError
+from tsdistill.explainers.gradients import check_gradients, gradient, integrated_gradients
+from tsdistill.explainers.occlusion import occlusion, sliding_starts
+from tsdistill.inputs.checks import check_choice, check_count
+from tsdistill.numerics.tensors import as_tensor
 from tsdistill.objectives.base import Objective
-from tsdistill.students.base import Standardise
+from tsdistill.students.explained import N_STRIDES, ExplainedStudent
+from tsdistill.students.extension import part_with_maps
 
 EXPLANATIONS = ("occlusion", "gradient", "integrated_gradients")
-N_STRIDES = 3
 QUESTIONS_A_MAP = {"gradient": 1, "integrated_gradients": 50}
 MOST_DONORS, DONORS_A_MIXTURE, MOST_MIXTURES = 8, 2, 16
 SHARE_OF_LARGEST = 0.05
-SERIES_A_BATCH = 256
 
 
 def explanation_loss(maps, teacher, scale):
@@ -46,114 +44,6 @@ def explanation_loss(maps, teacher, scale):
     losses : Tensor of shape (n_instances,)
     """
     return ((maps - teacher) / scale[:, None]).square().mean(dim=1)
-
-
-class Autoencoder(nn.Module):
-    """From a series to a map of its length, by a bottleneck of an eighth of it.
-
-    Three strided convolutions down; three steps of interpolation and convolution up, each with
-    the features of the same length on the way down beside. What a timestep means depends on the
-    whole series, so the first step up reads the bottleneck's mean over time beside every
-    timestep, and it and the second read the prediction that is to be explained.
-
-    Parameters
-    ----------
-    n_channels, n_classes, n_filters : int
-    """
-
-    def __init__(self, n_channels, n_classes, n_filters):
-        super().__init__()
-        narrow, wide = n_filters, 2 * n_filters
-        self.standardise = Standardise(n_channels)
-        self.read = _convolution(n_channels, narrow, 9)
-        self.down = nn.ModuleList(
-            [
-                _convolution(narrow, narrow, 9, stride=2),
-                _convolution(narrow, wide, 9, stride=2),
-                _convolution(wide, wide, 9, stride=2),
-            ]
-        )
-        self.up = nn.ModuleList(
-            [
-                _convolution(3 * wide + n_classes, wide, 5),
-                _convolution(wide + narrow + n_classes, narrow, 5),
-                _convolution(narrow + narrow, narrow, 5),
-            ]
-        )
-        self.write = nn.Conv1d(narrow, 1, 5, padding=2)
-        self.register_buffer("unit", torch.ones(()))  # of the maps, so that all layers work near 1
-
-    def encode(self, x):
-        """Features on the way down, the bottleneck last."""
-        features = [self.read(self.standardise(x))]
-        for layer in self.down:
-            features.append(layer(features[-1]))
-        return features
-
-    def decode(self, features, proba):
-        """Map of each series, ``(n_instances, n_timepoints)``.
-
-        Parameters
-        ----------
-        features : list of Tensor
-            As :meth:`encode` gives them.
-        proba : Tensor of shape (n_instances, n_classes)
-            The prediction to explain.
-        """
-        *skipped, features = features
-        overall = features.mean(dim=-1, keepdim=True).expand_as(features)
-        features = torch.cat([features, overall], dim=1)
-        for i, layer in enumerate(self.up):
-            beside = skipped.pop()
-            length = beside.shape[-1]
-            told = [proba[:, :, None].expand(-1, -1, length)] if i < 2 else []
-            features = F.interpolate(features, size=length, mode="linear")
-            features = layer(torch.cat([features, beside, *told], dim=1))
-        return self.unit * self.write(features)[:, 0]
-
-    def forward(self, x, proba):
-        """Map of each series for a prediction, ``(n_instances, n_timepoints)``."""
-        return self.decode(self.encode(x), proba)
-
-
-def _convolution(n_in, n_out, kernel_size, stride=1):
-    # No batch normalisation: its statistics would be of series and copies, or of series alone.
-    return nn.Sequential(
-        nn.Conv1d(n_in, n_out, kernel_size, stride=stride, padding=kernel_size // 2), nn.ReLU()
-    )
-
-
-class ExplainedStudent(nn.Module):
-    """A student and an autoencoder whose bottleneck speaks in its logits.
-
-    Parameters
-    ----------
-    extended : torch.nn.Module
-        The student, which gives logits.
-    n_channels, n_classes, n_filters : int
-    """
-
-    holds = "extended"
-
-    def __init__(self, extended, n_channels, n_classes, n_filters):
-        super().__init__()
-        self.extended = extended
-        self.autoencoder = Autoencoder(n_channels, n_classes, n_filters)
-        self.fusion = nn.Linear(2 * n_filters, n_classes, bias=False)
-
-    def forward(self, x):
-        """Logits, ``(n_instances, n_classes)``."""
-        return self._fused(x, self.autoencoder.encode(x))
-
-    def explain(self, x):
-        """The map that is expected of the teacher, ``(n_instances, n_timepoints)``."""
-        features = self.autoencoder.encode(x)
-        return self.autoencoder.decode(features, self._fused(x, features).softmax(dim=1))
-
-    def _fused(self, x, features):
-        logits = self.extended(x.clone())  # a student may change what it is given
-        logits = logits[0] if isinstance(logits, tuple) else logits
-        return logits + self.fusion(features[-1].mean(dim=-1))
 
 
 class ExplanationAutoencoder(Objective):
@@ -208,11 +98,7 @@ class ExplanationAutoencoder(Objective):
         super().check()
         check_count("ExplanationAutoencoder.n_filters", self.n_filters)
         check_count("ExplanationAutoencoder.n_questions", self.n_questions)
-        if self.explanation not in EXPLANATIONS:
-            raise ParameterError(
-                f"ExplanationAutoencoder.explanation={self.explanation!r}; expected one of "
-                f"{', '.join(map(repr, EXPLANATIONS))}."
-            )
+        check_choice("ExplanationAutoencoder.explanation", self.explanation, EXPLANATIONS)
 
     def extension(self, n_channels, n_timepoints, n_classes):
         shortest = 2**N_STRIDES
@@ -237,7 +123,7 @@ class ExplanationAutoencoder(Objective):
                 "explanation='occlusion' serves any teacher."
             )
         if self.explanation != "occlusion":
-            explainers.check_gradients(preparation.teacher, preparation.panel, preparation.device)
+            check_gradients(preparation.teacher, preparation.panel, preparation.device)
 
     def prepare(self, preparation):
         learnt_from = preparation.learnt_from.tobytes()
@@ -250,7 +136,7 @@ class ExplanationAutoencoder(Objective):
         floor = (SHARE_OF_LARGEST * largest.max()).clamp_min(torch.finfo(largest.dtype).tiny)
         self.scale_ = torch.maximum(largest, floor)
         self.panel_ = as_tensor(preparation.panel).to(preparation.device)
-        _explained(preparation.network).autoencoder.unit.copy_(self.scale_.mean())
+        part_with_maps(preparation.network).autoencoder.unit.copy_(self.scale_.mean())
 
     def _ask_for_maps(self, preparation):
         """Mixtures of each series with others of its class, and what the teacher makes of them.
@@ -268,18 +154,18 @@ class ExplanationAutoencoder(Objective):
             Log-probabilities.
         maps : ndarray of shape (n_mixtures, n_instances, n_timepoints), float32
         """
-        panel, groups, clean = preparation.panel, preparation.lesson.groups, preparation.clean
+        panel, class_index, clean = preparation.panel, preparation.class_index, preparation.clean
         n_series, _, n_timepoints = panel.shape
         n_explained, n_donors, n_mixtures = self._shares_of_questions(
-            n_series, len(explainers.sliding_starts(n_timepoints, preparation.width))
+            n_series, len(sliding_starts(n_timepoints, preparation.width))
         )
         rng = preparation.rng(self.name)
         rows = np.sort(rng.permutation(n_series)[:n_explained])
         counts = np.zeros(n_series, dtype=np.float32)
         counts[rows] = n_series / n_explained
         partner = np.empty((1 + n_mixtures, n_series), dtype=np.int64)
-        for group in np.unique(groups):
-            members = np.flatnonzero(groups == group)
+        for k in np.unique(class_index):
+            members = np.flatnonzero(class_index == k)
             learnt = members[preparation.learnt_from[members]]
             learnt = learnt if len(learnt) else members
             partner[:, members] = rng.choice(learnt, size=(len(partner), len(members)))
@@ -313,18 +199,21 @@ class ExplanationAutoencoder(Objective):
 
     def _teacher_maps(self, preparation, series, answers, turn):
         """Maps of series for the teacher's prediction; turn says which donors to use."""
-        teacher, fills, target = preparation.teacher, preparation.fills, answers.argmax(axis=1)
+        teacher, baselines = preparation.teacher, preparation.baselines
+        target = answers.argmax(axis=1)
         if self.explanation == "occlusion":
-            donors, rows = fills.opposing(answers.shape[1])
+            donors, rows = baselines.opposing(answers.shape[1])
             rows = rows[:, np.unique(turn % rows.shape[1])]
-            return explainers.occlusion(
-                teacher, series, target, donors, rows, preparation.width, **preparation.asked
-            )
-        explain = getattr(explainers, self.explanation)
-        return explain(teacher, series, target, fills.mean[0, :, 0], device=preparation.device)
+            return occlusion(
+                teacher, series, target, donors, rows, preparation.width,
+                options=preparation.options, log_proba=answers,
+            )  # fmt: skip
+        explain = {"gradient": gradient, "integrated_gradients": integrated_gradients}
+        mean = baselines.mean[0, :, 0]
+        return explain[self.explanation](teacher, series, target, mean, device=preparation.device)
 
     def losses(self, answers, sample_weight):
-        rows, network = answers.rows, _explained(answers.network)
+        rows, network = answers.rows, part_with_maps(answers.network)
         losses = self._errors(network, answers.series, rows, torch.zeros_like(rows))
         losses = losses * self.counts_[rows]
         if not network.training or len(self.maps_) == 1:
@@ -337,51 +226,3 @@ class ExplanationAutoencoder(Objective):
     def _errors(self, network, series, rows, m):
         maps = network.autoencoder(series, self.answers_[m, rows].exp())
         return explanation_loss(maps, self.maps_[m, rows], self.scale_[m, rows])
-
-
-def _explained(module):
-    """The part of a student that explains, or None."""
-    return next((m for m in module.modules() if isinstance(m, ExplainedStudent)), None)
-
-
-def explained_maps(net, panel, target=None, of="student", per_channel=False):
-    """Maps of a fitted student's autoencoder.
-
-    Parameters
-    ----------
-    net : fitted skorch.NeuralNetClassifier
-    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
-    target, of, per_channel
-        As in :meth:`tsdistill.SaliencyDistilledClassifier.explain`; only the defaults can be
-        had, and ``per_channel`` of series of one channel.
-
-    Returns
-    -------
-    maps : ndarray of shape (n_instances, n_timepoints), or with per_channel \
-            (n_instances, 1, n_timepoints), float32
-        In units of the centred logit of the class that the teacher would predict.
-
-    Raises
-    ------
-    StudentError
-        If the student was trained without an autoencoder.
-    ParameterError
-        If something else is asked than it was trained for.
-    """
-    if target is not None or of != "student" or (per_channel and panel.shape[1] > 1):
-        raise ParameterError(
-            f"method='autoencoder' with target={target!r}, of={of!r}, per_channel={per_channel!r}: "
-            "it is of the student, gives one map a series, and speaks for the class that the "
-            "teacher would predict. Leave the other arguments at their defaults."
-        )
-    module = _explained(net.module_)
-    if module is None:
-        raise StudentError(
-            "method='autoencoder' needs a student trained with "
-            "auxiliary=tsdistill.objectives.ExplanationAutoencoder(); use method='occlusion'."
-        )
-    parts = [panel[a : a + SERIES_A_BATCH] for a in range(0, len(panel), SERIES_A_BATCH)]
-    with way_in_layout(net, 3).on_device(net.device), torch.no_grad():
-        maps = [module.explain(as_tensor(np.array(part), net.device)).cpu() for part in parts]
-    maps = torch.cat(maps).numpy()
-    return maps[:, np.newaxis] if per_channel else maps

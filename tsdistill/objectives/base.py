@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from tsdistill.checks import check_positive
+from tsdistill.inputs.checks import check_positive
 
 
 @dataclass

@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from tsdistill.asking import as_tensor
 from tsdistill.exceptions import StudentError, TeacherError
-from tsdistill.explainers import check_gradients, input_gradients, score_gradients
+from tsdistill.explainers.gradients import check_gradients, input_gradients, score_gradients
+from tsdistill.numerics.logits import first_output
+from tsdistill.numerics.tensors import as_tensor
 from tsdistill.objectives.base import Objective
 
 
@@ -115,8 +116,7 @@ def _maps_in_use(network, ask, series, target):
         plain = torch.backends.cudnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH)
         with torch.enable_grad(), plain[0], plain[1]:
             series = series.clone().requires_grad_()
-            answers = ask(series)
-            answers = answers[0] if isinstance(answers, tuple) else answers
+            answers = first_output(ask(series))
             return score_gradients(answers, target, series, create_graph=True)
     finally:
         for module in training:

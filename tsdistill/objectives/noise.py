@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from tsdistill.asking import as_tensor
-from tsdistill.checks import check_count, check_positive
+from tsdistill.inputs.checks import check_count, check_positive
+from tsdistill.numerics.tensors import as_tensor
 from tsdistill.objectives.soft_targets import SoftTargets, soft_target_loss
 
 NOISE_SERIES = 64

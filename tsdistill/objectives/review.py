@@ -20,14 +20,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tsdistill.asking import as_tensor
-from tsdistill.checks import check_count
 from tsdistill.exceptions import ParameterError, StudentError, TeacherError
-from tsdistill.features import feature_maps, stages_of
+from tsdistill.inputs.checks import check_count
+from tsdistill.numerics.batches import batches
+from tsdistill.numerics.tensors import as_tensor
 from tsdistill.objectives.base import Objective
+from tsdistill.students.feature_maps import feature_maps, stages_of
 
 NODES_A_CYCLE = 4
-SERIES_A_BATCH = 256
 
 
 def attention_map(features, length=None):
@@ -278,9 +278,8 @@ class TemporalReview(Objective):
 
     def prepare(self, preparation):
         device, panel = preparation.device, preparation.panel
-        parts = [slice(a, a + SERIES_A_BATCH) for a in range(0, len(panel), SERIES_A_BATCH)]
         found = []
-        for part in parts:
+        for part in batches(len(panel)):
             maps = self._teacher_maps(preparation, panel[part])
             found.append(
                 [attention_map(m.float(), n) for m, n in zip(maps, self._lengths, strict=True)]

@@ -17,8 +17,8 @@ that the student learns the absolute size too.
 import torch
 import torch.nn.functional as F
 
-from tsdistill.checks import check_positive
-from tsdistill.exceptions import ParameterError
+from tsdistill.inputs.checks import check_choice, check_positive
+from tsdistill.numerics.logits import centred
 from tsdistill.objectives.base import Objective
 
 MEASURES = ("logit_change", "class", "sum", "decoupled")
@@ -99,8 +99,7 @@ def logit_change(clean, perturbed):
     -------
     change : Tensor of shape (n_instances, n_windows, n_classes)
     """
-    change = clean[:, None] - perturbed
-    return change - change.mean(dim=-1, keepdim=True)
+    return centred(clean[:, None] - perturbed)
 
 
 def own_scale(saliency, sample_weight=None):
@@ -206,11 +205,7 @@ class TemporalSaliency(Objective):
     def check(self):
         super().check()
         check_positive(f"{type(self).__name__}.temperature", self.temperature)
-        if self.measure not in MEASURES:
-            raise ParameterError(
-                f"saliency={self.measure!r}; expected one of {', '.join(map(repr, MEASURES))}, or "
-                "'gradient'."
-            )
+        check_choice("saliency", self.measure, MEASURES, also=", or 'gradient'")
 
     def losses(self, answers, sample_weight):
         student = (answers.student, answers.student_perturbed)

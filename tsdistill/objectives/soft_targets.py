@@ -7,7 +7,7 @@ Formula, for one series::
 
 import torch.nn.functional as F
 
-from tsdistill.checks import check_positive
+from tsdistill.inputs.checks import check_positive
 from tsdistill.objectives.base import Objective
 
 

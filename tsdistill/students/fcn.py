@@ -3,7 +3,7 @@
 from torch import nn
 
 from tsdistill.students.base import PooledHead, Standardise, Student, conv_block
-from tsdistill.students.local import LocalStage
+from tsdistill.students.receptive_field import LocalStage
 
 
 class FCN(Student):
@@ -48,6 +48,6 @@ class _FCNNetwork(nn.Sequential):
     stages = ("1", "2", "3")
 
     def local_parts(self):
-        """Standardisation, stages and head, for :mod:`tsdistill.students.local`."""
+        """Standardisation, stages and head, for :mod:`tsdistill.students.receptive_field`."""
         standardise, *blocks, head = self
         return standardise, [LocalStage([block[0]], block[1:]) for block in blocks], head

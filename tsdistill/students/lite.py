@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from tsdistill.students.base import PooledHead, Standardise, Student, conv_block
-from tsdistill.students.local import LocalStage
+from tsdistill.students.receptive_field import LocalStage
 
 
 class Lite(Student):
@@ -66,7 +66,7 @@ class _LiteNetwork(nn.Module):
         self.head = PooledHead(wide, n_classes)
 
     def local_parts(self):
-        """Standardisation, stages and head, for :mod:`tsdistill.students.local`."""
+        """Standardisation, stages and head, for :mod:`tsdistill.students.receptive_field`."""
         stages = [
             LocalStage(list(self.shapes), self.normalise),
             LocalStage([self.combine[0]], self.combine[1:]),

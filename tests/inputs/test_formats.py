@@ -1,0 +1,170 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sktime.datatypes import convert_to
+
+from tsdistill.exceptions import PanelError
+from tsdistill.inputs.formats import as_array
+from tsdistill.sktime import SaliencyDistilledTSC
+
+
+@pytest.fixture
+def panel():
+    return np.random.default_rng(0).normal(size=(12, 2, 20))
+
+
+def in_format(panel, name):
+    if name == "list of arrays":
+        return list(panel)
+    if name == "list of lists":
+        return panel.tolist()
+    if name == "object array":
+        instances = np.empty(len(panel), dtype=object)
+        instances[:] = list(panel)
+        return instances
+    return convert_to(panel, name)
+
+
+FORMATS = [
+    "nested_univ", "pd-multiindex", "df-list", "list of arrays", "list of lists", "object array",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_formats_become_the_same_panel(panel, name):
+    np.testing.assert_allclose(np.asarray(as_array(in_format(panel, name))), panel)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_the_classifier_takes_them_in_fit_and_predict(quick, panel, name, n_channels):
+    panel, y = panel[:, :n_channels], np.arange(12) % 3
+
+    def teacher(X):
+        scores = np.exp(X[:, 0, :3])
+        return scores / scores.sum(axis=1, keepdims=True)
+
+    student = quick(teacher).fit(in_format(panel, name), y)
+    expected = quick(teacher).fit(panel, y).predict_proba(panel)
+    assert (student.n_channels_in_, student.n_timepoints_in_) == (n_channels, 20)
+    np.testing.assert_array_equal(student.predict_proba(in_format(panel, name)), expected)
+    np.testing.assert_array_equal(student.predict_proba(panel), expected)
+    assert student.explain(in_format(panel, name)).shape == (12, 20)
+
+
+def test_rows_of_an_instance_may_lie_apart(panel):
+    frame = in_format(panel, "pd-multiindex")
+    np.testing.assert_allclose(as_array(frame.sort_index(level=1, sort_remaining=False)), panel)
+    backwards = frame.loc[list(range(12))[::-1]]
+    np.testing.assert_allclose(as_array(backwards), panel[::-1])
+
+
+@pytest.mark.parametrize("name", ["nested_univ", "pd-multiindex", "df-list"])
+@pytest.mark.parametrize("tsc", [False, True])
+def test_channels_in_another_order_are_refused(quick, panel, name, tsc):
+    def teacher(X):
+        scores = np.exp(X[:, 0, :3])
+        return scores / scores.sum(axis=1, keepdims=True)
+
+    def swapped(X):
+        columns = (X[0] if name == "df-list" else X).columns[::-1]
+        return [one[columns] for one in X] if name == "df-list" else X[columns]
+
+    X, y = in_format(panel, name), np.arange(12) % 3
+    student = quick(teacher)
+    if tsc:
+        student = SaliencyDistilledTSC(teacher, max_epochs=3, n_windows=4, random_state=0)
+    student.fit(X, y)
+    for ask in (student.predict, student.predict_proba, student.explain, student.fidelity_score):
+        with pytest.raises(PanelError, match="X has the channels .* but those of fit were"):
+            ask(swapped(X))
+        ask(X), ask(panel)
+    if name == "df-list":
+        with pytest.raises(PanelError, match="instances with the channels"):
+            student.fit([X[0], *swapped(X)[1:]], y)
+
+
+def test_more_containers(panel):
+    frame = in_format(panel, "nested_univ")
+    for same in (
+        pd.Series(list(panel)),
+        frame.map(np.asarray),
+        frame.to_numpy(),
+        [torch.from_numpy(one) for one in panel],
+        [tuple(map(tuple, one)) for one in panel],
+    ):
+        np.testing.assert_allclose(as_array(same), panel)
+
+
+def test_other_things_stay_as_they_are(panel):
+    for X in (panel, panel[:, 0], pd.DataFrame(panel[:, 0]), [], [1.0, 2.0], "text", None):
+        assert as_array(X) is X
+
+
+def ragged(name):
+    series = [np.arange(5.0 + i) for i in range(4)]
+    if name == "list of arrays":
+        return series
+    if name == "list of lists":
+        return [one.tolist() for one in series]
+    if name == "list of 2-D arrays":
+        return [one[np.newaxis] for one in series]
+    if name == "object array":
+        instances = np.empty(4, dtype=object)
+        instances[:] = series
+        return instances
+    frames = [pd.DataFrame({"a": one}) for one in series]
+    if name == "df-list":
+        return frames
+    if name == "pandas Series":
+        return pd.Series(series)
+    if name == "list of pandas Series":
+        return [pd.Series(one) for one in series]
+    if name == "list of tensors":
+        return [torch.from_numpy(one) for one in series]
+    if name == "nested_univ":
+        return pd.DataFrame({"a": [pd.Series(one) for one in series]})
+    return pd.concat(frames, keys=range(4), names=["instance", "time"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["list of arrays", "list of lists", "list of 2-D arrays", "object array", "df-list",
+     "nested_univ", "pd-multiindex", "pandas Series", "list of pandas Series", "list of tensors"],
+)  # fmt: skip
+def test_unequal_length_names_the_transformers(quick, name):
+    names = "PaddingTransformer.*TruncationTransformer.*TSInterpolator"
+    with pytest.raises(PanelError, match=rf"of 5 to 8 timepoints.*{names}"):
+        quick().fit(ragged(name), [0, 1, 0, 1])
+
+
+def test_the_transformers_that_the_error_names_exist():
+    from sktime.transformations.interpolate import TSInterpolator
+    from sktime.transformations.padder import PaddingTransformer
+    from sktime.transformations.truncation import TruncationTransformer
+
+    for transformer, length in (
+        (TSInterpolator(6), 6),
+        (PaddingTransformer(), 8),
+        (TruncationTransformer(), 5),
+    ):
+        equal = transformer.fit_transform(ragged("nested_univ"))
+        assert np.asarray(as_array(equal)).shape == (4, 1, length)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([np.zeros((2, 5)), np.zeros((3, 5))], "2 to 3 channels"),
+        ([[[1, 2], [1, 2, 3]], [[1, 2], [1, 2]]], "channels differ in length"),
+        (
+            pd.DataFrame({"a": [pd.Series([1.0, 2.0])] * 2, "b": [1.0, 2.0]}),
+            "1 to 2 timepoints",
+        ),
+        (pd.DataFrame({"a": [pd.Series([1.0, np.nan])] * 2}), "NaN"),
+    ],
+)
+def test_bad_panels(quick, X, message):
+    with pytest.raises(ValueError, match=message):
+        quick().fit(X, [0, 1])

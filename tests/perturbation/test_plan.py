@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+import torch
+
+from tsdistill.exceptions import PanelError, ParameterError
+from tsdistill.perturbation.baselines import stand_in_donors
+from tsdistill.perturbation.copies import replace_windows
+from tsdistill.perturbation.plan import draw_plan, window_width
+
+
+def plan_of(n_instances=30, n_timepoints=20, groups=None, **settings):
+    rng = np.random.default_rng(0)
+    panel = rng.normal(size=(n_instances, 2, n_timepoints)).astype(np.float32)
+    groups = np.arange(n_instances) % 3 if groups is None else groups
+    settings = {"width": 5, "n_windows": 6, "donors": "opposing", "rng": rng} | settings
+    return draw_plan(panel, groups, **settings), panel, groups
+
+
+def test_starts_reach_both_ends_and_no_further():
+    plan, _, _ = plan_of(n_instances=200)
+    assert plan.start.min() == 0
+    assert plan.start.max() == 15
+
+
+def test_starts_of_a_series_are_distinct_and_one_in_each_stratum():
+    plan, _, _ = plan_of(n_instances=50, n_timepoints=124, n_windows=6)
+    ordered = np.sort(plan.start, axis=1)
+    assert (ordered // 20 == np.arange(6)).all()
+
+
+@pytest.mark.parametrize("n_windows", [7, 11, 15, 16])
+def test_starts_are_distinct_while_there_are_enough(n_windows):
+    plan, _, _ = plan_of(n_windows=n_windows)
+    assert all(len(set(row)) == n_windows for row in plan.start.tolist())
+
+
+def test_more_windows_than_starts_use_every_start_evenly():
+    plan, _, _ = plan_of(n_windows=48)
+    counts = np.stack([np.bincount(row, minlength=16) for row in plan.start])
+    assert counts.min() >= 2
+    assert counts.max() <= 4
+
+
+def test_windows_come_in_random_order():
+    plan, _, _ = plan_of(n_instances=50)
+    assert (np.diff(plan.start, axis=1) > 0).all(axis=1).mean() < 0.1
+
+
+def test_starts_are_even_over_the_series():
+    plan, _, _ = plan_of(n_instances=4000, n_windows=3)
+    counts = np.bincount(plan.start.ravel(), minlength=16)
+    assert counts.min() > 0.85 * counts.mean()
+    assert counts.max() < 1.15 * counts.mean()
+
+
+def test_opposing_donors_are_of_another_class():
+    plan, _, groups = plan_of()
+    assert (groups[plan.donor] != groups[:, np.newaxis]).all()
+
+
+def test_same_class_donors_are_of_the_class_but_not_the_series():
+    plan, _, groups = plan_of(donors="same")
+    assert (groups[plan.donor] == groups[:, np.newaxis]).all()
+    assert (plan.donor != np.arange(30)[:, np.newaxis]).all()
+
+
+def test_any_donors_are_never_the_series_itself():
+    plan, _, _ = plan_of(donors="any", n_windows=29)
+    assert all(sorted([i, *row]) == list(range(30)) for i, row in enumerate(plan.donor.tolist()))
+
+
+@pytest.mark.parametrize("donors", ["opposing", "same", "any"])
+def test_donors_do_not_repeat_within_a_series_while_there_are_enough(donors):
+    plan, _, _ = plan_of(donors=donors, n_windows=9)
+    assert all(len(set(row)) == 9 for row in plan.donor.tolist())
+
+
+def test_series_of_a_class_get_different_donors():
+    plan, _, _ = plan_of(n_instances=300, n_windows=2)
+    assert len(set(plan.donor[:, 0].tolist())) > 50
+
+
+def test_stand_ins_are_what_they_say():
+    _, panel, _ = plan_of()
+    panel[:, 1] = 3 + 2 * panel[:, 1]
+    assert not stand_in_donors(panel, "zero").any()
+    mean = stand_in_donors(panel, "mean")
+    np.testing.assert_allclose(mean[0, :, 7], panel.mean(axis=(0, 2)), rtol=1e-5)
+    noise = stand_in_donors(panel, "noise", np.random.default_rng(1))
+    np.testing.assert_allclose(noise.mean(axis=(0, 2)), panel.mean(axis=(0, 2)), atol=0.2)
+    np.testing.assert_allclose(noise.std(axis=(0, 2)), panel.std(axis=(0, 2)), rtol=0.1)
+
+
+def test_gather_equals_a_slow_loop():
+    plan, panel, _ = plan_of()
+    copies = replace_windows(
+        torch.from_numpy(panel)[:, None],
+        torch.from_numpy(plan.donors)[torch.from_numpy(plan.donor)],
+        torch.from_numpy(plan.start),
+        plan.width,
+    )
+    assert copies.shape == (30, 6, 2, 20)
+    for i in range(30):
+        for m in range(6):
+            expected = panel[i].copy()
+            a = plan.start[i, m]
+            expected[:, a : a + 5] = panel[plan.donor[i, m]][:, a : a + 5]
+            np.testing.assert_array_equal(copies[i, m].numpy(), expected)
+
+
+def test_gather_can_replace_one_channel():
+    series, donor = torch.zeros(2, 3, 6), torch.ones(3, 6)
+    copies = replace_windows(series, donor, torch.tensor([0, 4]), 2, torch.tensor([1, 2]))
+    assert copies.nonzero().tolist() == [[0, 1, 0], [0, 1, 1], [1, 2, 4], [1, 2, 5]]
+
+
+@pytest.mark.parametrize(
+    ("window_size", "width"), [(1, 1), (20, 20), (0.1, 2), (0.001, 1), (1.0, 20), (np.int64(3), 3)]
+)
+def test_window_size_is_steps_or_a_fraction(window_size, width):
+    assert window_width(window_size, 20) == width
+
+
+@pytest.mark.parametrize("window_size", [0, 21, -3, 0.0, 1.5, "10", None, True, float("nan")])
+def test_window_sizes_that_cannot_be_are_refused(window_size):
+    with pytest.raises(ParameterError, match="window_size"):
+        window_width(window_size, 20)
+
+
+def test_a_class_without_donor_is_named():
+    groups = np.array([0] * 29 + [7])
+    with pytest.raises(PanelError, match=r"class 7 has no donor.*any"):
+        plan_of(groups=groups, donors="same")
+    with pytest.raises(PanelError, match="no donor"):
+        plan_of(groups=np.zeros(30, dtype=int))

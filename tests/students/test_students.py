@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from skorch import NeuralNetClassifier
+from torch import nn
+
+from tsdistill.exceptions import StudentError
+from tsdistill.students import FCN, GRU, STUDENTS, Inception, Lite, ResNet, Standardise
+from tsdistill.students.building import as_net, learn_standardisation
+
+CONFIGURATIONS = [Lite(), Inception(), FCN(), ResNet(), GRU(), GRU(bidirectional=True, n_layers=2)]
+
+
+@pytest.mark.parametrize("student", CONFIGURATIONS, ids=repr)
+@pytest.mark.parametrize("shape", [(1, 150, 2), (3, 7, 4), (2, 1, 3)])
+def test_every_student_gives_one_logit_a_class(student, shape):
+    n_channels, n_timepoints, n_classes = shape
+    network = student.build(n_channels, n_timepoints, n_classes)
+    assert network(torch.randn(5, n_channels, n_timepoints)).shape == (5, n_classes)
+
+
+@pytest.mark.parametrize("student", CONFIGURATIONS[:5], ids=repr)
+def test_weights_are_as_documented(student):
+    two, three = (
+        sum(parameter.numel() for parameter in student.build(1, 150, k).parameters())
+        for k in (2, 3)
+    )
+    assert f"{two:,} weights at two classes, and {three - two} more" in type(student).__doc__
+
+
+def test_inception_of_published_width_is_the_benchmarks_teacher():
+    network = Inception(n_filters=32).build(1, 150, 2)
+    assert sum(parameter.numel() for parameter in network.parameters()) == 157_186
+    assert "157,186" in Inception.__doc__
+
+
+@pytest.mark.parametrize("student", CONFIGURATIONS, ids=repr)
+def test_configurations_clone_and_set_parameters(student):
+    copied = clone(student)
+    assert copied is not student
+    assert copied.get_params() == student.get_params()
+
+
+def test_standardisation_is_learnt_once_and_travels_with_the_weights():
+    rng = np.random.default_rng(0)
+    panel = torch.tensor(5 + 3 * rng.normal(size=(50, 2, 30)), dtype=torch.float32)
+    panel[:, 1] = 7.0
+    network = Lite().build(2, 30, 2)
+    learn_standardisation(network, panel)
+    scaled = network.standardise(panel)
+    assert scaled[:, 0].mean().abs() < 1e-4
+    assert scaled[:, 0].std() == pytest.approx(1, abs=1e-3)
+    assert (scaled[:, 1] == 0).all()
+    other = Lite().build(2, 30, 2)
+    other.load_state_dict(network.state_dict())
+    assert torch.equal(other.standardise(panel), scaled)
+
+
+def test_standardisation_refuses_other_channels_where_broadcasting_would_not():
+    with pytest.raises(ValueError, match=r"got series of shape \(4, 1, 30\); expected .*, 2, "):
+        Standardise(2)(torch.zeros(4, 1, 30))
+    with pytest.raises(ValueError, match="expected"):
+        Standardise(1)(torch.zeros(4, 30))
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_names_stand_for_the_default_configurations(name):
+    net = as_net(name, 1, 20, 3)
+    assert type(net.module) is type(STUDENTS[name]().build(1, 20, 3))
+
+
+def test_modules_are_copied_with_their_weights():
+    module = Lite().build(1, 20, 3)
+    net = as_net(module, 1, 20, 3).initialize()
+    assert net.module_ is not module
+    for ours, theirs in zip(net.module_.parameters(), module.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_skorch_nets_keep_their_own_settings():
+    mine = NeuralNetClassifier(nn.Linear, module__in_features=3, module__out_features=2, lr=0.7)
+    net = as_net(mine, 1, 20, 2, lr=0.1, max_epochs=99)
+    assert net is not mine
+    assert net.lr == 0.7 and net.max_epochs == 10
+
+
+@pytest.mark.parametrize("student", ["tiny", 3, None, lambda *shape: "network"])
+def test_what_is_no_student_is_told_what_is(student):
+    with pytest.raises(StudentError, match=r"expected (one of 'lite'|a torch.nn.Module)"):
+        as_net(student, 1, 20, 3)

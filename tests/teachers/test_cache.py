@@ -1,0 +1,331 @@
+import copy
+import hashlib
+import pickle
+import subprocess
+import sys
+import threading
+import time
+import warnings
+import zlib
+from collections import Counter
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+from tests.conftest import bump_teacher
+from tsdistill import _version
+from tsdistill.exceptions import CacheWarning, HardTeacherWarning
+from tsdistill.fidelity import fidelity_scorer
+from tsdistill.students import Lite
+from tsdistill.teachers import cache
+from tsdistill.teachers.cache import as_memory
+from tsdistill.teachers.fingerprint import MIXED_PROBES, digest_of, probes
+
+
+class Asked:
+    """A black box that remembers every series it was asked about."""
+
+    def __init__(self):
+        self.series = []
+
+    def __call__(self, X):
+        self.series += [hashlib.md5(series.tobytes()).hexdigest() for series in X]
+        return bump_teacher(X)
+
+
+def test_a_second_fit_recalls_the_answers_and_gives_the_same_student(toy, quick, tmp_path):
+    X, y = toy
+    teacher = Asked()
+    expected = quick().fit(X, y).predict_proba(X)
+    first = quick(teacher, memory=tmp_path, n_windows=40).fit(X, y)
+    assert len(teacher.series) == 2 + (12 + MIXED_PROBES) + 12 + 12 * 40
+    teacher.series.clear()
+    again = quick(teacher, memory=str(tmp_path), n_windows=40).fit(X, y)
+    assert len(teacher.series) == 2 + 12 + MIXED_PROBES
+    np.testing.assert_array_equal(again.predict_proba(X), first.predict_proba(X))
+    recalled = quick(teacher, memory=tmp_path).fit(X, y).predict_proba(X)
+    np.testing.assert_array_equal(recalled, expected)
+
+
+def test_scores_and_explanations_recall_the_answers_too(toy, quick, tmp_path):
+    X, y = toy
+    teacher = Asked()
+    student = quick(teacher, memory=joblib.Memory(tmp_path, verbose=0)).fit(X, y)
+    first = student.fidelity_score(X, metric="saliency"), student.explain(X, of="teacher")
+    teacher.series.clear()
+    again = student.fidelity_score(X, metric="saliency"), student.explain(X, of="teacher")
+    assert not teacher.series
+    assert first[0] == again[0]
+    np.testing.assert_array_equal(first[1], again[1])
+
+
+def test_a_search_asks_about_no_window_more_than_once_a_fold(toy, quick, tmp_path):
+    X, y = np.concatenate([toy[0], toy[0] + 0.01]), np.tile(toy[1], 2)
+
+    def asked_in_search(grid, **settings):
+        teacher = Asked()
+        student = quick(teacher, n_windows=16, **settings)
+        scorer = fidelity_scorer("saliency")
+        GridSearchCV(student, grid, scoring=scorer, cv=3, refit=False, error_score="raise").fit(
+            X, y
+        )
+        return Counter(teacher.series)
+
+    grid = {"saliency_weight": [1, 5], "temperature": [2.0, 4.0], "student": ["lite", "gru"]}
+    one_candidate = asked_in_search({"saliency_weight": [1]})
+    search = asked_in_search(grid, memory=str(tmp_path))
+    more = search - one_candidate
+    fits, fold = 8 * 3, 16
+    assert more.total() <= fits * (2 + fold + MIXED_PROBES) < 0.2 * 8 * one_candidate.total()
+    series = {hashlib.md5(x.tobytes()).hexdigest() for x in X.astype(np.float32)}
+    assert len(more.keys() - series) <= 3 * MIXED_PROBES
+
+
+def test_torch_teachers_are_recalled_and_their_module_is_not_hashed(toy, quick, tmp_path):
+    class Private(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.inner = Lite().build(1, 20, 3)
+            self.asked = 0
+
+        def __reduce_ex__(self, protocol):
+            raise AssertionError("pickled")
+
+        def forward(self, x):
+            self.asked += len(x)
+            return self.inner(x)
+
+    module, X, y = Private(), toy[0][:, np.newaxis], toy[1]
+    quick(module, memory=str(tmp_path), n_windows=40).fit(X, y)
+    first, module.asked = module.asked, 0
+    quick(module, memory=str(tmp_path), n_windows=40).fit(X, y)
+    assert module.asked == 2 + 12 + MIXED_PROBES < first - 480
+
+
+def test_teachers_are_told_apart_that_agree_on_the_training_series(toy, quick, tmp_path):
+    X, y = toy
+    for model in (DecisionTreeClassifier(random_state=0), KNeighborsClassifier(1)):
+        model.fit(X, y)
+        with pytest.warns(HardTeacherWarning):
+            cached = quick(model, memory=str(tmp_path)).fit(X, y)
+        with pytest.warns(HardTeacherWarning):
+            expected = quick(model).fit(X, y)
+        np.testing.assert_array_equal(cached.predict_proba(X), expected.predict_proba(X))
+
+
+def test_probes_are_series_and_mixtures_of_two(toy):
+    panel = toy[0][:, np.newaxis].astype(np.float32)
+    asked = probes(panel)
+    assert len(asked) == 12 + MIXED_PROBES
+    np.testing.assert_array_equal(asked[:12], panel)
+    for mixed in asked[12:, 0]:
+        assert all(mixed[t] in panel[:, 0, t] for t in range(20))
+    assert len(probes(np.concatenate([panel] * 10))) == 32 + MIXED_PROBES
+
+
+def cached_files(folder):
+    return list(folder.rglob("output.pkl"))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "flipped", "other shape"])
+def test_a_damaged_file_is_recomputed_with_a_warning(toy, quick, tmp_path, damage):
+    X, y = toy
+    teacher = Asked()
+    expected = quick(teacher, memory=str(tmp_path)).fit(X, y).predict_proba(X)
+    assert len(cached_files(tmp_path)) == 2
+    for path in cached_files(tmp_path):
+        content = path.read_bytes()
+        if damage == "flipped":
+            middle = len(content) // 2
+            content = content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :]
+            path.write_bytes(content)
+        elif damage in ("empty", "truncated"):
+            path.write_bytes(content[: 0 if damage == "empty" else len(content) // 2])
+        if damage == "other shape":
+            kept = joblib.load(path)
+            kept["answers"] = kept["answers"][:, :2].copy()
+            kept["checksum"] = zlib.crc32(kept["answers"])
+            joblib.dump(kept, path)
+    teacher.series.clear()
+    with pytest.warns(CacheWarning, match="asked again"):
+        again = quick(teacher, memory=str(tmp_path)).fit(X, y)
+    np.testing.assert_array_equal(again.predict_proba(X), expected)
+    assert len(teacher.series) > 12 * 4
+    teacher.series.clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CacheWarning)
+        quick(teacher, memory=str(tmp_path)).fit(X, y)
+    assert len(teacher.series) == 2 + 12 + MIXED_PROBES
+
+
+def test_a_file_of_another_version_is_recomputed_with_a_warning(toy, quick, tmp_path, monkeypatch):
+    teacher = Asked()
+    quick(teacher, memory=str(tmp_path)).fit(*toy)
+    monkeypatch.setattr(_version, "__version__", "999.0")
+    with pytest.warns(CacheWarning, match=r"written by tsdistill 0.* this is 999"):
+        quick(teacher, memory=str(tmp_path)).fit(*toy)
+    teacher.series.clear()
+    quick(teacher, memory=str(tmp_path)).fit(*toy)
+    assert len(teacher.series) == 2 + 12 + MIXED_PROBES
+
+
+def test_a_foreign_file_is_never_used(toy, quick, tmp_path):
+    expected = quick(memory=str(tmp_path)).fit(*toy).predict_proba(toy[0])
+    for path in cached_files(tmp_path):
+        joblib.dump(np.zeros((48, 3)), path)
+    with pytest.warns(CacheWarning, match="not written by tsdistill"):
+        again = quick(memory=str(tmp_path)).fit(*toy)
+    np.testing.assert_array_equal(again.predict_proba(toy[0]), expected)
+
+
+def test_other_processes_recall_the_answers(tmp_path):
+    code = f"""
+import sys
+import numpy as np
+from tests.conftest import bump_teacher
+from tsdistill import SaliencyDistilledClassifier
+asked = []
+def teacher(X):
+    asked.append(len(X))
+    return bump_teacher(X)
+rng = np.random.default_rng(0)
+y = np.arange(12) % 3
+X = rng.normal(size=(12, 20)) + 3 * (np.arange(20) // 7 == y[:, None])
+student = SaliencyDistilledClassifier(
+    teacher, max_epochs=2, random_state=0, memory={str(tmp_path)!r}
+).fit(X, y)
+print(sum(asked), student.predict_proba(X).sum(axis=0).tolist())
+"""
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    (first, *answers), (second, *same) = (run.stdout.split(" ", 1) for run in runs)
+    assert int(second) == 2 + 12 + MIXED_PROBES < int(first)
+    assert answers == same
+
+
+def test_of_several_at_once_one_asks_and_the_others_wait(tmp_path):
+    asked = []
+
+    def ask_now():
+        asked.append(1)
+        time.sleep(0.3)
+        return np.zeros((4, 2), dtype=np.float32)
+
+    def recall():
+        store = joblib.Memory(tmp_path, verbose=0)
+        cache.recall(store, np.zeros(3), np.ones((4, 1, 5)), (4, 2), ask_now)
+
+    threads = [threading.Thread(target=recall) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(asked) == 1
+
+
+def test_answers_that_cannot_be_stored_are_used_all_the_same(toy, quick, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError("no space left")
+
+    expected = quick().fit(*toy).predict_proba(toy[0])
+    monkeypatch.setattr("joblib._store_backends.StoreBackendMixin.dump_item", full)
+    with pytest.warns(CacheWarning, match="no space"):
+        student = quick(memory=str(tmp_path)).fit(*toy)
+    np.testing.assert_array_equal(student.predict_proba(toy[0]), expected)
+
+
+def test_a_folder_that_cannot_be_made_is_no_reason_to_fail(toy, quick, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.warns(CacheWarning, match="cannot be kept"):
+        student = quick(memory=tmp_path / "file" / "folder").fit(*toy)
+    expected = quick().fit(*toy).predict_proba(toy[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the student needs no memory to answer
+        np.testing.assert_array_equal(student.predict_proba(toy[0]), expected)
+
+
+def test_memory_that_is_set_after_fit_is_used(toy, quick, tmp_path):
+    teacher = Asked()
+    student = quick(teacher).fit(*toy).set_params(memory=tmp_path)
+    first = student.fidelity_score(toy[0], metric="saliency")
+    teacher.series.clear()
+    assert student.fidelity_score(toy[0], metric="saliency") == first
+    assert not teacher.series
+
+
+def test_clear_and_reduce_size_empty_the_folder(toy, quick, tmp_path):
+    store = joblib.Memory(tmp_path, verbose=0, compress=True)
+    quick(memory=store).fit(*toy)
+    assert len(cached_files(tmp_path)) == 2
+    store.reduce_size(items_limit=1)
+    assert len(cached_files(tmp_path)) == 1
+    store.clear(warn=False)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name[0] != "."]
+    teacher = Asked()
+    quick(teacher, memory=store).fit(*toy)
+    assert len(teacher.series) > 12 * 4
+
+
+def test_hard_teachers_are_told_apart_by_their_content(italy, quick, tmp_path):
+    X, y = italy[2][:300, 0], italy[3][:300]
+    for seed in range(4):
+        some = np.random.default_rng(seed).permutation(300)[:280]
+        tree = DecisionTreeClassifier(random_state=0).fit(X[some], y[some])
+        settings = {"max_epochs": 1, "warm_start": True}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HardTeacherWarning)
+            cached = quick(tree, memory=tmp_path, **settings).fit(X, y)
+            asked = quick(tree, **settings).fit(X, y)
+        np.testing.assert_array_equal(
+            cached._transfer_set.answers.perturbed, asked._transfer_set.answers.perturbed
+        )
+
+
+def test_digest_follows_the_content_and_leaves_torch_modules_alone(toy):
+    X, y = toy
+    forest = RandomForestClassifier(5, random_state=0).fit(X, y)
+    linear = LogisticRegression().fit(X, y)
+    for model in (forest, linear, [forest, linear]):
+        assert digest_of(model) == digest_of(pickle.loads(pickle.dumps(model)))
+    assert digest_of(forest) != digest_of(RandomForestClassifier(5, random_state=1).fit(X, y))
+    module = Lite().build(1, 20, 3)
+    before = digest_of(module)
+    assert digest_of(copy.deepcopy(module)) == before
+    with torch.no_grad():
+        next(module.parameters()).add_(1e-3)
+    assert digest_of(module) != before
+    assert digest_of(lambda X: X) is None
+    assert digest_of({"network": module}) is None
+
+    class Odd(torch.nn.Linear):
+        def get_extra_state(self):
+            return {"no": "tensor"}
+
+    assert digest_of(Odd(2, 2)) is None
+
+
+def test_forms_of_memory(tmp_path):
+    assert as_memory(None) is None
+    assert as_memory(joblib.Memory(None)) is None
+    for form in (tmp_path, str(tmp_path), joblib.Memory(tmp_path)):
+        assert str(as_memory(form).location) == str(tmp_path)
+
+
+def test_a_teacher_that_changed_is_asked_again(toy, quick, tmp_path):
+    X, y = toy
+    forest = RandomForestClassifier(10, random_state=0).fit(X, y)
+    quick(forest, memory=str(tmp_path)).fit(X, y)
+    forest.set_params(random_state=1).fit(X, y)
+    student = quick(forest, memory=str(tmp_path)).fit(X, y)
+    expected = quick(forest).fit(X, y).predict_proba(X)
+    np.testing.assert_array_equal(student.predict_proba(X), expected)

@@ -1,0 +1,455 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from skorch import NeuralNetClassifier
+from sktime.classification.feature_based import SummaryClassifier
+from sktime.classification.interval_based import TimeSeriesForestClassifier
+from torch import nn
+
+from tests.conftest import bump_teacher
+from tsdistill import SaliencyDistilledClassifier, Teacher
+from tsdistill.exceptions import PanelError, TeacherError
+from tsdistill.inputs.series import as_panel
+from tsdistill.students import Lite
+from tsdistill.teachers.adapters import PROBABILITY_FLOOR
+from tsdistill.teachers.teacher import as_teacher
+
+
+def ask(teacher, X, classes=None):
+    return as_teacher(teacher).bind(X, classes).log_proba(as_panel(X))
+
+
+def check_matches(log_proba, proba):
+    np.testing.assert_allclose(np.exp(log_proba), proba, atol=2 * PROBABILITY_FLOOR)
+    np.testing.assert_allclose(np.exp(log_proba).sum(axis=1), 1, atol=1e-5)
+
+
+def test_sklearn_classifier_in_2d(toy):
+    X, y = toy
+    forest = RandomForestClassifier(20, random_state=0).fit(X, y)
+    check_matches(ask(forest, X), forest.predict_proba(X.astype(np.float32)))
+
+
+def test_sklearn_pipeline_is_found_fitted(toy):
+    X, y = toy
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    assert not as_teacher(pipeline).is_fitted
+    pipeline.fit(X, y)
+    assert as_teacher(pipeline).is_fitted
+    check_matches(ask(pipeline, X), pipeline.predict_proba(X))
+
+
+def test_sktime_classifier(gunpoint):
+    X, y, X_test, _ = gunpoint
+    forest = TimeSeriesForestClassifier(n_estimators=10, random_state=0)
+    assert not as_teacher(forest).is_fitted
+    forest.fit(X, y)
+    assert as_teacher(forest).is_fitted
+    check_matches(ask(forest, X_test[:9]), forest.predict_proba(X_test[:9]))
+    assert as_teacher(forest).bind(X_test).classes_.tolist() == ["1", "2"]
+
+
+class AeonStyle:
+    """Only what aeon's classifiers share with ours: is_fitted, classes_, predict_proba."""
+
+    is_fitted = True
+    classes_ = np.array(["a", "b"])
+
+    def fit(self, X, y):
+        raise AssertionError("a fitted teacher is never fitted again")
+
+    def get_params(self, deep=True):
+        raise AssertionError("a fitted teacher is never introspected")
+
+    __sklearn_tags__ = get_params
+
+    def predict_proba(self, X):
+        assert X.ndim == 3
+        p = 1 / (1 + np.exp(-X[:, 0].mean(axis=1)))
+        return np.column_stack([1 - p, p])
+
+
+def test_aeon_style_classifier(toy):
+    X = toy[0][:, np.newaxis]
+    assert as_teacher(AeonStyle()).is_fitted
+    check_matches(ask(AeonStyle(), X), AeonStyle().predict_proba(X))
+
+
+def test_decision_values_are_logits(toy):
+    X, y = toy
+    ridge = RidgeClassifier().fit(X, y)
+    d = ridge.decision_function(X)
+    check_matches(ask(ridge, X), np.exp(d) / np.exp(d).sum(axis=1, keepdims=True))
+    ridge.fit(X, y > 0)
+    d = ridge.decision_function(X)
+    np.testing.assert_allclose(np.exp(ask(ridge, X)[:, 1]), 1 / (1 + np.exp(-2 * d)), rtol=1e-5)
+
+
+def test_skorch_net_gives_its_logits(gunpoint, gunpoint_net):
+    X = gunpoint[2][:20]
+    expected = gunpoint_net.predict_proba(X.astype(np.float32))
+    log_proba = ask(gunpoint_net, X)
+    np.testing.assert_allclose(np.exp(log_proba), expected, atol=1e-5)
+    assert as_teacher(gunpoint_net).bind(X).differentiable
+
+
+class GivesProba(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(20, 3)
+
+    def forward(self, x):
+        return torch.softmax(self.linear(x.flatten(1)), dim=1)
+
+
+def test_skorch_net_with_nll_loss_gives_probabilities(toy):
+    X, y = toy[0].astype(np.float32), toy[1]
+    net = NeuralNetClassifier(GivesProba, max_epochs=2, train_split=None, verbose=0).fit(X, y)
+    check_matches(ask(net, X), net.predict_proba(X))
+
+
+class Moody(nn.Module):
+    """A module whose answer depends on its mode, with parts in different modes."""
+
+    def __init__(self):
+        super().__init__()
+        self.frozen = nn.BatchNorm1d(1).eval()
+        self.drop = nn.Dropout(0.5)
+        self.linear = nn.Linear(20, 3)
+
+    def forward(self, x):
+        assert not torch.is_grad_enabled()
+        return self.linear(self.drop(self.frozen(x)).flatten(1))
+
+
+def test_module_is_asked_in_eval_mode_and_left_as_it_was(toy):
+    X = toy[0][:, np.newaxis]
+    module = Moody()
+    module.frozen.eval()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    first, second = ask(module, X), ask(module, X)
+    np.testing.assert_array_equal(first, second)
+    assert module.training and module.drop.training and not module.frozen.training
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert all(p.grad is None and p.requires_grad for p in module.parameters())
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_network_that_wants_channels_is_asked_with_either_shape(toy, ndim):
+    X = toy[0] if ndim == 2 else toy[0][:, np.newaxis]
+    network = Lite().build(1, 20, 3)
+    with torch.no_grad():
+        expected = network.eval()(torch.tensor(toy[0][:, np.newaxis], dtype=torch.float32))
+    np.testing.assert_allclose(np.exp(ask(network, X)), expected.softmax(1), atol=1e-5)
+
+
+def test_callable_is_asked_in_the_shape_of_the_user(toy):
+    X, _ = toy
+    shapes = []
+
+    def teacher(X):
+        shapes.append(X.shape[1:])
+        return np.full((len(X), 2), 0.5)
+
+    ask(teacher, X)
+    assert set(shapes) == {(20,)}
+    shapes.clear()
+    ask(teacher, X[:, np.newaxis])
+    assert set(shapes) == {(1, 20)}
+
+
+def test_list_averages_probabilities_by_label(toy):
+    X, y = toy
+    one = LogisticRegression().fit(X, y)
+    other = RandomForestClassifier(20, random_state=0).fit(X[y > 0][::-1], -y[y > 0][::-1])
+    swapped = Teacher(lambda X: one.predict_proba(X)[:, ::-1], classes=[2, 1, 0])
+    check_matches(ask([one, swapped], X, [0, 1, 2]), one.predict_proba(X))
+    with pytest.raises(TeacherError, match="does not know class"):
+        ask([one, other], X, [0, 1, 2])
+    forest = RandomForestClassifier(20, random_state=0).fit(X, y)
+    mean = (one.predict_proba(X) + forest.predict_proba(X)) / 2
+    check_matches(ask([one, forest], X), mean)
+
+
+def test_list_of_very_confident_networks_stays_finite(toy):
+    torch.manual_seed(0)
+    members = [nn.Sequential(nn.Flatten(), nn.Linear(20, 3)) for _ in range(2)]
+    for member in members:
+        member[1].weight.data *= 400
+    assert np.isfinite(ask(members, toy[0])).all()
+
+
+def test_double_precision_module_is_asked_in_its_precision(toy):
+    module = nn.Sequential(nn.Flatten(), nn.Linear(20, 3)).double()
+    assert ask(module, toy[0]).dtype == np.float32
+
+
+def test_decision_values_of_pairs_are_refused(toy):
+    with pytest.raises(TeacherError, match="not one value a class.*ovr"):
+        ask(SVC(decision_function_shape="ovo").fit(*toy), toy[0])
+    assert ask(SVC().fit(*toy), toy[0]).shape == (12, 3)
+
+
+def test_decision_values_may_carry_other_names_than_the_models(toy):
+    X, y = toy
+    ridge = RidgeClassifier().fit(X, y)
+    named = Teacher(ridge, classes=["a", "b", "c"])
+    np.testing.assert_array_equal(ask(named, X), ask(ridge, X))
+
+
+def test_support_vector_machines_that_break_ties_their_own_way_are_taken(toy):
+    class Tied(RidgeClassifier):
+        def predict(self, X):
+            labels = super().predict(X)
+            labels[0] = 2 - labels[0]  # one of twelve
+            return labels
+
+    assert ask(Tied().fit(*toy), toy[0]).shape == (12, 3)
+
+
+def test_columns_of_one_name_are_refused_and_unsorted_ones_sorted(toy):
+    with pytest.raises(TeacherError, match="columns of the same name"):
+        Teacher(lambda X: np.full((len(X), 2), 0.5), classes=[1, 1]).bind(toy[0])
+    bound = Teacher(lambda X: np.tile([0.9, 0.1], (len(X), 1)), classes=["b", "a"]).bind(toy[0])
+    assert bound.classes_.tolist() == ["a", "b"]
+    assert bound.log_proba(as_panel(toy[0])).argmax(axis=1).tolist() == [1] * 12
+
+
+def test_exact_zeros_and_ones_stay_finite(toy):
+    X, _ = toy
+    log_proba = ask(lambda X: np.eye(3)[np.arange(len(X)) % 3], X)
+    assert np.isfinite(log_proba).all()
+    assert log_proba.min() == pytest.approx(np.log(1e-4), abs=1e-3)
+
+
+def test_columns_follow_the_labels_asked_for(toy):
+    X, y = toy
+    model = LogisticRegression().fit(X, np.array(["b", "a", "c"])[y])
+    proba = model.predict_proba(X)
+    check_matches(ask(model, X, ["c", "a"]), proba[:, [2, 0]] / proba[:, [2, 0]].sum(1)[:, None])
+
+
+def test_bare_model_takes_sorted_labels_of_y_or_counts(toy):
+    X, _ = toy
+
+    def teacher(X):
+        return np.full((len(X), 2), 0.5)
+
+    assert as_teacher(teacher).bind(X).classes_.tolist() == [0, 1]
+    assert as_teacher(teacher).bind(X, np.array([-1, 1])).classes_.tolist() == [-1, 1]
+    with pytest.raises(TeacherError, match=r"2 columns, but it is asked for 3 classes"):
+        as_teacher(teacher).bind(X, np.array([0, 1, 2]))
+    with pytest.raises(TeacherError, match=r"2 columns, but its classes are 3"):
+        Teacher(teacher, classes=[0, 1, 2]).bind(X)
+
+
+def test_unfitted_estimator_is_cloned_and_seeded(toy):
+    X, y = toy
+    forest = RandomForestClassifier(5)
+    fitted = [
+        as_teacher(forest).fit(X, y, np.random.RandomState(0)).bind(X).log_proba(as_panel(X))
+        for _ in range(2)
+    ]
+    np.testing.assert_array_equal(*fitted)
+    assert not hasattr(forest, "classes_") and forest.random_state is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda X: np.full((len(X), 2), np.nan), "NaN or infinity for 2 of 2 series"),
+        (lambda X: np.full((len(X), 2), 0.9), "no probabilities .*sums to 1.8"),
+        (lambda X: np.tile([1.5, -0.5], (len(X), 1)), "no probabilities .*-0.5"),
+        (lambda X: np.full(len(X), 0.5), r"in shape \(2,\)"),
+        (lambda X: np.full((1, 2), 0.5), r"in shape \(1, 2\)"),
+        (lambda X: np.ones((len(X), 1)), r"at least two classes"),
+        (lambda X: np.full((len(X), 2, 1), 0.5), r"in shape \(2, 2, 1\)"),
+        (lambda X: ["a", "b"], "no array"),
+        (lambda X: {}["x"], "failed on two series of shape .*KeyError"),
+    ],
+)
+def test_answers_that_cannot_be_used(toy, answer, message):
+    with pytest.raises(TeacherError, match=message):
+        ask(answer, toy[0])
+
+
+def test_models_that_cannot_be_asked(toy):
+    X, y = toy
+    from sklearn.linear_model import LinearRegression
+
+    with pytest.raises(TeacherError, match="neither predict_proba nor decision_function"):
+        as_teacher(LinearRegression().fit(X, y))
+    with pytest.raises(TeacherError, match="neither predict_proba nor decision_function"):
+        as_teacher(LinearRegression()).fit(X, y).bind(X)
+    with pytest.raises(TeacherError, match="neither predict_proba"):
+        as_teacher("forest")
+    with pytest.raises(TeacherError, match="empty list"):
+        as_teacher([])
+    with pytest.raises(TeacherError, match="the class RidgeClassifier; pass an instance"):
+        as_teacher(RidgeClassifier)
+
+
+def test_teacher_of_another_shape_is_told_so(gunpoint, toy):
+    X, y, _, _ = gunpoint
+    forest = TimeSeriesForestClassifier(n_estimators=3, random_state=0).fit(X, y)
+    with pytest.raises(TeacherError, match="150 timepoints, but X of shape .* has 100"):
+        as_teacher(forest).bind(X[:, :, :100])
+    with pytest.raises(TeacherError, match="1 channel, but X of shape .* has 2"):
+        as_teacher(forest).bind(np.repeat(X, 2, axis=1))
+    ridge = RidgeClassifier().fit(*toy)
+    with pytest.raises(TeacherError, match="failed on two series of shape .*20 features"):
+        as_teacher(ridge).bind(toy[0][:, :15])
+    with pytest.raises(TeacherError, match="failed on two series"):
+        as_teacher(Lite().build(3, 20, 2)).bind(toy[0][:, np.newaxis])
+
+
+def test_black_box_has_no_gradients(toy):
+    X, y = toy
+    teacher = as_teacher(RidgeClassifier().fit(X, y)).bind(X)
+    assert not teacher.differentiable
+    with pytest.raises(TeacherError, match="no gradients.*occlusion"):
+        teacher.logits(torch.zeros(2, 1, 20))
+
+
+def test_an_unfitted_teacher_is_fitted_in_the_layout_that_it_takes(italy):
+    X, y, X_test, y_test = italy
+    settings = {"max_epochs": 60, "n_windows": 8, "random_state": 0}
+    flat = SaliencyDistilledClassifier(RandomForestClassifier(20, random_state=0), **settings)
+    assert flat.fit(X, y).score(X_test, y_test) > 0.85
+    with pytest.raises(TeacherError, match=r"fitting it on X of shape \(67, 2, 24\) failed"):
+        flat.fit(np.tile(X, (1, 2, 1)), y)
+
+
+def test_an_unfitted_skorch_net_takes_any_numbers_and_labels(italy):
+    X, y, X_test, y_test = italy
+    net = NeuralNetClassifier(
+        lambda: nn.Sequential(nn.Flatten(), nn.Linear(24, 2)),
+        criterion=nn.CrossEntropyLoss,
+        train_split=None,
+        max_epochs=60,
+        lr=0.05,
+        verbose=0,
+    )
+    settings = {"max_epochs": 60, "n_windows": 8, "random_state": 0}
+    student = SaliencyDistilledClassifier(net, **settings).fit(X.astype(np.float64), y)
+    assert student.classes_.tolist() == ["1", "2"]
+    assert student.score(X_test, y_test) > 0.85
+
+
+def test_signs_of_being_fitted():
+    class Boosted:
+        """Says so by a method, as CatBoost's classifiers do."""
+
+        def __init__(self):
+            self._trees = None
+
+        def get_params(self, deep=True):
+            return {}
+
+        def fit(self, X, y):
+            self._trees = []
+            return self
+
+        def is_fitted(self):
+            return self._trees is not None
+
+    assert not Teacher(Boosted()).is_fitted
+    assert Teacher(Boosted().fit(None, None)).is_fitted
+    pipeline = make_pipeline(StandardScaler(), SummaryClassifier())
+    assert not Teacher(pipeline).is_fitted
+    assert repr(SaliencyDistilledClassifier(pipeline)).startswith("SaliencyDistilledClassifier(")
+
+
+def test_binding_anew_forgets_the_fingerprint(toy):
+    X, y = toy
+    bound = Teacher(RandomForestClassifier(5).fit(X, y)).bind(X)
+    bound.fingerprint = "of what it was"
+    assert bound.bind(X).fingerprint is None
+
+
+def test_a_bound_teacher_predicts_as_a_classifier_does(toy):
+    sizes = []
+
+    def changes_what_it_is_given(X):
+        sizes.append(len(X))
+        proba = bump_teacher(X)
+        X -= 5
+        return proba
+
+    X = np.tile(toy[0].astype(np.float32), (30, 1))
+    teacher = as_teacher(changes_what_it_is_given).bind(X, np.array(["a", "b", "c"]))
+    before = X.copy()
+    sizes.clear()
+    proba = teacher.predict_proba(X)
+    assert sum(sizes) == 360 and max(sizes) <= 256
+    np.testing.assert_allclose(proba, bump_teacher(before), atol=1e-3)
+    np.testing.assert_array_equal(X, before)
+    labels = teacher.predict(list(X[:3]))  # any format that fit takes
+    assert labels.tolist() == np.array(["a", "b", "c"])[bump_teacher(before[:3]).argmax(1)].tolist()
+    with pytest.raises(PanelError, match=r"X has series of shape \(1, 19\).*answers for \(1, 20\)"):
+        teacher.predict(X[:, :19])
+    with pytest.raises(ValueError, match="NaN"):
+        teacher.predict(np.full((1, 20), np.nan))
+
+
+def test_a_list_takes_its_labels_from_the_first_that_has_some(toy):
+    X, y = toy
+    names = np.array(["a", "b", "c"])[y]
+    forest = RandomForestClassifier(5, random_state=0).fit(X, names)
+    for members in ([bump_teacher, forest], [forest, bump_teacher]):
+        assert as_teacher(members).is_named
+        assert as_teacher(members).bind(X).classes_.tolist() == ["a", "b", "c"]
+    assert not as_teacher([bump_teacher, bump_teacher]).is_named
+    two = LogisticRegression().fit(X[y < 2], names[y < 2])
+    for members in ([two, forest], [forest, two]):
+        assert as_teacher(members).bind(X).classes_.tolist() == ["a", "b"]
+    with pytest.raises(TeacherError, match="fewer than two classes in common"):
+        as_teacher([two, RandomForestClassifier(2).fit(X, y)]).bind(X)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_classes_that_are_left_out_can_be_had_back(toy, several):
+    X, y = toy
+    forest = RandomForestClassifier(5, random_state=0).fit(X, y)
+    panel = X[:, np.newaxis].astype(np.float32)
+    part = as_teacher([forest, forest] if several else forest).bind(X, np.array([0, 2]))
+    assert part.left_out == [1]
+    whole = part.whole(panel)
+    assert whole.classes_.tolist() == [0, 1, 2] and not whole.left_out
+    assert whole.whole(panel) is whole
+    np.testing.assert_array_equal(whole.predict(X), forest.predict(X))
+    assert set(part.predict(X)) <= {0, 2}
+
+
+def test_a_list_can_be_asked_only_for_what_all_its_members_know(toy):
+    X, y = toy
+    panel, forest = X[:, np.newaxis].astype(np.float32), RandomForestClassifier(5, random_state=0)
+    three, two = forest.fit(X, y), LogisticRegression().fit(X[y < 2], y[y < 2])
+    letters = LogisticRegression().fit(X[y < 2], np.array(["a", "b"])[y[y < 2]])
+    for members in ([three, two], [two, three], [letters, three], [three, letters]):
+        bound = as_teacher(members).bind(X[y < 2], np.array([0, 1]), y[y < 2])
+        assert not bound.left_out and bound.whole(panel) is bound
+
+
+def test_a_student_predicts_as_a_teacher_does(toy, quick):
+    student = quick().fit(*toy)
+    asked = Teacher.of_student(student.student_, student.classes_)
+    np.testing.assert_array_equal(asked.predict(toy[0]), student.predict(toy[0]))
+
+
+def test_a_bound_teacher_can_be_asked_while_a_fit_waits_for_it(toy, quick):
+    first = quick(max_epochs=2).fit(*toy)
+    with ThreadPoolExecutor(2) as pool:
+
+        def in_threads(X):
+            return np.concatenate(list(pool.map(first.teacher_.predict_proba, np.split(X, len(X)))))
+
+        quick(in_threads, max_epochs=2).fit(*toy)

@@ -1,0 +1,551 @@
+"""SaliencyDistilledClassifier: the estimator that wires the rooms together."""
+
+import dataclasses
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from tsdistill.estimators.fit_inputs import read_fit_inputs
+from tsdistill.estimators.holds_teacher import HoldsTeacher
+from tsdistill.estimators.settings import check_settings, objectives_of, recipe_of
+from tsdistill.exceptions import ParameterError
+from tsdistill.explainers.base import ExplainerSettings
+from tsdistill.explainers.learnt import check_only_defaults
+from tsdistill.explainers.registry import find_explainer
+from tsdistill.fidelity.scorers import check_truth
+from tsdistill.inputs.checks import check_choice
+from tsdistill.inputs.labels import target_indices
+from tsdistill.inputs.random_state import seed_sequence
+from tsdistill.inputs.series import as_panel, match_series
+from tsdistill.numerics.logits import centred
+from tsdistill.numerics.random_states import global_states_kept
+from tsdistill.reporting.comparison import Comparison
+from tsdistill.teachers.cache import as_memory
+from tsdistill.teachers.fingerprint import with_fingerprint
+from tsdistill.teachers.querying import QueryOptions, query
+from tsdistill.teachers.teacher import Teacher, as_teacher
+from tsdistill.training.distil import distil
+from tsdistill.training.transfer_set import start_transfer_set
+
+
+class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
+    """A small network that gives a teacher's answers for the teacher's reasons.
+
+    ``fit`` asks the teacher once about the training series and about copies of them in which
+    a window was replaced by that of another series. The student learns the answers (soft
+    targets) and what each window changed (temporal saliency)::
+
+        L = label_weight * CE(student, y)
+          + soft_target_weight * tau^2 * KL(teacher || student)
+          + saliency_weight * mean SmoothL1(student saliency, teacher saliency)
+          + auxiliary objectives
+
+    Parameters
+    ----------
+    teacher : classifier, torch.nn.Module, callable, Teacher, or list of these
+        The model to replace. A fitted one is used as it is and never copied, cloned or
+        changed; an unfitted one is cloned and fitted on the labelled series of ``fit``. It
+        needs ``predict_proba`` or else ``decision_function``; a bare module gives logits, a
+        callable gives probabilities. It is given arrays, in the shape (2-D or 3-D) of X; one
+        that refuses that gets the other shape, where series have one channel. See
+        :class:`~tsdistill.Teacher` to name the classes of a bare module or callable; wrap a
+        fitted teacher in it where it is a *value* in a search grid, or scikit-learn clones it.
+    student : str, Student, torch.nn.Module, callable or skorch.NeuralNetClassifier, \
+            default="lite"
+        The network to train: "lite", "inception", "fcn", "resnet", "gru"; a configuration of
+        :mod:`tsdistill.students`; a module (copied, training starts from its weights); a
+        factory ``(n_channels, n_timepoints, n_classes) -> module``; or an unfitted skorch
+        net, whose own epochs, batch size, optimiser, learning rate, device and callbacks are
+        used in place of those below; the objectives take the place of its criterion, and
+        ``validation_fraction`` that of its ``train_split``. Every student is asked in 3-D and
+        gives logits (probabilities too in a skorch net with ``NLLLoss``).
+    label_weight : float, default=0.1
+        Weight of the cross-entropy with the labels.
+    soft_target_weight : float, default=1.0
+        Weight of the soft targets.
+    saliency_weight : float, default=5.0
+        Weight of the temporal saliency; 0 is plain knowledge distillation, and the teacher is
+        then not asked about windows. With ``saliency="class"``, "sum" or "decoupled" stay at
+        1 or below.
+    temperature : float, default=4.0
+        tau of the soft targets and of the saliencies "class", "sum" and "decoupled".
+    saliency : {"logit_change", "class", "sum", "decoupled", "gradient"}, default="logit_change"
+        How the effect of a window is measured, see
+        :class:`~tsdistill.objectives.TemporalSaliency`. "gradient" compares gradients instead of
+        windows, see :class:`~tsdistill.objectives.GradientSaliency`, and needs a teacher made of
+        torch modules.
+    auxiliary : Objective or list of Objective, default=None
+        Further terms of the loss, of :mod:`tsdistill.objectives` or your own. Their parameters
+        can be set and searched: ``auxiliary__weight`` of a single one, in a list by name, such
+        as ``auxiliary__temporal_review__weight``.
+    window_size : int or float, default=0.1
+        Length of a window, in timesteps (int) or as a fraction of the series (float).
+    n_windows : int, default=None
+        Windows a series about which the teacher is asked. None asks about 4,000 in all, at
+        least 8 and at most 64 a series.
+    windows_per_step : int, default=1
+        Copies of each series in a training step; the windows go round.
+    donors : {"opposing", "same", "any", "mean", "zero", "noise"}, default="opposing"
+        What a window is replaced by: the same window of a series of another class, of the
+        same class, of any; each channel's mean, zeros, or noise.
+    max_epochs : int, default=None
+        None gives about 2,000 steps in all, and at least 50 epochs.
+    batch_size : int, default=32
+        Series in a step, their copies not counted.
+    lr : float, default=0.01
+        Peak of the learning rate, which warms up and then falls to zero.
+    device : str or torch.device, default="cpu"
+        Where the student trains and predicts, and where a torch teacher is asked.
+    callbacks : list of skorch callbacks, default=None
+        Added to those of the net.
+    validation_fraction : float, default=None
+        Share of the series, of each class, on which the student is not trained; of the epochs
+        of a fit the weights of that with the lowest loss on them are kept. They still serve as
+        donors and in the standardisation. None trains on all series and keeps the last weights.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class in every term of the loss, by label; times ``sample_weight``.
+        "balanced" weighs classes by the inverse of how often they occur. A series without a
+        label has the class that the teacher gives it.
+    warm_start : bool, default=False
+        Whether a second ``fit`` goes on with the student of the first, for ``max_epochs`` more
+        and through one more cycle of the learning rate. With the same series, labels, teacher
+        and probing the teacher is not asked again, and the windows and the held-out series are
+        the same; settings of the loss and of training may differ. The series and the teacher's
+        answers are kept in the estimator for that. A fitted teacher that changed in between is
+        asked again where its content shows it (it can be pickled and asking does not change it).
+    memory : None, str, path or joblib.Memory, default=None
+        Where the teacher's answers are kept between fits, scores, candidates of a search and
+        processes. Windows are drawn from ``random_state``: without an int none comes twice. A
+        teacher is known again by its answers to at most 64 questions, which every fit asks, and
+        by its content, where it can be pickled and asking does not change it.
+    n_jobs : int, default=None
+        joblib workers among which a black-box teacher's questions are spread. Answers, and
+        so the student, do not depend on it. Torch teachers are asked in this process.
+    random_state : int or numpy.random.RandomState, default=None
+        Fixes windows, donors, weights and the order of training. The same value gives the
+        same student on the same device.
+    verbose : int, default=0
+        Above 0: progress bars for the teacher's questions and for the epochs.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    teacher_ : Teacher
+        The fitted teacher, which answers for ``classes_``.
+    student_ : skorch.NeuralNetClassifier
+        The trained student; ``student_.module_`` is the bare network.
+    history_ : list of dict
+        One an epoch: ``epoch``, ``dur`` (seconds), ``train_loss``, ``valid_loss`` where
+        series are held out, and each term, unweighted, by its name: ``label``,
+        ``soft_targets``, ``saliency``, and the names of ``auxiliary``.
+    n_channels_in_, n_timepoints_in_ : int
+        Shape of the series of ``fit``.
+    n_features_in_ : int
+        The second axis of X in ``fit``, as scikit-learn counts: timepoints in 2-D, channels
+        in 3-D.
+
+    Notes
+    -----
+    The global random states of Python, NumPy and torch are as before after ``fit``. A ``fit``
+    that fails leaves the estimator as it was. As everywhere in skorch, an interrupt from the
+    keyboard during training ends it early and keeps the student trained so far.
+
+    References
+    ----------
+    Temporal Saliency Distillation, ECAI 2025, DOI 10.3233/FAIA251144, arXiv 2601.04263; the
+    default measure "logit_change" is this library's.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sktime.datasets import load_gunpoint
+    >>> from tsdistill import SaliencyDistilledClassifier
+    >>> X, y = load_gunpoint(split="train", return_type="numpyflat")
+    >>> teacher = RandomForestClassifier(random_state=0).fit(X, y)
+    >>> student = SaliencyDistilledClassifier(teacher, max_epochs=20, random_state=0).fit(X, y)
+    >>> student.predict(X[:3]).shape, student.explain(X[:3]).shape
+    ((3,), (3, 150))
+    """
+
+    def __init__(
+        self,
+        teacher,
+        student="lite",
+        *,
+        label_weight=0.1,
+        soft_target_weight=1.0,
+        saliency_weight=5.0,
+        temperature=4.0,
+        saliency="logit_change",
+        auxiliary=None,
+        window_size=0.1,
+        n_windows=None,
+        windows_per_step=1,
+        donors="opposing",
+        max_epochs=None,
+        batch_size=32,
+        lr=0.01,
+        device="cpu",
+        callbacks=None,
+        validation_fraction=None,
+        class_weight=None,
+        warm_start=False,
+        memory=None,
+        n_jobs=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.teacher = teacher
+        self.student = student
+        self.label_weight = label_weight
+        self.soft_target_weight = soft_target_weight
+        self.saliency_weight = saliency_weight
+        self.temperature = temperature
+        self.saliency = saliency
+        self.auxiliary = auxiliary
+        self.window_size = window_size
+        self.n_windows = n_windows
+        self.windows_per_step = windows_per_step
+        self.donors = donors
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.device = device
+        self.callbacks = callbacks
+        self.validation_fraction = validation_fraction
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None, *, sample_weight=None, X_unlabelled=None):
+        """Ask the teacher, and train the student.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_instances, n_timepoints) or \
+                (n_instances, n_channels, n_timepoints), or one of sktime's panel formats
+            Training series of one length; finite numbers.
+        y : array-like of shape (n_instances,), default=None
+            Labels, of any kind. Without them a fitted teacher labels the series.
+        sample_weight : array-like of shape (n_instances,), default=None
+            Weight of each series in every term of the loss, 0 or more; 2 counts as two equal
+            series, an unlabelled one as 1. An unfitted teacher whose ``fit`` takes weights, or
+            the last step of a Pipeline, is given them too, times those of ``class_weight``.
+        X_unlabelled : array-like, shaped as X, default=None
+            Further series, which only the teacher labels.
+
+        Returns
+        -------
+        self : SaliencyDistilledClassifier
+
+        Raises
+        ------
+        PanelError, ParameterError, TeacherError, StudentError
+            Before training, each with what was got and what was expected; all are
+            ValueErrors.
+        TrainingError
+            If the loss becomes NaN or infinite.
+        """
+        check_settings(self)
+        objectives = objectives_of(self)
+        seeds = seed_sequence(self.random_state).generate_state(4)
+        with global_states_kept(int(seeds[0]), self.device):
+            teacher = as_teacher(self.teacher)
+            goes_on = self.warm_start and hasattr(self, "student_")
+            series, series_format = read_fit_inputs(
+                self, teacher, X, y, sample_weight, X_unlabelled, goes_on=goes_on
+            )
+            recipe = recipe_of(self, objectives, series.panel)
+            transfer_set = start_transfer_set(
+                teacher,
+                series,
+                previous=self._transfer_set if goes_on else None,
+                keep_source=self.warm_start,
+                seed=seeds[2],
+            )
+            if goes_on:
+                self._check_same_classes(transfer_set.teacher.classes_)
+            distilled = distil(
+                transfer_set,
+                recipe,
+                series.sample_weight,
+                n_jobs=self.n_jobs,
+                memory=as_memory(self.memory),
+                verbose=self.verbose,
+                previous=self.student_ if goes_on else None,
+                window_seed=seeds[1],
+                preparation_seed=int(seeds[3]),
+            )
+        return self._assign(distilled, series_format)
+
+    def _check_same_classes(self, classes):
+        """Refuse to go on with a student of other classes."""
+        if not np.array_equal(classes, self.classes_):
+            raise ParameterError(
+                f"warm_start=True goes on with a student of classes {self.classes_.tolist()}, but "
+                f"these series have {classes.tolist()}; pass series of the same classes, or "
+                "warm_start=False."
+            )
+
+    def _assign(self, distilled, series_format):
+        """Make what was learnt the fitted state; nothing else sets it."""
+        if series_format is not None:
+            vars(self).pop("feature_names_in_", None)  # of an earlier fit
+            vars(self).update(series_format.attributes())
+        self.teacher_ = distilled.teacher
+        self.classes_ = distilled.teacher.classes_
+        self.student_ = distilled.student
+        self.history_ = distilled.history
+        self._baselines = distilled.baselines
+        self._window_width = distilled.width
+        self._transfer_set = distilled.transfer_set.settled() if self.warm_start else None
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    @property
+    def _student_model(self):
+        return Teacher.of_student(self.student_, self.classes_)
+
+    def _panel(self, X):
+        check_is_fitted(self, "student_")
+        return as_panel(match_series(self, X))
+
+    def _student_log_proba(self, X):
+        panel = self._panel(X)
+        return query(self._student_model, panel, self._options())
+
+    def _options(self, verbose=0):
+        """How the student is queried."""
+        return QueryOptions(self.student_.device, self.n_jobs, None, verbose)
+
+    def _teacher_options(self):
+        """How the teacher is queried; its answers are kept where ``memory`` says so."""
+        return dataclasses.replace(self._options(self.verbose), memory=as_memory(self.memory))
+
+    def _recognised_teacher(self, options):
+        """The teacher, with a fingerprint where its answers are kept."""
+        if options.memory is not None and self.teacher_.fingerprint is None:  # set after fit
+            with global_states_kept(0, options.device):
+                self.teacher_ = with_fingerprint(self.teacher_, self._baselines.series, options)
+        return self.teacher_
+
+    def predict_proba(self, X):
+        """Probabilities of the classes, in the order of ``classes_``.
+
+        Parameters
+        ----------
+        X : array-like, of the number of axes, channels and timepoints of ``fit``
+
+        Returns
+        -------
+        proba : ndarray of shape (n_instances, n_classes), float32
+        """
+        return np.exp(self._student_log_proba(X))
+
+    def predict_log_proba(self, X):
+        """Log-probabilities of the classes, in the order of ``classes_``.
+
+        Parameters
+        ----------
+        X : array-like, of the number of axes, channels and timepoints of ``fit``
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_instances, n_classes), float32
+        """
+        return self._student_log_proba(X)
+
+    def decision_function(self, X):
+        """The student's centred logits, in which ``explain`` counts too.
+
+        Parameters
+        ----------
+        X : array-like, of the number of axes, channels and timepoints of ``fit``
+
+        Returns
+        -------
+        decision : ndarray of shape (n_instances, n_classes), float32
+            ``z_k - mean_k z``. Of two classes scikit-learn's convention is kept: shape
+            (n_instances,), the log-odds ``z_1 - z_0`` of the second.
+        """
+        log_proba = self.predict_log_proba(X)
+        if len(self.classes_) == 2:
+            return log_proba[:, 1] - log_proba[:, 0]
+        return centred(log_proba)
+
+    def predict(self, X):
+        """Labels of the series.
+
+        Parameters
+        ----------
+        X : array-like, of the number of axes, channels and timepoints of ``fit``
+
+        Returns
+        -------
+        y : ndarray of shape (n_instances,)
+        """
+        class_index = self._student_log_proba(X).argmax(axis=1)
+        return self.classes_[class_index]
+
+    def explain(
+        self, X, *, target=None, method="occlusion", of="student", per_channel=False, fill=None
+    ):
+        """What each timestep did for the prediction.
+
+        Parameters
+        ----------
+        X : array-like, of the number of axes, channels and timepoints of ``fit``
+        target : label, or array-like of shape (n_instances,), default=None
+            The class to speak for. None takes the explained model's own prediction; to compare
+            the maps of two models pass one for both, such as ``teacher_.predict(X)``.
+        method : {"occlusion", "gradient", "integrated_gradients", "autoencoder"}, \
+                default="occlusion"
+            "occlusion" slides a window and replaces it, see
+            :func:`tsdistill.explainers.occlusion`. "gradient" is the gradient times the distance
+            to the fill, "integrated_gradients" gathers it on the way from there (by captum); both
+            are for models made of torch modules. "autoencoder" is one forward pass of a student
+            that was trained with :class:`~tsdistill.objectives.ExplanationAutoencoder`: the map
+            that it expects of the teacher, for the teacher's prediction.
+        of : {"student", "teacher"}, default="student"
+            Whose prediction is explained.
+        per_channel : bool, default=False
+            One map a channel.
+        fill : {"opposing", "mean", "zero"}, default=None
+            What a window is replaced by: the same window of training series of other classes,
+            each channel's mean over the training series, or zeros. None is "opposing" for
+            occlusion; gradients start from "mean" (None) or "zero".
+
+        Returns
+        -------
+        maps : ndarray of shape (n_instances, n_timepoints), or with per_channel \
+                (n_instances, n_channels, n_timepoints), float32
+            In units of the target's centred logit; positive speaks for the target.
+        """
+        explainer = find_explainer(method, fill)
+        check_choice("of", of, ("student", "teacher"))
+        panel = self._panel(X)
+        if not explainer.takes_target:
+            check_only_defaults(target, of, per_channel, self.n_channels_in_)
+        with global_states_kept(0, self.student_.device):
+            return self._explain(explainer, panel, target, of, per_channel, fill)
+
+    def _explain(self, explainer, panel, target, of, per_channel, fill):
+        if of == "student":
+            model, options = self._student_model, self._options(self.verbose)
+        else:
+            options = self._teacher_options()
+            model = self._recognised_teacher(options)
+        explainer.check_model(model)
+        log_proba, class_index = None, None
+        if target is not None:
+            class_index = target_indices(target, self.classes_, len(panel))
+        elif explainer.takes_target:
+            log_proba = query(model, panel, dataclasses.replace(options, verbose=0))
+            class_index = log_proba.argmax(axis=1)
+        settings = ExplainerSettings(
+            self._baselines, self._window_width, fill, per_channel, options, log_proba
+        )
+        return explainer.explain(model, panel, class_index, settings)
+
+    def _compare(self, X):
+        panel = self._panel(X)
+        options = self._teacher_options()
+        models = self._recognised_teacher(options), self._student_model
+        return Comparison(*models, panel, self._baselines, self._window_width, options)
+
+    def fidelity_score(self, X, y=None, *, metric="agreement", mask=None):
+        """How far the student answers as its teacher does; higher is better.
+
+        Where the teacher knows more classes than ``classes_``, which ``fit`` warns of, its answers
+        among those are what counts.
+
+        Parameters
+        ----------
+        X : array-like, of the number of axes, channels and timepoints of ``fit``
+            Series held out from ``fit``, or the score flatters.
+        y : array-like of shape (n_instances,), default=None
+            Labels, for those metrics that need them.
+        metric : str, default="agreement"
+            Of the answers, student against teacher: "agreement", the share of equal
+            predictions; "kl", minus the mean KL(teacher || student) in nats; "js", minus the mean
+            Jensen-Shannon divergence.
+
+            Of the reasons: "saliency", the mean correlation of both models' occlusion maps for
+            the teacher's class, by fills that the student was not trained on (the channel's mean,
+            or opposing series where ``donors`` is "mean" or "zero"); "top_overlap", how far the
+            top tenths of these maps overlap; "deletion" and "insertion", (minus) the area under
+            the student's curve by its own map, timesteps replaced by the channel's mean, see
+            :func:`tsdistill.fidelity.deletion_curve`.
+
+            Of the student's answers against y: "accuracy", "nll" and "ece", the last two negated.
+
+            Of the student's maps, as for "saliency", against ``mask``: "auprc", "auroc"; maps of
+            channels where the mask has several.
+        mask : array-like of shape (n_instances, n_timepoints) or \
+                (n_instances, n_channels, n_timepoints), bool, default=None
+            Where the class can be seen in each series, for "auprc" and "auroc".
+
+        Returns
+        -------
+        score : float
+        """
+        check_truth(metric, y, mask)
+        comparison = self._compare(X)
+        return comparison.score(metric, self._class_index_of(y, len(comparison.panel)), mask)
+
+    def _class_index_of(self, y, n_instances):
+        if y is None:
+            return None
+        return target_indices(np.atleast_1d(y), self.classes_, n_instances, "y")
+
+    def fidelity_report(
+        self, X, y=None, *, label_only=None, n_explained=500, confidence=0.95, random_state=0
+    ):
+        """What to show before a teacher is replaced: answers, reasons, worst cases, costs.
+
+        Parameters
+        ----------
+        X : array-like, of the number of axes, channels and timepoints of ``fit``
+            Series held out from ``fit``, or the report flatters.
+        y : array-like of shape (n_instances,), default=None
+            Labels; accuracy and calibration of both models need them.
+        label_only : SaliencyDistilledClassifier, default=None
+            A fitted one of the same teacher and network, trained on labels alone
+            (``soft_target_weight=0, saliency_weight=0``): how far a student gets that never
+            heard the teacher.
+        n_explained : int, default=500
+            Of how many series, at most, maps and curves are worked out; of more they are drawn
+            at random. Each costs the teacher about 75 questions, 44 of them for its curves (more
+            where ``window_size`` is small), and each series of X one; the maps of the series that
+            are drawn and the latencies come to some 2,000 at the most. Of a slow black box ask
+            for few.
+        confidence : float in (0, 1), default=0.95
+            Of the intervals.
+        random_state : None, int, numpy.random.Generator or numpy.random.RandomState, default=0
+            Of that draw, of the bootstrap, of the random map and of the random order.
+
+        Returns
+        -------
+        report : FidelityReport
+            See :class:`tsdistill.report.FidelityReport`: print it, ``to_frame()``, ``plot()``,
+            ``to_html(path)``.
+        """
+        from tsdistill.reporting.measures import as_reference, make_report  # loads pandas
+
+        comparison = self._compare(X)
+        class_index = self._class_index_of(y, len(comparison.panel))
+        if label_only is not None:
+            label_only = as_reference(label_only, self.classes_, X)
+        return make_report(
+            comparison, class_index, label_only, n_explained=n_explained, confidence=confidence,
+            random_state=random_state,
+        )  # fmt: skip

@@ -1,0 +1,72 @@
+"""What ``fit`` is given: read and checked into records, before anything is queried or trained."""
+
+import numpy as np
+
+from tsdistill.exceptions import PanelError, TeacherError
+from tsdistill.inputs.labels import encode_labels
+from tsdistill.inputs.series import as_panel, check_resolution, match_series, read_series
+from tsdistill.inputs.weights import check_sample_weight, class_factors
+from tsdistill.training.transfer_set import TrainingSeries
+
+
+def read_fit_inputs(estimator, teacher, X, y, sample_weight, X_unlabelled, *, goes_on):
+    """Read what ``fit`` was given; the estimator is not changed.
+
+    Parameters
+    ----------
+    estimator : SaliencyDistilledClassifier
+        With checked settings.
+    teacher : Teacher
+        Fitted or not.
+    X, y, sample_weight, X_unlabelled
+        As given to ``fit``.
+    goes_on : bool
+        Whether a student is trained further, so that the series have to match those of its fit.
+
+    Returns
+    -------
+    series : TrainingSeries
+    series_format : SeriesFormat or None
+        None where the student is trained further, whose format it then is.
+
+    Raises
+    ------
+    PanelError, ParameterError, TeacherError, ValueError, TypeError
+        Each names the argument.
+    """
+    if y is None and not teacher.is_fitted:
+        raise TeacherError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y "
+            "is None: its teacher is not fitted, so nothing can label X. Pass y, or a fitted "
+            "teacher."
+        )
+    series_format, classes, labels = None, None, None
+    if not goes_on:
+        X, y, series_format = read_series(estimator, X, y)
+    elif y is None:
+        X = match_series(estimator, X)
+    else:
+        X, y = match_series(estimator, X, y)
+    weight = check_sample_weight(sample_weight, len(X))
+    teacher_weight = None
+    if y is not None:
+        classes, labels = encode_labels(y)
+        factors = class_factors(estimator.class_weight, classes, labels, weight)
+        if not (teacher.is_fitted or (sample_weight is None and estimator.class_weight is None)):
+            teacher_weight = weight * factors[labels]  # not scaled: some models heed the scale
+    panel = as_panel(X)
+    check_resolution(X, panel)
+    if estimator.warm_start and np.may_share_memory(panel, X):
+        panel = panel.copy()  # it is kept beyond this fit, and the user may change X
+    if X_unlabelled is not None:
+        more = _unlabelled_panel(estimator, X_unlabelled, series_format)
+        panel = np.concatenate([panel, more])
+        weight = np.concatenate([weight, np.ones(len(more))])
+    return TrainingSeries(X, y, panel, classes, labels, weight, teacher_weight), series_format
+
+
+def _unlabelled_panel(estimator, X_unlabelled, series_format):
+    try:
+        return as_panel(match_series(estimator, X_unlabelled, series_format=series_format))
+    except ValueError as error:
+        raise PanelError(f"X_unlabelled does not fit X: {error}") from error

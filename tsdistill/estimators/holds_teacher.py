@@ -1,0 +1,219 @@
+"""How an estimator that holds a teacher and a student deals with its parameters.
+
+scikit-learn's ``clone`` silently unfits a fitted estimator and copies a torch module, and its
+``get_params`` and diagrams walk into whatever looks like an estimator. Here a fitted teacher is
+kept by identity, never walked into and shown by its name.
+"""
+
+import copy
+import inspect
+
+from sklearn import get_config
+from sklearn.base import clone
+from torch import nn
+
+from tsdistill.exceptions import ParameterError
+from tsdistill.inputs.checks import quoted
+from tsdistill.students import STUDENTS
+from tsdistill.teachers.adapters import name_of
+from tsdistill.teachers.teacher import Teacher, clone_teacher
+
+LONGEST_VALUE = 60
+
+
+class HoldsTeacher:
+    """Mixin: clone, parameters and representations of an estimator with a fitted teacher.
+
+    Comes before scikit-learn's or sktime's base class; the estimator has the parameters
+    ``teacher`` and ``student``.
+    """
+
+    def __sklearn_clone__(self):
+        parameters = {
+            name: clone_teacher(value) if name == "teacher" else clone(value, safe=False)
+            for name, value in own_parameters(self).items()
+        }
+        cloned = type(self)(**parameters)
+        if hasattr(self, "_metadata_request"):
+            cloned._metadata_request = copy.deepcopy(self._metadata_request)
+        if hasattr(self, "_skl_callbacks"):  # of scikit-learn, from 1.9 on
+            cloned._skl_callbacks = self._skl_callbacks
+        return cloned
+
+    def __deepcopy__(self, memo):
+        teachers = self.teacher if isinstance(self.teacher, (list, tuple)) else [self.teacher]
+        return copied_around(self, teachers, memo)
+
+    def __repr__(self, N_CHAR_MAX=700):
+        return short_constructor(self)
+
+    def get_params(self, deep=True):
+        """Parameters by name; with deep also those of student and of an unfitted teacher."""
+        parameters = super().get_params(deep=False)
+        for name, value in list(parameters.items()):
+            if deep and name == "auxiliary" and isinstance(value, (list, tuple)):
+                for one, objective in _by_name(value).items():
+                    parameters[f"{name}__{one}"] = objective
+                    inner = objective.get_params(deep=True)
+                    parameters.update((f"{name}__{one}__{k}", item) for k, item in inner.items())
+            fitted = name == "teacher" and Teacher(value).is_fitted
+            if deep and hasattr(value, "get_params") and not isinstance(value, type) and not fitted:
+                inner = value.get_params(deep=True)
+                parameters.update((f"{name}__{key}", item) for key, item in inner.items())
+        return parameters
+
+    def set_params(self, **params):
+        """Set parameters, also of student (``student__n_filters``) and of an unfitted teacher.
+
+        A student given by its name becomes the configuration of that name, so that its
+        parameters can be set and searched. Parameters of an auxiliary objective are
+        ``auxiliary__weight``; in a list they go by its name, as in
+        ``auxiliary__temporal_review__weight``, which a list of one may leave out.
+
+        Raises
+        ------
+        ParameterError
+            If a parameter of a fitted teacher is to be changed.
+        """
+        teacher = params.get("teacher", self.teacher)
+        inside = [name for name in params if name.startswith("teacher__")]
+        if inside and Teacher(teacher).is_fitted:
+            raise ParameterError(
+                f"{inside[0]} cannot be set: the teacher {name_of(teacher)} is fitted, and a "
+                "fitted teacher is used as it is. Pass an unfitted one, which every fit fits."
+            )
+        if inside and not hasattr(teacher, "set_params"):
+            raise ParameterError(
+                f"{inside[0]} cannot be set: teacher={short_repr(teacher)} has no parameters of "
+                "its own. Pass the bare unfitted classifier as teacher."
+            )
+        student = params.get("student", self.student)
+        inside = [name for name in params if name.startswith("student__")]
+        if inside and isinstance(student, str) and student in STUDENTS:
+            params = params | {"student": STUDENTS[student]()}
+        elif inside and isinstance(student, str):
+            raise ParameterError(
+                f"{inside[0]} cannot be set: student={student!r}; expected one of "
+                f"{quoted(STUDENTS)}, or a configuration such as students.Lite()."
+            )
+        before = self.student, self.auxiliary
+        try:
+            inside, params = self._inside_auxiliary(params)
+            super().set_params(**params)
+        except (AttributeError, TypeError, ValueError):
+            self.student, self.auxiliary = before
+            raise
+        for objective, parameter, value in inside:
+            if parameter:
+                objective.set_params(**{parameter: value})
+            else:
+                self.auxiliary = [value if one is objective else one for one in self.auxiliary]
+        return self
+
+    def _inside_auxiliary(self, params):
+        """Split off what is to be set inside a list of objectives.
+
+        Returns
+        -------
+        inside : list of (objective, parameter or "", value)
+        params : dict
+            The other parameters.
+        """
+        auxiliary = params.get("auxiliary", self.auxiliary)
+        keys = [name for name in params if name.startswith("auxiliary__")]
+        if not keys:
+            return [], params
+        given = list(auxiliary) if isinstance(auxiliary, (list, tuple)) else [auxiliary]
+        objectives = _by_name(given)
+        if not objectives:
+            raise ParameterError(
+                f"{keys[0]} cannot be set: auxiliary={short_repr(auxiliary)}; pass an objective, "
+                "or a list of objectives, as auxiliary."
+            )
+        inside = []
+        for key in sorted(keys, key=lambda key: key.count("__")):  # replaced first, then changed
+            name, _, parameter = key.removeprefix("auxiliary__").partition("__")
+            objective = objectives.get(name)
+            if objective is not None and not parameter and isinstance(auxiliary, (list, tuple)):
+                inside.append((objective, "", params[key]))
+                objectives[name] = params[key]
+                continue
+            if objective is None and len(objectives) == 1:
+                (objective,), parameter = objectives.values(), key.removeprefix("auxiliary__")
+            if objective is None:
+                raise ParameterError(
+                    f"{key} names none of the objectives {sorted(objectives)} of auxiliary; "
+                    f"expected such as auxiliary__{min(objectives)}__weight."
+                )
+            if parameter not in objective.get_params():
+                raise ParameterError(
+                    f"{key} cannot be set: {type(objective).__name__} has the parameters "
+                    f"{sorted(objective.get_params())}."
+                )
+            inside.append((objective, parameter, params[key]))
+        return inside, {name: value for name, value in params.items() if name not in keys}
+
+
+def own_parameters(estimator):
+    """Parameters of the constructor by name, with their values."""
+    names = inspect.signature(type(estimator).__init__).parameters
+    return {name: getattr(estimator, name) for name in names if name != "self"}
+
+
+def copied_around(estimator, models, memo):
+    """A deep copy of an estimator that shares those of the models that are fitted.
+
+    Parameters
+    ----------
+    estimator : estimator
+    models : list of classifiers
+    memo : dict
+        As ``__deepcopy__`` gets it.
+    """
+    memo.update((id(model), model) for model in models if Teacher(model).is_fitted)
+    copied = memo[id(estimator)] = type(estimator).__new__(type(estimator))
+    vars(copied).update(copy.deepcopy(vars(estimator), memo))
+    return copied
+
+
+def short_constructor(estimator):
+    """The representation of an estimator: its constructor, with models by their name."""
+    changed_only = get_config()["print_changed_only"]
+    signature = inspect.signature(type(estimator).__init__).parameters
+    shown = [
+        f"{name}={short_repr(value)}"
+        for name, value in own_parameters(estimator).items()
+        if not (changed_only and _is_default(value, signature[name].default))
+    ]
+    return f"{type(estimator).__name__}({', '.join(shown)})"
+
+
+def short_repr(value):
+    """A value on one line: models by their name, the rest cut where it is long."""
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(short_repr, value)) + "]"
+    if isinstance(value, Teacher) and value.classes is None:
+        return f"Teacher({short_repr(value.model)})"
+    if isinstance(value, nn.Module):
+        return f"<{type(value).__name__}>"
+    if hasattr(value, "fit") and Teacher(value).is_fitted:
+        return f"<fitted {name_of(value)}>"
+    if callable(value) and not hasattr(value, "fit"):
+        return f"<{name_of(value)}>"
+    line = " ".join(repr(value).split())
+    if len(line) <= LONGEST_VALUE:
+        return line
+    return f"<{name_of(value)}>" if hasattr(value, "fit") else line[: LONGEST_VALUE - 3] + "..."
+
+
+def _by_name(objectives):
+    """Objectives of a list that have names and parameters."""
+    return {
+        one.name: one
+        for one in objectives
+        if hasattr(one, "name") and hasattr(one, "get_params") and not isinstance(one, type)
+    }
+
+
+def _is_default(value, default):
+    return type(value) is type(default) and repr(value) == repr(default)

@@ -1,0 +1,145 @@
+"""The constructor's arguments: checked, and made into the recipe of a training."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from skorch.callbacks import Callback
+
+from tsdistill.exceptions import ParameterError
+from tsdistill.inputs.checks import check_choice, check_count, check_positive
+from tsdistill.perturbation.plan import DONORS, window_width
+from tsdistill.teachers.cache import check_memory
+from tsdistill.training.recipe import Recipe, make_objectives, net_settings, windows_a_series
+
+
+def check_settings(estimator):
+    """Refuse arguments that cannot be used, whatever the data.
+
+    Parameters
+    ----------
+    estimator : SaliencyDistilledClassifier
+
+    Raises
+    ------
+    ParameterError
+        Naming the argument, its value and what was expected.
+    """
+    for name in ("windows_per_step", "batch_size"):
+        check_count(name, getattr(estimator, name))
+    for name in ("n_windows", "max_epochs"):
+        if getattr(estimator, name) is not None:
+            check_count(name, getattr(estimator, name))
+    check_positive("lr", estimator.lr)
+    check_positive("temperature", estimator.temperature)
+    for name in ("label_weight", "soft_target_weight", "saliency_weight"):
+        check_positive(name, getattr(estimator, name), zero=True)
+    check_choice("donors", estimator.donors, DONORS)
+    fraction = estimator.validation_fraction
+    if fraction is not None and not (isinstance(fraction, Real) and 0 < fraction < 1):
+        raise ParameterError(
+            f"validation_fraction={fraction!r}; expected None or a share of the series in (0, 1)."
+        )
+    _check_device(estimator.device)
+    if not isinstance(estimator.verbose, (Integral, np.bool_)):
+        raise ParameterError(f"verbose={estimator.verbose!r}; expected a whole number or a bool.")
+    n_jobs = estimator.n_jobs
+    if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
+        raise ParameterError(f"n_jobs={n_jobs!r}; expected None or a whole number other than 0.")
+    check_memory(estimator.memory)
+    if not isinstance(estimator.warm_start, (bool, np.bool_)):
+        raise ParameterError(f"warm_start={estimator.warm_start!r}; expected True or False.")
+    _check_random_state(estimator.random_state)
+    _check_callbacks(estimator.callbacks)
+
+
+def _check_device(device):
+    """Refuse a device that torch does not know or that is not there."""
+    try:
+        if device is None:
+            raise TypeError("no device is named")
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise ParameterError(
+            f"device={device!r} cannot be used: {error}. Expected 'cpu', or 'cuda' where torch "
+            "finds a GPU."
+        ) from error
+
+
+def _check_random_state(random_state):
+    try:
+        check_random_state(random_state)
+    except ValueError as error:
+        raise ParameterError(
+            f"random_state={random_state!r}; expected None, an int of 0 or more, or a "
+            "numpy.random.RandomState."
+        ) from error
+
+
+def _check_callbacks(callbacks):
+    for callback in as_list(callbacks):
+        one = callback[1] if isinstance(callback, tuple) and len(callback) == 2 else callback
+        if not (isinstance(one, Callback) or (isinstance(one, type) and issubclass(one, Callback))):
+            raise ParameterError(
+                f"callbacks holds {callback!r}; expected skorch callbacks, or (name, callback)."
+            )
+
+
+def objectives_of(estimator):
+    """The terms of the loss of an estimator with checked settings, a list of Objective."""
+    return make_objectives(
+        estimator.label_weight,
+        estimator.soft_target_weight,
+        estimator.saliency_weight,
+        estimator.saliency,
+        estimator.temperature,
+        [one for one in as_list(estimator.auxiliary) if one is not None],
+    )
+
+
+def recipe_of(estimator, objectives, panel):
+    """The recipe that the arguments of an estimator give for a training panel.
+
+    Parameters
+    ----------
+    estimator : SaliencyDistilledClassifier
+        With checked settings.
+    objectives : list of Objective
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints)
+
+    Returns
+    -------
+    recipe : Recipe
+
+    Raises
+    ------
+    ParameterError
+        If ``window_size`` does not fit the series.
+    """
+    n_series, _, n_timepoints = panel.shape
+    return Recipe(
+        student=estimator.student,
+        net_settings=net_settings(
+            n_series,
+            batch_size=estimator.batch_size,
+            max_epochs=estimator.max_epochs,
+            lr=estimator.lr,
+            device=estimator.device,
+            callbacks=as_list(estimator.callbacks),
+        ),
+        objectives=objectives,
+        width=window_width(estimator.window_size, n_timepoints),
+        n_windows=windows_a_series(estimator.n_windows, n_series),
+        donors=estimator.donors,
+        windows_per_step=estimator.windows_per_step,
+        validation_fraction=estimator.validation_fraction,
+        class_weight=estimator.class_weight,
+    )
+
+
+def as_list(value):
+    """None is no item, a list or tuple its items, anything else one item."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]

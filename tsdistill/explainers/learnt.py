@@ -1,0 +1,74 @@
+"""Maps that a student learnt to give: one forward pass."""
+
+import numpy as np
+import torch
+
+from tsdistill.exceptions import ParameterError, StudentError
+from tsdistill.explainers.base import Explainer
+from tsdistill.numerics.batches import batches
+from tsdistill.numerics.tensors import as_tensor
+from tsdistill.students.extension import part_with_maps
+
+
+def learnt_maps(model, panel, target, settings):
+    """Maps of a fitted student's autoencoder.
+
+    Parameters
+    ----------
+    model : bound Teacher
+        The student.
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+    target : None
+        The class is the one that the teacher would predict.
+    settings : ExplainerSettings
+        ``per_channel`` only of series of one channel.
+
+    Returns
+    -------
+    maps : ndarray of shape (n_instances, n_timepoints), or with per_channel \
+            (n_instances, 1, n_timepoints), float32
+        In units of the centred logit of the class that the teacher would predict.
+
+    Raises
+    ------
+    StudentError
+        If the student was trained without an autoencoder.
+    """
+    module = part_with_maps(model.module)
+    if module is None:
+        raise StudentError(
+            "method='autoencoder' needs a student trained with "
+            "auxiliary=tsdistill.objectives.ExplanationAutoencoder(); use method='occlusion'."
+        )
+    device = settings.options.device
+    maps = []
+    with model.on_device(device), torch.no_grad():
+        for part in batches(len(panel)):
+            series = as_tensor(np.array(panel[part]), device)
+            maps.append(module.learnt_maps(series).cpu().numpy())
+    maps = np.concatenate(maps)
+    return maps[:, np.newaxis] if settings.per_channel else maps
+
+
+AUTOENCODER = Explainer("autoencoder", learnt_maps, fills=(), takes_target=False)
+
+
+def check_only_defaults(target, of, per_channel, n_channels):
+    """Refuse to be asked for more than the student's own maps.
+
+    Parameters
+    ----------
+    target, of, per_channel
+        As in :meth:`tsdistill.SaliencyDistilledClassifier.explain`.
+    n_channels : int
+
+    Raises
+    ------
+    ParameterError
+    """
+    if target is not None or of != "student" or (per_channel and n_channels > 1):
+        raise ParameterError(
+            f"method='autoencoder' with target={target!r}, of={of!r}, per_channel={per_channel!r}: "
+            "it explains the student, gives one map a series, and speaks for the class that the "
+            "teacher would predict. Leave the other arguments at their defaults."
+        )

@@ -1,0 +1,127 @@
+"""Occlusion: what is lost when a window is replaced by a baseline."""
+
+import numpy as np
+
+from tsdistill.exceptions import TeacherError
+from tsdistill.explainers.base import Explainer
+from tsdistill.numerics.batches import batches, rows_that_fit
+from tsdistill.numerics.logits import centred
+from tsdistill.numerics.tensors import as_tensor
+from tsdistill.perturbation.copies import PerturbedCopies
+from tsdistill.students.receptive_field import is_local, window_answers
+from tsdistill.teachers.querying import QueryOptions, is_cached, query
+
+COPIES_A_BLOCK = 2**16
+LAYERS_AT_ONCE = 32  # channels of activations for each of the series, roughly
+STARTS_A_WINDOW = 3
+
+
+def explain_by_occlusion(model, panel, target, settings):
+    """Maps by occlusion, as an :class:`~tsdistill.explainers.base.Explainer` gives them."""
+    donors = settings.baselines.donors(settings.fill or "opposing", len(model.classes_))
+    return occlusion(
+        model, panel, target, *donors, settings.width, per_channel=settings.per_channel,
+        options=settings.options, log_proba=settings.log_proba,
+    )  # fmt: skip
+
+
+OCCLUSION = Explainer("occlusion", explain_by_occlusion, fills=("opposing", "mean", "zero"))
+
+
+def occlusion(
+    model, panel, target, donors, donor_rows, width, *,
+    per_channel=False, options=None, log_proba=None,
+):  # fmt: skip
+    """Map of what is lost when a window is replaced by the same window of donors.
+
+    Windows of one width slide over the series, a third of their width at a time, from the first
+    position to the last. The value of a timestep is the loss of the target's centred logit,
+    averaged over all windows that cover the timestep and over the donors of the target::
+
+        E[t] = mean_{m covers t} mean_d ( c(z(x))_k - c(z(x~_{m,d}))_k )
+
+    Parameters
+    ----------
+    model : bound Teacher
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+    target : ndarray of shape (n_instances,), int64
+        Class index to explain for each series.
+    donors : ndarray of shape (n_series, n_channels, n_timepoints), float32
+    donor_rows : ndarray of shape (n_classes, n_donors), int64
+        Rows of donors that replace windows, for each target.
+    width : int
+        Timesteps in a window.
+    per_channel : bool, default=False
+        Replace one channel at a time.
+    options : QueryOptions, default=None
+    log_proba : ndarray of shape (n_instances, n_classes), default=None
+        The model's answers to the panel. None queries it.
+
+    Returns
+    -------
+    maps : ndarray of shape (n_instances, n_timepoints), or with per_channel \
+            (n_instances, n_channels, n_timepoints), float32
+    """
+    options = QueryOptions() if options is None else options
+    n_instances, n_channels, n_timepoints = panel.shape
+    starts = sliding_starts(n_timepoints, width)
+    grid = (n_channels if per_channel else 1, len(starts), donor_rows.shape[1])
+    maps = np.empty((n_instances, grid[0], n_timepoints), dtype=np.float32)
+    with model.on_device(options.device):
+        if log_proba is None:
+            log_proba = query(model, panel, options, title="occlusion: series")
+        score = centred(log_proba)[np.arange(n_instances), target].reshape(-1, 1, 1)
+        for part in batches(n_instances, max(1, COPIES_A_BLOCK // np.prod(grid))):
+            series, k = panel[part], target[part]
+            row, channel, start, donor = (
+                axis.ravel() for axis in np.indices((len(series), *grid), sparse=False)
+            )
+            copies = PerturbedCopies(
+                series, donors, row, donor_rows[k[row], donor], starts[start], width,
+                channel if per_channel else None,
+            )  # fmt: skip
+            without = centred(_query_copies(model, copies, options))[np.arange(len(row)), k[row]]
+            lost = score[part] - without.reshape(len(series), *grid).mean(axis=-1)
+            maps[part] = _spread(lost, starts, width, n_timepoints)
+    return maps if per_channel else maps[:, 0]
+
+
+def _query_copies(model, copies, options):
+    """Log-probabilities (or logits) for copies in the order of their series."""
+    network = model.logits_module
+    if network is None or is_cached(model, options) or not is_local(network):
+        return query(model, copies, options, title="occlusion")
+    series, device = copies.panel, options.device
+    answers = []
+    for part in batches(len(series), rows_that_fit(LAYERS_AT_ONCE * series[0].nbytes)):
+        of_part = slice(*np.searchsorted(copies.row, [part.start, part.stop]))
+        places = [copies.row[of_part] - part.start, copies.donor[of_part], copies.start[of_part]]
+        channel = None if copies.channel is None else as_tensor(copies.channel[of_part], device)
+        answers.append(
+            window_answers(
+                network, as_tensor(series[part], device),
+                as_tensor(copies.donors, device), *(as_tensor(p, device) for p in places),
+                copies.width, channel,
+            ).cpu().numpy()
+        )  # fmt: skip
+    answers = np.concatenate(answers)
+    if not np.isfinite(answers).all():
+        raise TeacherError(
+            f"{model!r} answered NaN or infinity for {(~np.isfinite(answers)).any(axis=1).sum()} "
+            "perturbed copies; check the size of the series' values."
+        )
+    return answers
+
+
+def sliding_starts(n_timepoints, width):
+    """Starts of overlapping windows, at most a third of a width apart, both ends included."""
+    last = n_timepoints - width
+    stride = max(1, width // STARTS_A_WINDOW)
+    return np.unique(np.round(np.linspace(0, last, -(-last // stride) + 1)).astype(np.int64))
+
+
+def _spread(lost, starts, width, n_timepoints):
+    """Mean over the windows that cover a timestep, from the last axis to time."""
+    since_start = np.arange(n_timepoints) - starts[:, None]
+    covers = ((since_start >= 0) & (since_start < width)).astype(np.float32)
+    return (lost @ covers) / covers.sum(axis=0)

@@ -1,0 +1,1 @@
+"""What users may pass: series, labels, weights, formats, paths; read, checked, with errors."""

@@ -1,0 +1,264 @@
+"""Series that users pass: their shape and values are checked, and they become a float32 panel.
+
+A panel is an array of shape ``(n_instances, n_channels, n_timepoints)``. Users may also pass
+2-D arrays ``(n_instances, n_timepoints)`` of univariate series.
+"""
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from tsdistill.exceptions import PanelError
+from tsdistill.inputs.formats import as_array, channel_names, check_channel_names
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+LOST_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class SeriesFormat:
+    """What the series of a ``fit`` look like; later series have to match it.
+
+    Attributes
+    ----------
+    n_features_in : int
+        The second axis of X, as scikit-learn counts: timepoints in 2-D, channels in 3-D.
+    feature_names_in : ndarray of shape (n_features_in,) or None
+        Names of the columns of a data frame.
+    n_channels, n_timepoints : int
+    ndim : {2, 3}
+        Axes of X.
+    channel_names : list or None
+        Names that one of sktime's formats has for the channels.
+    """
+
+    n_features_in: int
+    feature_names_in: np.ndarray | None
+    n_channels: int
+    n_timepoints: int
+    ndim: int
+    channel_names: list | None
+
+    def attributes(self):
+        """The fitted attributes in which an estimator keeps this, by name."""
+        kept = {
+            "n_features_in_": self.n_features_in,
+            "n_channels_in_": self.n_channels,
+            "n_timepoints_in_": self.n_timepoints,
+            "panel_ndim_": self.ndim,
+            "_channel_names": self.channel_names,
+        }
+        if self.feature_names_in is not None:
+            kept["feature_names_in_"] = self.feature_names_in
+        return kept
+
+
+def read_series(estimator, X, y=None):
+    """Validate the series of a ``fit``, as scikit-learn does, and their time axis too.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Named in errors; it is not changed.
+    X : array-like of shape (n_instances, n_timepoints) or \
+            (n_instances, n_channels, n_timepoints), or one of sktime's panel formats
+    y : array-like of shape (n_instances,), default=None
+
+    Returns
+    -------
+    X : ndarray in the user's shape, finite, numeric; never a copy of a numeric array
+    y : ndarray of shape (n_instances,), or None if none was passed
+    series_format : SeriesFormat
+
+    Raises
+    ------
+    PanelError
+        If X has more than three axes, series of unequal length or values that do not fit
+        float32.
+    ValueError, TypeError
+        scikit-learn's own: NaN, infinity, complex, sparse, empty, inconsistent lengths.
+    """
+    names, X = channel_names(X), as_array(X)
+    reader = copy.copy(
+        estimator
+    )  # scikit-learn writes what it finds onto the estimator it is given
+    if y is None:
+        X = _validated(reader, X, reset=True)
+    else:
+        X, y = _validated(reader, X, y, reset=True)
+    return (
+        X,
+        y,
+        SeriesFormat(
+            n_features_in=reader.n_features_in_,
+            feature_names_in=getattr(reader, "feature_names_in_", None),
+            n_channels=X.shape[1] if X.ndim == 3 else 1,
+            n_timepoints=X.shape[-1],
+            ndim=X.ndim,
+            channel_names=names,
+        ),
+    )
+
+
+def match_series(estimator, X, y=None, *, series_format=None):
+    """Validate series that have to match those of a ``fit``.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With the attributes of a :class:`SeriesFormat`, unless one is given.
+    X : array-like, as in :func:`read_series`
+    y : array-like of shape (n_instances,), default=None
+    series_format : SeriesFormat, default=None
+        That of the ``fit``, where the estimator does not have its attributes yet.
+
+    Returns
+    -------
+    X : ndarray in the user's shape
+        And y, an ndarray of shape (n_instances,), if it was passed.
+
+    Raises
+    ------
+    PanelError
+        As :func:`read_series`, and if the number of axes, channels or timepoints, or the names
+        of the channels, are not those of ``fit``.
+    ValueError, TypeError
+        scikit-learn's own.
+    """
+    if series_format is not None:
+        estimator = _with_format(estimator, series_format)
+    names, X = channel_names(X), as_array(X)
+    check_channel_names(names, estimator._channel_names)
+    _check_same_ndim(estimator, X)
+    labels = () if y is None else (y,)
+    found = _validated(estimator, X, *labels, reset=False)
+    n_timepoints = (found[0] if labels else found).shape[-1]
+    if n_timepoints != estimator.n_timepoints_in_:
+        raise PanelError(
+            f"X has {n_timepoints} timepoints, but {type(estimator).__name__} was fitted on "
+            f"{estimator.n_timepoints_in_}; resample or cut the series to that length."
+        )
+    return found
+
+
+def _with_format(estimator, series_format):
+    """A copy of an estimator that is fitted on series of that format."""
+    fitted = copy.copy(estimator)
+    vars(fitted).pop("feature_names_in_", None)  # of an earlier fit
+    vars(fitted).update(series_format.attributes())
+    return fitted
+
+
+def _validated(estimator, X, *y, reset):
+    """What scikit-learn makes of X (and y), with axes and values that fit a panel."""
+    found = validate_data(
+        estimator, X, *y, reset=reset, dtype="numeric", allow_nd=True, ensure_min_samples=1
+    )
+    X = found[0] if y else found
+    if X.ndim > 3:
+        raise PanelError(
+            f"X has {X.ndim} axes, shape {X.shape}; expected (n_instances, n_timepoints) or "
+            "(n_instances, n_channels, n_timepoints)."
+        )
+    if 0 in X.shape:
+        raise PanelError(
+            f"X of shape {X.shape} has no {'timepoints' if X.shape[-1] == 0 else 'channels'}."
+        )
+    _check_fits_float32(X)
+    return found
+
+
+def _check_same_ndim(estimator, X):
+    """Tell 2-D from 3-D before scikit-learn compares the wrong axes."""
+    shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
+    ndim = len(shape)
+    if ndim not in (2, 3) or ndim == estimator.panel_ndim_:
+        return
+    if ndim == 2:
+        remedy = (
+            "X[:, np.newaxis, :] for n instances of one channel, "
+            "X[np.newaxis] for one instance of several channels"
+        )
+    else:
+        remedy = "X[:, 0, :] where the series have one channel"
+    raise PanelError(
+        f"X has {ndim} axes, shape {tuple(shape)}, but {type(estimator).__name__} was fitted on "
+        f"{estimator.panel_ndim_}-D series with {estimator.n_channels_in_} channel(s) and "
+        f"{estimator.n_timepoints_in_} timepoints; reshape with {remedy}."
+    )
+
+
+def _check_fits_float32(X):
+    if (X.dtype.kind == "f" and X.dtype.itemsize <= 4) or X.dtype.kind in "bui":
+        return
+    low, high = float(X.min()), float(X.max())
+    if max(-low, high) > FLOAT32_MAX:
+        raise PanelError(
+            f"X has values from {low:.3g} to {high:.3g}, too large for float32 "
+            f"(infinity beyond {FLOAT32_MAX:.3g}); rescale the series before fitting."
+        )
+
+
+def check_resolution(X, panel):
+    """Refuse series whose variation float32 cannot resolve beside their size.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_instances, n_timepoints) or \
+            (n_instances, n_channels, n_timepoints)
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+
+    Raises
+    ------
+    PanelError
+        If rounding a channel costs more than a hundredth of its standard deviation.
+    """
+    if X.dtype.kind in "f" and X.dtype.itemsize <= 4:
+        return
+    exact = X[:, np.newaxis, :] if X.ndim == 2 else X
+    for channel in range(panel.shape[1]):
+        values = exact[:, channel].astype(np.float64)
+        lost, deviation = np.abs(values - panel[:, channel]).max(), values.std()
+        if lost > LOST_SHARE * deviation > 0:
+            raise PanelError(
+                f"X varies by {deviation:.3g} in channel {channel} around values of "
+                f"{np.abs(values).max():.3g}, too little for float32 to tell apart; subtract the "
+                "mean before fitting."
+            )
+
+
+def as_panel(X):
+    """View or convert validated series as a float32 panel.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_instances, n_timepoints) or \
+            (n_instances, n_channels, n_timepoints)
+
+    Returns
+    -------
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints)
+        C-contiguous float32; shares memory with X where X already is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> as_panel(np.zeros((4, 20))).shape
+    (4, 1, 20)
+    """
+    X = X[:, np.newaxis, :] if X.ndim == 2 else X
+    return np.ascontiguousarray(X, dtype=np.float32)
+
+
+def in_layout(panel, ndim):
+    """Give a panel back in 2-D or 3-D shape, for models that were fitted on it.
+
+    Parameters
+    ----------
+    panel : array or tensor of shape (n_instances, n_channels, n_timepoints)
+    ndim : {2, 3}
+        2 asks for ``(n_instances, n_timepoints)`` and needs one channel.
+    """
+    return panel[:, 0, :] if ndim == 2 else panel

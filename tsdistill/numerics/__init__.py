@@ -1,0 +1,1 @@
+"""What all rooms compute with: batches, logits, tensors, the global random states."""

@@ -1,0 +1,56 @@
+"""Cutting many rows into batches whose size in memory is bounded."""
+
+ROWS_A_BATCH = 256
+BYTES_A_BATCH = 16 * 2**20
+
+
+def rows_that_fit(bytes_a_row, most_bytes=None):
+    """How many rows of that size fit into the memory of a batch, at least one.
+
+    Parameters
+    ----------
+    bytes_a_row : int
+        With everything that exists at the same time because of a row, in bytes.
+    most_bytes : int, default=None
+        None is 16 MiB.
+    """
+    most_bytes = BYTES_A_BATCH if most_bytes is None else most_bytes
+    return max(1, most_bytes // bytes_a_row)
+
+
+def batches(n_rows, most_rows=None):
+    """Consecutive slices that cover the rows.
+
+    Parameters
+    ----------
+    n_rows : int
+    most_rows : int, default=None
+        Rows in a batch; the last one may have fewer. None is 256.
+
+    Returns
+    -------
+    slices : list of slice
+
+    Examples
+    --------
+    >>> batches(5, most_rows=2)
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    most_rows = ROWS_A_BATCH if most_rows is None else most_rows
+    return [slice(a, min(a + most_rows, n_rows)) for a in range(0, n_rows, most_rows)]
+
+
+def batches_of_series(series):
+    """Batches of at most 256 series and 16 MiB.
+
+    Parameters
+    ----------
+    series : ndarray of shape (n_instances, n_channels, n_timepoints), or an object with that \
+            length that gives slices of it
+
+    Returns
+    -------
+    slices : list of slice
+    """
+    fit = rows_that_fit(series[0:1].nbytes)
+    return batches(len(series), min(ROWS_A_BATCH, fit))

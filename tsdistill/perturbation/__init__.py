@@ -1,0 +1,1 @@
+"""Perturbation: which windows are replaced, by what, and the copies that this makes."""

@@ -1,0 +1,101 @@
+"""Baselines: what takes a window's place in explanations, and series that stand for absence."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tsdistill.inputs.checks import check_choice
+
+STAND_INS = ("mean", "zero", "noise")
+N_NOISE_SERIES = 64
+KEPT_A_CLASS = 8
+DONORS_A_TARGET = 8
+
+
+def stand_in_donors(panel, kind, rng=None):
+    """Series that stand for absence, ``(n_donors, n_channels, n_timepoints)``.
+
+    Parameters
+    ----------
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints)
+    kind : {"mean", "zero", "noise"}
+    rng : numpy.random.Generator, needed for "noise"
+    """
+    check_choice("kind", kind, STAND_INS)
+    _, n_channels, n_timepoints = panel.shape
+    if kind == "zero":
+        return np.zeros((1, n_channels, n_timepoints), dtype=np.float32)
+    mean = panel.mean(axis=(0, 2), dtype=np.float64)[:, np.newaxis]
+    if kind == "mean":
+        return np.repeat(mean, n_timepoints, axis=1)[np.newaxis].astype(np.float32)
+    scale = panel.std(axis=(0, 2), dtype=np.float64)[:, np.newaxis]
+    noise = rng.standard_normal((N_NOISE_SERIES, n_channels, n_timepoints))
+    return (mean + scale * noise).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """What takes the place of a window in explanations.
+
+    Attributes
+    ----------
+    series : ndarray of shape (n_kept, n_channels, n_timepoints), float32
+        A few training series of each class.
+    class_index : ndarray of shape (n_kept,), int64
+        The class of each.
+    mean : ndarray of shape (1, n_channels, n_timepoints), float32
+        Each channel's mean over the training series.
+    trained_on_constants : bool, default=False
+        Whether the student was trained on windows replaced by means or zeros, not by series.
+    """
+
+    series: np.ndarray
+    class_index: np.ndarray
+    mean: np.ndarray
+    trained_on_constants: bool = False
+
+    @classmethod
+    def choose(cls, panel, class_index, rng, n_a_class=KEPT_A_CLASS):
+        """Keep a few series of each class of a panel, and its mean."""
+        rows = [
+            rng.permutation(np.flatnonzero(class_index == k))[:n_a_class]
+            for k in np.unique(class_index)
+        ]
+        rows = np.concatenate(rows)
+        return cls(panel[rows].copy(), class_index[rows], stand_in_donors(panel, "mean"))
+
+    @property
+    def untrained(self):
+        """The kind on which the student was not trained, "mean" or "opposing": for measuring."""
+        return "opposing" if self.trained_on_constants else "mean"
+
+    def opposing(self, n_classes):
+        """Donors for each target: series of the other classes.
+
+        Classes take turns: the second series of a class comes after the first series of all
+        others.
+
+        Returns
+        -------
+        donors : ndarray of shape (n_kept, n_channels, n_timepoints)
+        donor_rows : ndarray of shape (n_classes, n_donors), int64
+        """
+        known = self.class_index
+        turn = np.array([np.sum(known[:i] == k) for i, k in enumerate(known)])
+        order = np.argsort(turn, kind="stable")
+        others = [order[known[order] != target] for target in range(n_classes)]
+        n_donors = min(DONORS_A_TARGET, *map(len, others))
+        return self.series, np.stack([rows[:n_donors] for rows in others])
+
+    def donors(self, kind, n_classes):
+        """Donors of a kind, as :meth:`opposing` gives them.
+
+        Parameters
+        ----------
+        kind : {"opposing", "mean", "zero"}
+        n_classes : int
+        """
+        if kind == "opposing":
+            return self.opposing(n_classes)
+        series = np.zeros_like(self.mean) if kind == "zero" else self.mean
+        return series, np.zeros((n_classes, 1), dtype=np.int64)

@@ -1,0 +1,218 @@
+"""Teacher and student asked about the same series: answers, maps, curves, sizes, latencies."""
+
+from functools import cached_property
+
+import numpy as np
+
+from tsdistill.exceptions import ParameterError
+from tsdistill.explainers.base import ExplainerSettings
+from tsdistill.explainers.occlusion import OCCLUSION
+from tsdistill.fidelity.curves import area, deletion_curve, insertion_curve
+from tsdistill.fidelity.maps import random_maps
+from tsdistill.fidelity.scorers import OF_ANSWERS, OF_MAPS, OF_MASKS, OF_TRUTH
+from tsdistill.inputs.labels import class_indices
+from tsdistill.numerics.random_states import global_states_kept
+from tsdistill.teachers.fingerprint import with_fingerprint
+from tsdistill.teachers.querying import query
+
+CURVE_FILLS = ("mean", "opposing")
+RANDOM_ORDER = "student, random order"
+N_TIMED, ENOUGH_SECONDS = 5, 2.0
+
+
+class Comparison:
+    """A teacher and its student on one panel. Neither is asked the same thing twice.
+
+    Parameters
+    ----------
+    teacher, student : bound Teacher
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+    baselines : Baselines
+        What takes the place of windows.
+    width : int
+        Timesteps in a window.
+    options : QueryOptions
+        How both models are queried.
+    """
+
+    def __init__(self, teacher, student, panel, baselines, width, options):
+        self.models = {"teacher": teacher, "student": student}
+        self.panel = panel
+        self.baselines = baselines
+        self.width = width
+        self.options = options
+        self._answers, self._maps = {}, {}
+
+    @property
+    def log_proba(self):
+        """Log-probabilities of both, {"teacher", "student"} to (n_instances, n_classes)."""
+        return {name: self.answers(name) for name in self.models}
+
+    def answers(self, name):
+        """Log-probabilities of one model, (n_instances, n_classes)."""
+        if name not in self._answers:
+            self._answers[name] = self.ask(name, self.panel)
+        return self._answers[name]
+
+    @cached_property
+    def target(self):
+        """Class index that the teacher predicts for each series, (n_instances,)."""
+        return self.answers("teacher").argmax(axis=1)
+
+    def ask(self, name, panel, title="series"):
+        """Log-probabilities of one model, (n_instances, n_classes).
+
+        Parameters
+        ----------
+        name : {"teacher", "student"}
+        panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+        title : str
+            Of the progress bar.
+        """
+        with self._random_states_kept():
+            return query(self.models[name], panel, self.options, title=f"{name}: {title}")
+
+    def _random_states_kept(self):
+        return global_states_kept(0, self.options.device)
+
+    @property
+    def maps(self):
+        """Occlusion maps of both for the teacher's class, (n_instances, n_timepoints) each.
+
+        By fills that the student was not trained on.
+        """
+        return {name: self.map_of(name) for name in self.models}
+
+    def map_of(self, name):
+        """Occlusion maps of one model, as :attr:`maps` has them."""
+        if name not in self._maps:
+            self._maps[name] = self.explain(self.models[name], log_proba=self.answers(name))
+        return self._maps[name]
+
+    def explain(self, model, *, per_channel=False, log_proba=None):
+        """Occlusion maps of a bound teacher, as :attr:`maps` has them, or one a channel.
+
+        Parameters
+        ----------
+        model : bound Teacher
+        per_channel : bool, default=False
+        log_proba : ndarray of shape (n_instances, n_classes), default=None
+            The model's answers, where they are known.
+        """
+        settings = ExplainerSettings(
+            self.baselines, self.width, self.baselines.untrained, per_channel, self.options,
+            log_proba,
+        )  # fmt: skip
+        with self._random_states_kept():
+            return OCCLUSION.explain(model, self.panel, self.target, settings)
+
+    def curves(self, name, fill, *, inserted, maps=None):
+        """Deletion or insertion curve of one model for the teacher's class.
+
+        Parameters
+        ----------
+        name : {"teacher", "student"}
+        fill : {"mean", "opposing"}
+            Each channel's mean, or one series of another class.
+        inserted : bool
+        maps : ndarray of shape (n_instances, n_timepoints), default=None
+            Whose order is followed; None takes the model's own.
+
+        Returns
+        -------
+        shares : ndarray of shape (n_points,)
+        proba : ndarray of shape (n_instances, n_points)
+        """
+        donors = self.baselines.mean
+        if fill == "opposing":
+            series, rows = self.baselines.opposing(len(self.models[name].classes_))
+            donors = series[rows[self.target, 0]]
+        curve = insertion_curve if inserted else deletion_curve
+        return curve(
+            lambda panel: self.ask(name, panel, "curve"),
+            self.panel, self.map_of(name) if maps is None else maps, self.target, donors,
+        )  # fmt: skip
+
+    def all_curves(self, random_state=0):
+        """Curves of both models by both fills, both deletion and insertion.
+
+        Parameters
+        ----------
+        random_state : int, numpy.random.Generator or None, default=0
+            Of the random order.
+
+        Returns
+        -------
+        curves : dict of (model, fill, kind) to (shares, proba)
+            The third "model" is the student with timesteps in random order.
+        """
+        noise = random_maps(self.map_of("student").shape, random_state)
+        orders = {"teacher": None, "student": None, RANDOM_ORDER: noise}
+        return {
+            (order, fill, kind): self.curves(
+                "teacher" if order == "teacher" else "student",
+                fill, inserted=kind == "insertion", maps=maps,
+            )
+            for kind in ("deletion", "insertion")
+            for order, maps in orders.items()
+            for fill in CURVE_FILLS
+        }  # fmt: skip
+
+    def score(self, metric, y=None, mask=None):
+        """One metric of :data:`tsdistill.fidelity.scorers.METRICS`; higher is better.
+
+        Parameters
+        ----------
+        metric : str
+        y : ndarray of shape (n_instances,), int64, or None
+            Class indices of the true classes.
+        mask : ndarray, shaped as the panel or (n_instances, n_timepoints), bool, or None
+            Where the truth lies.
+        """
+        if metric in OF_ANSWERS:
+            return OF_ANSWERS[metric](*self.log_proba.values())
+        if metric in OF_MAPS:
+            return OF_MAPS[metric](*self.maps.values())
+        if metric in OF_TRUTH:
+            return OF_TRUTH[metric](self.answers("student"), y)
+        if metric in OF_MASKS:
+            return OF_MASKS[metric](*self._map_and_mask(mask))
+        inserted = metric == "insertion"
+        found = area(*self.curves("student", "mean", inserted=inserted)).mean()
+        return float(found if inserted else -found)
+
+    def _map_and_mask(self, mask):
+        """The student's map for the teacher's class, a channel's own where the mask is."""
+        mask, (n, n_channels, n_timepoints) = np.asarray(mask), self.panel.shape
+        if mask.shape not in ((n, n_timepoints), self.panel.shape) or mask.dtype != bool:
+            raise ParameterError(
+                f"mask has shape {mask.shape} of {mask.dtype}; expected bool of shape "
+                f"{(n, n_timepoints)} or {(n, n_channels, n_timepoints)}."
+            )
+        if mask.ndim == 2 or n_channels == 1:
+            return self.map_of("student"), mask.reshape(n, n_timepoints)
+        maps = self.explain(
+            self.models["student"], per_channel=True, log_proba=self.answers("student")
+        )
+        return maps, mask
+
+    def rows(self, rows):
+        """The comparison on some of the series; what both answered is kept."""
+        part = Comparison(
+            *self.models.values(), self.panel[rows], self.baselines, self.width, self.options
+        )
+        part._answers = {name: answers[rows] for name, answers in self._answers.items()}
+        return part
+
+    @cached_property
+    def n_left_out(self):
+        """Series for which the teacher, asked freely, names a class that the student lacks."""
+        teacher = self.models["teacher"]
+        if not teacher.left_out:
+            return 0
+        with self._random_states_kept():
+            whole = teacher.whole(self.panel)
+            whole = with_fingerprint(whole, self.baselines.series, self.options)
+            answers = query(whole, self.panel, self.options, title="teacher: all classes")
+        told = answers.argmax(axis=1)
+        return int(np.isin(told, class_indices(teacher.left_out, whole.classes_)[0]).sum())

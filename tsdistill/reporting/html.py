@@ -1,0 +1,231 @@
+"""A FidelityReport as one page of HTML that needs nothing else to be read."""
+
+import base64
+import datetime
+import io
+from html import escape
+
+import numpy as np
+
+from tsdistill._version import __version__
+from tsdistill.display.fidelity import draw_agreement, draw_curves
+from tsdistill.display.saliency import SaliencyDisplay
+from tsdistill.display.style import bare_figure, plain_style
+
+NAMES = {
+    "agreement": "same prediction as the teacher",
+    "kl": "KL(teacher || student), nats",
+    "js": "Jensen-Shannon divergence, nats",
+    "saliency": "correlation of the saliency maps",
+    "top_overlap": "overlap of the maps' top tenths",
+    "accuracy": "student's accuracy",
+    "teacher_accuracy": "teacher's accuracy",
+    "nll": "student's negative log-likelihood, nats",
+    "teacher_nll": "teacher's negative log-likelihood, nats",
+    "ece": "student's calibration error",
+    "teacher_ece": "teacher's calibration error",
+}
+STYLE = """
+.tsdistill { color: #1c2833; background: #fff; font: 16px/1.5 system-ui, sans-serif;
+  color-scheme: light; padding: 1.2rem; }
+body.tsdistill { margin: 0 auto; max-width: 72rem; }
+.tsdistill h1 { font-size: 1.5rem; margin: 0 0 .6rem; }
+.tsdistill h2 { font-size: 1.15rem; margin: 2rem 0 .4rem; border-bottom: 1px solid #d5d8dc; }
+.tsdistill p { max-width: 48rem; margin: .4rem 0; }
+.tsdistill .verdict { font-size: 1.12rem; font-weight: 600; }
+.tsdistill .warning { border-left: 4px solid #b9770e; background: #fdf2e0; padding: .3rem .8rem; }
+.tsdistill .about, .tsdistill figcaption { font-size: .84rem; color: #424949; }
+.tsdistill .wide { overflow-x: auto; }
+.tsdistill table { border-collapse: collapse; font-size: .86rem; margin: .6rem 0; color: inherit;
+  font-variant-numeric: tabular-nums; }
+.tsdistill th, .tsdistill td { padding: .22rem .55rem; text-align: right; white-space: nowrap;
+  color: inherit; }
+.tsdistill th:first-child, .tsdistill td:first-child { text-align: left; white-space: normal;
+  min-width: 8.5rem; }
+.tsdistill tbody th { font-weight: 500; }
+.tsdistill thead th { border-bottom: 1.5px solid #566573; vertical-align: bottom;
+  white-space: normal; }
+.tsdistill tbody tr { background: #fff; }
+.tsdistill tbody tr:nth-child(even) { background: #f4f6f7; }
+.tsdistill .pictures { display: grid; gap: .8rem; margin: .6rem 0;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 15.5rem), 1fr)); }
+.tsdistill figure { margin: 0; }
+.tsdistill img { width: 100%; height: auto; display: block; }
+@media (max-width: 40rem) { .tsdistill table { font-size: .78rem; }
+  .tsdistill th, .tsdistill td { padding: .2rem .3rem; }
+  .tsdistill th:first-child { min-width: 6.5rem; } }
+@media print { .tsdistill figure { break-inside: avoid; } }
+"""
+AREAS = "Areas under the curves; deletion: lower is better, insertion: higher."
+LEGEND = "Red speaks for the teacher's prediction, blue and hatched against it."
+COLUMNS = {
+    "n_series": "series",
+    "low": "interval from",
+    "high": "to",
+    "label_only": "labels only",
+    "kl": "KL",
+    "saliency": "correlation of maps",
+    "saliency_random": "that of a random map",
+    "saliency_labels": "correlation, labels only",
+    "agreement_labels": "agreement, labels only",
+    "top_overlap": "overlap of tops",
+    "top_overlap_random": "that of a random map",
+    "top_overlap_labels": "overlap, labels only",
+    "p_teacher": "its p",
+    "p_student": "its p",
+    "ms_one_series": "ms, one series",
+    "ms_per_series": "ms a series, many at once",
+}
+
+
+def page_of(report, *, title=None):
+    """The HTML of a report: with a title a whole page, else its tables, for another page.
+
+    Parameters
+    ----------
+    report : FidelityReport
+    title : str, default=None
+
+    Returns
+    -------
+    html : str
+    """
+    whole = title is not None
+    parts = [f'<p class="verdict">{_verdict(report)}</p>', f'<p class="about">{_about(report)}</p>']
+    parts += [f'<p class="warning">{escape(text)}</p>' for text in report.warnings]
+    parts.append(_measures(report))
+    if whole:
+        parts.append(_curves(report))
+    else:
+        parts.append(_section("Areas under the curves", AREAS, _table(report.areas())))
+    parts.append(_section("By the class that the teacher predicts", "", _table(report.per_class)))
+    if whole:
+        text = f"Series on which the two differ about as much as on most. {LEGEND}"
+        parts.append(_section("Typical series", text, _maps(report.examples["typical"])))
+    text = (
+        f"{report.n_differ:,} of {report.n_instances:,} predictions differ. Listed are those with "
+        "other predictions first, then by KL; the number is the row in X."
+    )
+    pictures = [_maps(report.examples["worst"])] if whole else []
+    parts.append(_section("Where they differ most", text, *pictures, _table(report.worst)))
+    text = (
+        "Medians of up to five questions each, asked in one process. Size is that of the weights, "
+        "or else of the pickled model."
+    )
+    parts.append(_section("Sizes and latencies", text, _table(report.models)))
+    body = "\n".join(parts)
+    if not whole:
+        hint = "<p>to_html(path) writes the page with curves and maps.</p>"
+        return f'<style>{STYLE}</style><div class="tsdistill">{body}{hint}</div>'
+    title = escape(title)
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title><style>{STYLE}</style></head>\n"
+        f'<body class="tsdistill">\n<h1>{title}</h1>\n{body}\n</body></html>\n'
+    )
+
+
+def _verdict(report):
+    low, high = report.intervals["agreement"]
+    text = (
+        f"The student predicts what its teacher predicts for {100 * report.agreement:.1f} % of "
+        f"{report.n_instances:,} series ({100 * report.confidence:g} % interval: "
+        f"{100 * low:.1f} to {100 * high:.1f} %)."
+    )
+    return text.replace(" %", "&nbsp;%")
+
+
+def _about(report):
+    today = datetime.date.today().isoformat()
+    return escape(f"{report.about}. Written on {today} by tsdistill {__version__}.")
+
+
+def _measures(report):
+    table = report.to_frame().rename(index=NAMES)
+    some = report.n_explained < report.n_instances
+    text = (
+        f"Maps and curves are of {report.n_explained:,} series{', drawn at random' * some}, for "
+        "the class that the teacher predicts, by fills that the student was not trained on. "
+        "Intervals: exact (Clopper-Pearson) of shares, bootstrap of the rest. A random map knows "
+        "nothing."
+    )
+    return _section("Measures", text, _table(table))
+
+
+def _section(title, text, *blocks):
+    text = f"<p>{escape(text)}</p>" if text else ""
+    return f"<section><h2>{escape(title)}</h2>{text}{''.join(blocks)}</section>"
+
+
+def _table(frame):
+    shown = frame.copy()
+    if shown.index.nlevels > 1:
+        shown.index = [", ".join(map(str, names)) for names in shown.index]
+    shown.index.name = shown.columns.name = None
+    shown.columns = [COLUMNS.get(name, str(name).replace("_", " ")) for name in shown.columns]
+    html = shown.to_html(float_format=number, na_rep="", border=0)
+    return f'<div class="wide">{html}</div>'
+
+
+def number(value):
+    """A measured value for a table: three decimals, whole and with commas from 1000 on."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"
+
+
+def _curves(report):
+    confidence, agrees = report.answers
+    pictures = [
+        _picture(
+            lambda ax: draw_agreement(ax, confidence, agrees),
+            "Share of equal predictions against the student's confidence",
+        ),
+        *(
+            _picture(
+                lambda ax, kind=kind: draw_curves(ax, report.curves, kind),
+                f"{kind.capitalize()} curves of teacher and student",
+            )
+            for kind in ("deletion", "insertion")
+        ),
+    ]
+    text = (
+        "The first picture shows below what confidence the student had better ask its teacher. In "
+        "the curves each model goes by its own map, and what takes a timestep's place is the "
+        "channel's mean, or a series of another class; where all is replaced, the curve shows what "
+        "the model says of the fill alone."
+    )
+    return _section(
+        "Confidence, deletion and insertion", text,
+        f'<div class="pictures">{"".join(pictures)}</div>', f"<p>{AREAS}</p>",
+        _table(report.areas()),
+    )  # fmt: skip
+
+
+def _maps(examples):
+    figures = []
+    for one in examples:
+        display = SaliencyDisplay(
+            one["series"][np.newaxis], {name: m[np.newaxis] for name, m in one["maps"].items()}
+        )
+        same = one["teacher"] == one["student"]
+        caption = (
+            f"Series {one['row']}: the teacher says class {one['teacher']} "
+            f"({one['p_teacher']:.2f}), the student {'too' if same else one['student']} "
+            f"({one['p_student']:.2f}); KL {one['kl']:.3f}, correlation {one['saliency']:.2f}"
+        )
+        figures.append(_picture(lambda figure, d=display: d.plot(figure=figure), caption,
+                                size=(4.6, 4.0), of_figure=True))  # fmt: skip
+    return f'<div class="pictures">{"".join(figures)}</div>'
+
+
+def _picture(draw, caption, size=(4.6, 3.6), of_figure=False):
+    """A drawing as an image inside the page; that of a whole figure gets its caption below."""
+    drawn = io.BytesIO()
+    with plain_style():  # whatever the user's own is: the page is white
+        figure = bare_figure(size)
+        draw(figure if of_figure else figure.subplots())
+        figure.savefig(drawn, format="png", dpi=130)
+    data = base64.b64encode(drawn.getvalue()).decode("ascii")
+    below = f"<figcaption>{escape(caption)}</figcaption>" if of_figure else ""
+    image = f'<img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
+    return f"<figure>{image}{below}</figure>"

@@ -1,0 +1,125 @@
+"""Feature maps of a network, found by forward hooks on named stages; the network is not changed."""
+
+import contextlib
+
+import torch
+from torch import nn
+
+from tsdistill.exceptions import StudentError
+from tsdistill.numerics.logits import first_output
+from tsdistill.students.extension import student_inside
+
+
+def stages_of(network, names=None, whose="student"):
+    """Names of the submodules whose outputs are a network's feature maps.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    names : sequence of str, default=None
+        As in ``network.named_modules()``. None takes those that the network declares in an
+        attribute ``stages``, as the students of this library do.
+    whose : str, default="student"
+        Whose network it is, for errors.
+
+    Returns
+    -------
+    names : tuple of str
+        Names within network, of one stage or more.
+
+    Raises
+    ------
+    StudentError
+        If none are declared, or a name is unknown.
+    """
+    held, prefix = student_inside(network)
+    declared = getattr(held, "stages", None)
+    if not (isinstance(declared, (list, tuple)) and all(isinstance(n, str) for n in declared)):
+        declared = None  # something else of that name
+    if names is None and declared is None:
+        some = [name for name, part in held.named_modules() if name and _may_be_stage(part)]
+        raise StudentError(
+            f"{whose} {type(held).__name__} does not say which of its modules give feature "
+            f"maps; name them by {whose}_stages, such as {tuple(some[:3])} of {len(some)} that "
+            "may serve."
+        )
+    modules = dict(held.named_modules(remove_duplicate=False))
+    names = declared if names is None else [names] if isinstance(names, str) else names
+    if not isinstance(names, (list, tuple)):
+        raise StudentError(f"{whose}_stages={names!r}; expected names of modules.")
+    unknown = [name for name in names if name not in modules]
+    if unknown or not names:
+        raise StudentError(
+            f"{whose}_stages names {unknown or 'no stage'}, but the modules of "
+            f"{type(held).__name__} are {sorted(name for name in modules if name)}."
+        )
+    return tuple(prefix + name for name in names)
+
+
+def feature_maps(network, stages, ask, n_instances):
+    """Outputs of the stages while a network is asked.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    stages : sequence of str
+    ask : callable () -> anything
+        Runs the network once.
+    n_instances : int
+        Series that it is asked about.
+
+    Returns
+    -------
+    maps : list of Tensor of shape (n_instances, n_features, length)
+        Length differs between stages; recurrent layers give one a timestep.
+
+    Raises
+    ------
+    StudentError
+        If a stage is not run, or gives no map over time.
+    """
+    modules, seen = dict(network.named_modules(remove_duplicate=False)), {}
+
+    def note(name):
+        def hook(module, given, output):
+            found = _over_time(module, output)
+            # The next layer may work in place.
+            seen[name] = found.clone() if isinstance(found, torch.Tensor) else found
+
+        return hook
+
+    with contextlib.ExitStack() as stack:
+        for name in stages:
+            stack.callback(modules[name].register_forward_hook(note(name)).remove)
+        ask()
+    for name in stages:
+        if name not in seen:
+            raise StudentError(f"stage {name!r} of {type(network).__name__} was not run.")
+        shape = tuple(getattr(seen[name], "shape", ()))
+        if len(shape) != 3 or shape[0] != n_instances:
+            raise StudentError(
+                f"stage {name!r} of {type(network).__name__} gives {shape or type(seen[name])} for "
+                f"{n_instances} series; expected a map (n_instances, n_features, length). Name a "
+                "stage before the pooling over time, in that layout."
+            )
+    return [seen[name] for name in stages]
+
+
+def _over_time(module, output):
+    output = first_output(output)
+    layers = (nn.TransformerEncoderLayer, nn.TransformerEncoder, nn.MultiheadAttention)
+    if isinstance(module, layers) and isinstance(output, torch.Tensor) and output.ndim == 3:
+        return output.transpose(1, 2) if _batch_first(module) else output.permute(1, 2, 0)
+    if isinstance(module, nn.RNNBase):
+        return output.permute(0, 2, 1) if module.batch_first else output.permute(1, 2, 0)
+    return output
+
+
+def _batch_first(module):
+    if isinstance(module, nn.TransformerEncoder):
+        module = module.layers[0]
+    return getattr(module, "self_attn", module).batch_first
+
+
+def _may_be_stage(part):
+    return isinstance(part, (nn.Conv1d, nn.RNNBase, nn.BatchNorm1d))

@@ -1,0 +1,1 @@
+"""Replacing the teacher in production: the student answers where it is sure."""

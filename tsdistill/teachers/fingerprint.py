@@ -1,0 +1,116 @@
+"""The fingerprint of a teacher, by which the cache recognises it.
+
+It consists of the teacher's answers to a few probes, and of a digest of the teacher's content
+where that can be had.
+"""
+
+import io
+import pickle
+
+import joblib
+import numpy as np
+import torch
+from torch import nn
+
+from tsdistill.teachers.querying import QueryOptions, query
+
+CLEAN_PROBES = 32
+MIXED_PROBES = 32
+
+
+def digest_of(model):
+    """Digest of the content of a model, the same in every process.
+
+    Parameters
+    ----------
+    model : classifier, torch.nn.Module, callable, or list of these
+
+    Returns
+    -------
+    digest : str, or None
+        For a torch module the digest of its weights and buffers, since the hash of the module
+        itself differs between processes. None for a model that cannot be pickled, that holds
+        torch modules besides other things, or whose state is not made of plain tensors.
+    """
+    if isinstance(model, (list, tuple)):
+        members = [digest_of(member) for member in model]
+        return None if None in members else joblib.hash(members)
+    try:
+        module = getattr(model, "module_", model)  # that of a skorch net
+        if isinstance(module, nn.Module):
+            return joblib.hash((type(module).__qualname__, _weights_of(module)))
+        # A copy is hashed: objects that share a part hash differently from copies that do not.
+        content = io.BytesIO()
+        _ContentPickler(content).dump(model)
+        return joblib.hash(pickle.loads(content.getvalue()))
+    except Exception:  # the model is the user's: any exception can come out of it
+        return None
+
+
+def _weights_of(module):
+    """Bytes of a module's weights and buffers, by name."""
+    return {
+        name: tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        for name, tensor in module.state_dict().items()
+    }
+
+
+class _ContentPickler(pickle.Pickler):
+    """Refuses torch's objects."""
+
+    def reducer_override(self, obj):
+        if isinstance(obj, (nn.Module, torch.Tensor)):
+            raise pickle.PicklingError("torch objects have no hash of their content")
+        return NotImplemented
+
+
+def probes(panel):
+    """Series by whose answers a teacher is recognised.
+
+    They are series of the panel, and mixtures that start as one series and end as another:
+    models that fit their training series perfectly agree on those, and differ between them.
+    None of them is a perturbed copy of a plan.
+
+    Parameters
+    ----------
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+
+    Returns
+    -------
+    probes : ndarray of shape (n_probes, n_channels, n_timepoints), float32
+    """
+    n_instances, _, n_timepoints = panel.shape
+    rng = np.random.default_rng(0)
+    some = np.linspace(0, n_instances - 1, min(n_instances, CLEAN_PROBES)).round().astype(int)
+    first, second = rng.integers(n_instances, size=(2, MIXED_PROBES))
+    until = rng.integers(n_timepoints, size=MIXED_PROBES)
+    starts = np.arange(n_timepoints) < until[:, np.newaxis]
+    mixed = np.where(starts[:, np.newaxis], panel[first], panel[second])
+    return np.concatenate([panel[some], mixed])
+
+
+def with_fingerprint(teacher, panel, options):
+    """A teacher whose answers can be kept: with a fingerprint, where there is a cache.
+
+    The digest is left out where a query changes the content, as it does of a model that counts
+    its queries.
+
+    Parameters
+    ----------
+    teacher : bound Teacher
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+        From which the probes are made.
+    options : QueryOptions
+
+    Returns
+    -------
+    teacher : Teacher
+        The same one where there is no cache or it has a fingerprint already, else a new one
+        around the same model.
+    """
+    if options.memory is None or teacher.fingerprint is not None:
+        return teacher
+    before = digest_of(teacher.model)
+    answers = query(teacher, probes(panel), QueryOptions(device=options.device))
+    digest = before if before == digest_of(teacher.model) else None
+    return teacher.identified_by((answers, digest))

@@ -1,0 +1,110 @@
+"""Teachers that come unfitted: how a fitted model is told, and how a clone of one is fitted."""
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
+from torch import nn
+
+from tsdistill.exceptions import TeacherError
+from tsdistill.teachers.adapters import name_of
+
+
+def is_fitted(model):
+    """Tell a fitted model by the signs that libraries leave, without their introspection.
+
+    Parameters
+    ----------
+    model : classifier, torch.nn.Module, callable, Teacher, or list of these
+
+    Returns
+    -------
+    fitted : bool
+        Whether it can be asked as it is.
+    """
+    if isinstance(model, (list, tuple)):
+        return all(map(is_fitted, model))
+    if isinstance(model, nn.Module) or not hasattr(model, "fit"):
+        return True
+    if isinstance(model, FrozenEstimator):  # its own check asks for tags, which sktime lacks
+        return is_fitted(model.estimator)
+    if isinstance(model, Pipeline):
+        return not model.steps or is_fitted(model.steps[-1][1])
+    if hasattr(model, "__sklearn_is_fitted__"):
+        return bool(model.__sklearn_is_fitted__())
+    flag = getattr(model, "is_fitted", None)
+    flag = flag() if callable(flag) else flag  # a method in CatBoost
+    if isinstance(flag, (bool, np.bool_)):  # sktime, aeon
+        return bool(flag)
+    if not hasattr(model, "get_params"):
+        return True
+    return any(name.endswith("_") and not name.startswith("_") for name in vars(model))
+
+
+def fit_clone(model, X, y, random_state, sample_weight):
+    """Fit a clone of a model, in the layout of X or the other of 2-D and 3-D.
+
+    Parameters
+    ----------
+    model : unfitted classifier
+    X : ndarray in the user's shape
+    y : ndarray of shape (n_instances,)
+    random_state : numpy.random.RandomState or None
+        Source for every ``random_state`` of the clone that is None.
+    sample_weight : ndarray of shape (n_instances,) or None
+        Given to a model whose ``fit`` takes it.
+
+    Returns
+    -------
+    fitted : classifier
+
+    Raises
+    ------
+    TeacherError
+        If fitting fails in either layout.
+    """
+    layouts = [X]
+    if X.ndim == 2:
+        layouts.append(X[:, np.newaxis])
+    elif X.shape[1] == 1:
+        layouts.append(X[:, 0])
+    failures = []
+    for layout in layouts:
+        unfitted = _with_seeds(clone(model), random_state)
+        weights = {} if sample_weight is None else _as_fit_parameters(unfitted, sample_weight)
+        try:
+            unfitted.fit(layout, y, **weights)
+            return unfitted
+        except Exception as error:  # the model is the user's: anything can come out of it
+            failures.append(error)
+    error = failures[0]
+    raise TeacherError(
+        f"teacher {name_of(model)} is not fitted, and fitting it on X of shape {X.shape} "
+        f"failed: {type(error).__name__}: {error}"
+    ) from error
+
+
+def _with_seeds(model, random_state):
+    """The model, every random_state of it that is None set."""
+    if random_state is not None and hasattr(model, "get_params"):
+        seeds = {
+            key: int(random_state.randint(np.iinfo(np.int32).max))
+            for key, value in sorted(model.get_params().items())
+            if value is None and key.split("__")[-1] == "random_state"
+        }
+        if seeds:
+            model.set_params(**seeds)
+    return model
+
+
+def _as_fit_parameters(model, sample_weight):
+    """Weights as a model's ``fit`` takes them: as they are, for the last step, or not at all."""
+    if has_fit_parameter(model, "sample_weight"):
+        return {"sample_weight": sample_weight}
+    if isinstance(model, Pipeline) and not get_config()["enable_metadata_routing"]:
+        name, last = model.steps[-1]
+        inner = _as_fit_parameters(last, sample_weight)
+        return {f"{name}__{key}": value for key, value in inner.items()}
+    return {}

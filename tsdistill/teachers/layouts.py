@@ -1,0 +1,54 @@
+"""The layout, 2-D or 3-D, in which a fitted model takes series: declared by it, or tried out."""
+
+import numpy as np
+
+from tsdistill.exceptions import TeacherError
+from tsdistill.teachers.adapters import adapter_for, name_of
+
+
+def find_layout(model, X):
+    """The adapter for the first layout in which a model answers, and its number of columns."""
+    sample = np.array(X[:2], dtype=np.float32)
+    panel = sample[:, np.newaxis] if sample.ndim == 2 else sample
+    layouts = [X.ndim]
+    if panel.shape[1] == 1:
+        layouts.append(3 if X.ndim == 2 else 2)
+    failures = []
+    for ndim in layouts:
+        adapter = adapter_for(model, ndim)
+        try:
+            return adapter, adapter.log_proba(panel.copy()).shape[1]
+        except Exception as error:  # the model is the user's: any exception can come out of it
+            failures.append(error)
+    error = failures[0]
+    if isinstance(error, TeacherError):
+        raise error
+    raise TeacherError(
+        f"teacher {name_of(model)} failed on two series of shape {sample.shape}: "
+        f"{type(error).__name__}: {error}. It is asked in the shape of X; check that it was "
+        "fitted on the same number of channels and timepoints; a model of flat features can "
+        "be passed as a callable that reshapes X first."
+    ) from error
+
+
+def check_declared_shape(model, X):
+    """Refuse series that a fitted model says it was not fitted on."""
+    n_channels, n_timepoints = (X.shape[1] if X.ndim == 3 else 1), X.shape[-1]
+    told = {
+        "timepoints": (n_timepoints, ("n_timepoints_in_", "n_timepoints_", "series_length")),
+        "channels": (n_channels, ("n_channels_in_", "n_channels_")),
+    }
+    for what, (got, names) in told.items():
+        for name in names:
+            declared = getattr(model, name, None)
+            if isinstance(declared, (int, np.integer)) and 0 < declared != got:
+                raise TeacherError(
+                    f"teacher {name_of(model)} was fitted on {declared} {what}, but X of shape "
+                    f"{X.shape} has {got}; give X as the teacher was trained."
+                )
+    metadata = getattr(model, "_X_metadata", None)  # sktime keeps no public count of channels
+    if isinstance(metadata, dict) and metadata.get("is_univariate") and n_channels > 1:
+        raise TeacherError(
+            f"teacher {name_of(model)} was fitted on series of 1 channel, but X of shape {X.shape} "
+            f"has {n_channels}; give X as the teacher was trained."
+        )

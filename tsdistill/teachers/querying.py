@@ -1,0 +1,192 @@
+"""Querying a teacher: many series, in batches of bounded size, in parallel, with a cache."""
+
+import warnings
+from dataclasses import dataclass
+
+import joblib
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from tqdm.auto import tqdm
+
+from tsdistill.exceptions import HardTeacherWarning, TeacherError, TsdistillError
+from tsdistill.numerics.batches import batches_of_series
+from tsdistill.numerics.logits import centred
+from tsdistill.numerics.random_states import on_behalf_of_a_fit
+from tsdistill.perturbation.copies import PerturbedCopies
+from tsdistill.teachers.adapters import PROBABILITY_FLOOR
+from tsdistill.teachers.cache import recall
+
+BATCHES_A_TASK = 16
+TASKS_A_WORKER = 4
+
+
+@dataclass(frozen=True)
+class QueryOptions:
+    """How a model is queried. The answers do not depend on it, but for rounding by device.
+
+    Attributes
+    ----------
+    device : str or torch.device, default="cpu"
+        Where models made of torch modules are run.
+    n_jobs : int, default=None
+        joblib workers among which the queries to a black box are spread.
+    memory : joblib.Memory, default=None
+        Where the answers of a teacher with a fingerprint are kept.
+    verbose : int, default=0
+        Above 0: a progress bar.
+    """
+
+    device: object = "cpu"
+    n_jobs: int | None = None
+    memory: joblib.Memory | None = None
+    verbose: int = 0
+
+
+@dataclass(frozen=True)
+class TeacherAnswers:
+    """What a teacher answered, in log-probabilities.
+
+    Attributes
+    ----------
+    clean : ndarray or Tensor of shape (n_instances, n_classes), float32
+        For the series.
+    perturbed : ndarray or Tensor of shape (n_instances, n_windows, n_classes), float32, or None
+        For their perturbed copies; None where the training needs none.
+    """
+
+    clean: np.ndarray
+    perturbed: np.ndarray | None = None
+
+    def mean_change(self, sample_weight):
+        """Mean absolute change of the centred logits over all windows, a float32 scalar.
+
+        Parameters
+        ----------
+        sample_weight : ndarray of shape (n_instances,), not all 0
+        """
+        sizes = np.empty(len(self.clean))
+        for i, (clean, perturbed) in enumerate(zip(self.clean, self.perturbed, strict=True)):
+            sizes[i] = np.abs(centred(clean - perturbed)).mean(dtype=np.float64)
+        return np.float32(np.average(sizes, weights=sample_weight))
+
+
+def query(teacher, series, options=None, *, title="teacher"):
+    """Log-probabilities of a teacher for many series.
+
+    Batches are the same whatever ``n_jobs`` is, and so are the answers. Models made of torch
+    modules are queried in this process, black boxes by the workers of joblib.
+
+    Parameters
+    ----------
+    teacher : bound Teacher
+    series : ndarray of shape (n_instances, n_channels, n_timepoints), float32, or an object \
+            with that length that gives slices of it, such as PerturbedCopies
+    options : QueryOptions, default=None
+    title : str, default="teacher"
+        Of the progress bar.
+
+    Returns
+    -------
+    log_proba : ndarray of shape (n_instances, n_classes), float32
+
+    Raises
+    ------
+    TeacherError
+        If the teacher fails, or its answers cannot be used.
+    """
+    options = QueryOptions() if options is None else options
+    if not is_cached(teacher, options):
+        return _query_now(teacher, series, options, title)
+    return recall(
+        options.memory,
+        teacher.fingerprint,
+        series,
+        (len(series), len(teacher.classes_)),
+        lambda: _query_now(teacher, series, options, title),
+    )
+
+
+def is_cached(teacher, options):
+    """Whether answers of a teacher are looked up and kept in the cache."""
+    return options.memory is not None and teacher.fingerprint is not None
+
+
+def _query_now(teacher, series, options, title):
+    """Log-probabilities, whether they are known already or not."""
+    parts = batches_of_series(series)
+    bar = {"total": len(parts), "desc": title, "disable": not options.verbose, "leave": False}
+    if teacher.differentiable or options.n_jobs in (None, 1) or len(parts) == 1:
+        with teacher.on_device(options.device), tqdm(parts, **bar) as progress:
+            return np.concatenate(_answer_batches(teacher, series, progress))
+    n_tasks = max(TASKS_A_WORKER * effective_n_jobs(options.n_jobs), len(parts) // BATCHES_A_TASK)
+    tasks = [parts[i::n_tasks] for i in range(min(n_tasks, len(parts)))]
+    answers = Parallel(n_jobs=options.n_jobs, return_as="generator")(
+        delayed(_answer_batches)(teacher, series, task) for task in tasks
+    )
+    collected = [None] * len(parts)
+    with tqdm(**bar) as progress:
+        for i, answer in enumerate(answers):
+            collected[i::n_tasks] = answer
+            progress.update(len(answer))
+    return np.concatenate(collected)
+
+
+def _answer_batches(teacher, series, parts):
+    # Each batch is a copy: a model may change what it is given, the user's series may not change.
+    try:
+        with on_behalf_of_a_fit():
+            return [teacher.log_proba(np.array(series[part])) for part in parts]
+    except TsdistillError:
+        raise
+    except Exception as error:  # the model is the user's: any exception can come out of it
+        raise TeacherError(
+            f"{teacher!r} failed on series of shape {series[0:1].shape[1:]}, perhaps perturbed "
+            f"ones: {type(error).__name__}: {error}"
+        ) from error
+
+
+def query_windows(teacher, panel, plan, options=None):
+    """Log-probabilities of a teacher for every perturbed copy of a plan.
+
+    Parameters
+    ----------
+    teacher : bound Teacher
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+    plan : WindowPlan
+    options : QueryOptions, default=None
+
+    Returns
+    -------
+    perturbed : ndarray of shape (n_instances, n_windows, n_classes), float32
+    """
+    row = np.repeat(np.arange(len(panel)), plan.start.shape[1])
+    copies = PerturbedCopies(
+        panel, plan.donors, row, plan.donor.ravel(), plan.start.ravel(), plan.width
+    )
+    flat = query(teacher, copies, options, title="teacher: windows")
+    return flat.reshape(*plan.start.shape, flat.shape[1])
+
+
+def warn_if_hard(teacher, answers):
+    """Warn if every answer of a teacher is 0 or 1: such answers have nothing soft to distil.
+
+    Parameters
+    ----------
+    teacher : bound Teacher
+    answers : TeacherAnswers
+        Forests are often certain about the series that they were fitted on, so their answers
+        to perturbed copies count too.
+    """
+    if teacher.differentiable:
+        return
+    log_one = -np.log1p((answers.clean.shape[1] - 1) * PROBABILITY_FLOOR)
+    both = [a for a in (answers.clean, answers.perturbed) if a is not None]
+    if all(np.abs(a.max(axis=-1) - log_one).max() < 1e-7 for a in both):
+        warnings.warn(
+            f"{teacher!r} answers every series with a probability of 0 or 1, so it has no soft "
+            "targets, and its saliency changes in jumps. If it has decision values, pass those: a "
+            "callable that returns their softmax, or an object with decision_function and "
+            "classes_ in place of predict_proba.",
+            HardTeacherWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,387 @@
+"""Anything that classifies, behind one question: what are your log-probabilities?
+
+:class:`Teacher` is the only class that the other rooms know. Below it stand the ways to
+ask: a torch module (logits), a skorch net, ``predict_proba``, ``decision_function``, a
+callable, and several of these averaged. scikit-learn's introspection is never called on
+a teacher, since classifiers of other libraries lack its tags.
+"""
+
+import copy
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.utils.validation import check_array
+from torch import nn
+
+from tsdistill.exceptions import PanelError, TeacherError
+from tsdistill.inputs.formats import as_array
+from tsdistill.inputs.labels import few
+from tsdistill.inputs.series import as_panel, in_layout
+from tsdistill.numerics.batches import batches_of_series
+from tsdistill.numerics.logits import log_softmax
+from tsdistill.teachers.adapters import (
+    AverageAdapter,
+    DecisionAdapter,
+    adapter_for,
+    is_skorch_net,
+    name_of,
+    no_answers_error,
+)
+from tsdistill.teachers.class_alignment import (
+    check_decision_values,
+    classes_of_columns,
+    columns_of,
+    decoded,
+)
+from tsdistill.teachers.fitting import fit_clone, is_fitted
+from tsdistill.teachers.layouts import check_declared_shape, find_layout
+
+
+class Teacher:
+    """A classifier with the labels of its columns, asked in panels.
+
+    Users need this class only to name the classes of a bare module or callable; any
+    classifier may be passed to :class:`~tsdistill.SaliencyDistilledClassifier` as it is.
+
+    Parameters
+    ----------
+    model : classifier, torch.nn.Module, callable, or list of these
+        A classifier with ``predict_proba`` or else ``decision_function``; a skorch net; a
+        module that returns logits; a callable from series to probabilities, given series
+        in the shape that the user passes; or a list, whose probabilities are averaged.
+    classes : array-like of shape (n_classes,), optional
+        The label of each column. Default: the model's own ``classes_``; for a bare module
+        or callable the sorted labels of y, or 0 .. n_classes - 1 without y.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels of the columns that :meth:`log_proba` gives. After :meth:`bind`.
+    differentiable : bool
+        Whether :meth:`logits` can be called and differentiated.
+    left_out : sequence
+        Labels that the model knows (of a list, that every member knows), and that
+        :meth:`log_proba` does not answer for: those of which y has no series. After :meth:`bind`.
+    fingerprint : ndarray or None
+        Answers by which a bound teacher is known again, see :mod:`tsdistill.memory`.
+
+    Notes
+    -----
+    Log-probabilities of a model that gives probabilities are
+    ``log(max(p, 1e-4) / sum(max(p, 1e-4)))``: exact zeros and ones stay finite.
+    Decision values are taken as logits; one column d becomes ``(-d, d)``, the columns that a
+    one-against-rest model would have, so a binary p is ``sigmoid(2 d)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def rising(X):
+    ...     p = 1 / (1 + np.exp(X[:, 0] - X[:, -1]))
+    ...     return np.column_stack([1 - p, p])
+    >>> teacher = Teacher(rising, classes=["down", "up"])
+    >>> X = np.array([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]])
+    >>> teacher.bind(X).classes_[teacher.bind(X).log_proba(X[:, None]).argmax(1)].tolist()
+    ['up', 'down']
+    """
+
+    fingerprint = None
+    left_out = ()
+    _series_shape = None
+
+    def __init__(self, model, classes=None):
+        self.model = model
+        self.classes = classes
+
+    def __deepcopy__(self, memo):
+        return self if self.is_fitted else Teacher(copy.deepcopy(self.model, memo), self.classes)
+
+    def __repr__(self):
+        return f"Teacher({name_of(self.model)})"
+
+    def __sklearn_clone__(self):
+        return clone_teacher(self)
+
+    @property
+    def is_fitted(self):
+        """Whether the model can be asked as it is."""
+        return is_fitted(self.model)
+
+    @property
+    def is_named(self):
+        """Whether the model's columns have labels, so that none need be lent to them."""
+        if self.classes is None and isinstance(self.model, (list, tuple)):
+            return any(as_teacher(member).is_named for member in self.model)
+        return self.classes is not None or hasattr(self.model, "classes_")
+
+    def fit(self, X, y, random_state=None, sample_weight=None):
+        """Fit a clone of the model, and leave the model as it is.
+
+        Parameters
+        ----------
+        X : ndarray in the user's shape
+        y : ndarray of shape (n_instances,)
+        sample_weight : ndarray of shape (n_instances,), optional
+            Given to a model whose ``fit`` takes it.
+        random_state : numpy.random.RandomState, optional
+            Source for every ``random_state`` of the clone that is None.
+
+        Returns
+        -------
+        teacher : Teacher
+            A new one, around the fitted clone.
+        """
+        classes = self.classes
+        if isinstance(self.model, (list, tuple)):
+            members = [as_teacher(member) for member in self.model]
+            given = (X, y, random_state, sample_weight)
+            return Teacher([m if m.is_fitted else m.fit(*given) for m in members], classes)
+        if is_skorch_net(self.model):  # takes float32, and classes by their position
+            X, (labels, y) = X.astype(np.float32), np.unique(y, return_inverse=True)
+            classes = labels if classes is None else classes
+        return Teacher(fit_clone(self.model, X, y, random_state, sample_weight), classes)
+
+    def bind(self, X, classes=None, class_index=None):
+        """Find out how the model wants to be asked, and which of its columns are needed.
+
+        Parameters
+        ----------
+        X : ndarray in the user's shape
+            The first two series are asked; the user's shape is tried first, then, for
+            series of one channel, the other of 2-D and 3-D.
+        classes : ndarray of shape (n_classes,), optional
+            The labels to answer for, in this order. Default: all that the model knows, sorted.
+        class_index : ndarray of shape (n_instances,), int64, optional
+            The class of each series of X, as a position in classes. Needed where classes are
+            numbers 0 .. n_classes - 1 that stand for the model's own.
+
+        Returns
+        -------
+        bound : Teacher
+            A new one, which can be asked.
+
+        Raises
+        ------
+        TeacherError
+            If the model cannot be asked, answers in the wrong shape, or lacks a class.
+        """
+        bound = copy.copy(self)
+        bound.fingerprint = None
+        bound._adapter, known = _find_adapter(self.model, X, self.classes, classes, class_index)
+        bound.classes_ = np.unique(known) if classes is None else np.asarray(classes)
+        wanted = bound.classes_
+        if class_index is not None:
+            wanted = decoded(self.model, bound._adapter, known, wanted, X, class_index)
+        bound._columns = columns_of(known, wanted, self.model)
+        bound.left_out = [*np.delete(known, bound._columns).tolist(), *bound._adapter.left_out]
+        if np.array_equal(bound._columns, np.arange(len(known))):
+            bound._columns = None
+        bound._series_shape = (1, *X.shape[1:])[-2:]
+        return bound
+
+    def identified_by(self, fingerprint):
+        """A new teacher around the same model, with a fingerprint."""
+        identified = copy.copy(self)
+        identified.fingerprint = fingerprint
+        return identified
+
+    def whole(self, panel):
+        """A bound teacher that answers for all classes that the model knows.
+
+        Parameters
+        ----------
+        panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+
+        Returns
+        -------
+        teacher : Teacher
+            Itself where no class was left out, else a new one.
+        """
+        return self.bind(in_layout(panel, self._adapter.ndim)) if self.left_out else self
+
+    @classmethod
+    def of_student(cls, net, classes):
+        """Ask a fitted student as a teacher is asked, without a trial question.
+
+        Parameters
+        ----------
+        net : fitted skorch.NeuralNetClassifier that takes panels
+        classes : ndarray of shape (n_classes,)
+        """
+        student = cls(net)
+        student._adapter = adapter_for(net, 3, name="student")
+        student._columns, student.classes_ = None, classes
+        return student
+
+    @property
+    def differentiable(self):
+        """Whether the model is made of torch modules alone."""
+        return self._adapter.differentiable
+
+    @property
+    def module(self):
+        """The torch module inside, or None if the model is a black box or a list."""
+        return getattr(self._adapter, "module", None)
+
+    def predict_proba(self, X):
+        """Probabilities of ``classes_``; after :meth:`bind`, as ``teacher_`` of a student is.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_instances, n_timepoints) or \
+                (n_instances, n_channels, n_timepoints), or one of sktime's panel formats
+
+        Returns
+        -------
+        proba : ndarray of shape (n_instances, n_classes), float32
+
+        Raises
+        ------
+        PanelError, ValueError
+            If the series are not shaped as those that the teacher was bound to, or hold NaN.
+        """
+        if not hasattr(self, "_adapter"):
+            raise TeacherError(
+                f"{self!r} has not been bound to classes yet; use teacher_ of a fitted student."
+            )
+        panel = as_panel(check_array(as_array(X), dtype="numeric", allow_nd=True))
+        if self._series_shape not in (None, panel.shape[1:]):
+            raise PanelError(
+                f"X has series of shape {panel.shape[1:]} (n_channels, n_timepoints), but "
+                f"{self!r} answers for {self._series_shape}."
+            )
+        # Each slice is a copy: the model may change what it is given.
+        answers = [self.log_proba(np.array(panel[part])) for part in batches_of_series(panel)]
+        return np.exp(np.concatenate(answers))
+
+    def predict(self, X):
+        """The most probable of ``classes_``; after :meth:`bind`.
+
+        Parameters
+        ----------
+        X : array-like, as in :meth:`predict_proba`
+
+        Returns
+        -------
+        y : ndarray of shape (n_instances,)
+        """
+        columns = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[columns]
+
+    @property
+    def logits_module(self):
+        """The torch module whose outputs, as they are, are the logits of ``classes_``, or None."""
+        plain = self._columns is None and not getattr(self._adapter, "gives_proba", False)
+        return self.module if plain else None
+
+    def log_proba(self, panel):
+        """Log-probabilities over ``classes_``.
+
+        Parameters
+        ----------
+        panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_instances, n_classes), float32, rows sum to 1 in exp
+        """
+        return log_softmax(self._select(self._adapter.log_proba(panel)))
+
+    def logits(self, panel):
+        """Log-probabilities as a differentiable function of a tensor on the model's device."""
+        return torch.log_softmax(self._select(self._adapter.logits(panel)), dim=-1)
+
+    def _select(self, answers):
+        return answers if self._columns is None else answers[:, self._columns]
+
+    def on_device(self, device):
+        """Context in which torch modules are in eval mode on a device; all is put back after."""
+        return self._adapter.on_device(device)
+
+
+def as_teacher(model):
+    """Wrap a model in a :class:`Teacher`, unless it is one.
+
+    Raises
+    ------
+    TeacherError
+        If nothing about the model says how to ask it.
+    """
+    teacher = model if isinstance(model, Teacher) else Teacher(model)
+    _check_can_classify(teacher.model)
+    return teacher
+
+
+def clone_teacher(model):
+    """Clone what is unfitted; keep what is fitted as it is, by identity.
+
+    scikit-learn's ``clone`` would silently unfit it, and copy a torch module.
+    """
+    if is_fitted(model):
+        return model
+    if isinstance(model, Teacher):
+        return Teacher(clone_teacher(model.model), model.classes)
+    if isinstance(model, (list, tuple)):
+        return type(model)(map(clone_teacher, model))
+    return clone(model, safe=False)
+
+
+def _find_adapter(model, X, classes, wanted, class_index):
+    """Find out how to ask a fitted model, by asking it about two series.
+
+    Returns
+    -------
+    adapter : adapter of :mod:`tsdistill.teachers.adapters`, or AverageAdapter
+    classes : ndarray of shape (n_columns,)
+        The label of each column of its answers.
+    """
+    if isinstance(model, (list, tuple)):
+        if wanted is None and classes is None:
+            wanted = _common_classes([as_teacher(member) for member in model], X)
+        target = wanted if wanted is not None else np.asarray(classes)
+        average = AverageAdapter([_member(m, classes).bind(X, target, class_index) for m in model])
+        return average, average.teachers[0].classes_
+    check_declared_shape(model, X)
+    adapter, n_columns = find_layout(model, X)
+    known = classes_of_columns(model, classes, wanted, n_columns)
+    if isinstance(adapter, DecisionAdapter):
+        check_decision_values(model, adapter, X[:16])
+    return adapter, known
+
+
+def _common_classes(members, X):
+    """Labels that all members with named columns know; where none has, those of the first."""
+    known = [member.bind(X).classes_ for member in members if member.is_named]
+    if not known:
+        return members[0].bind(X).classes_
+    common = [label for label in known[0] if all(label in labels for labels in known[1:])]
+    if len(common) < 2:
+        raise TeacherError(
+            f"the teachers of {name_of(members)} know {'; '.join(map(few, known))}: fewer than two "
+            "classes in common, to average their answers for."
+        )
+    return np.array(common, dtype=known[0].dtype)
+
+
+def _member(model, classes):
+    teacher = as_teacher(model)
+    return Teacher(teacher.model, classes) if teacher.classes is None else teacher
+
+
+def _check_can_classify(model):
+    if isinstance(model, (list, tuple)):
+        if not model:
+            raise TeacherError("teacher is an empty list; expected one classifier or more.")
+        for member in model:
+            as_teacher(member)
+        return
+    if isinstance(model, type):
+        raise TeacherError(f"teacher is the class {model.__name__}; pass an instance of it.")
+    if not (
+        isinstance(model, nn.Module)
+        or hasattr(model, "predict_proba")
+        or hasattr(model, "decision_function")
+        or (callable(model) and not hasattr(model, "predict"))
+        or not is_fitted(model)
+    ):
+        raise no_answers_error(model)

@@ -1,0 +1,76 @@
+"""skorch callbacks of the training loop."""
+
+import math
+
+import torch
+from skorch.callbacks import Callback
+from tqdm.auto import tqdm
+
+from tsdistill.exceptions import TrainingError
+
+
+class RecordTerms(Callback):
+    """Tells the objectives of epochs; writes the mean of each term into the history."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        net.criterion_.begin_epoch(net.history[-1, "epoch"])
+
+    def on_epoch_end(self, net, **kwargs):
+        net.criterion_.end_epoch(net.history[-1, "epoch"])
+        for name, value in net.criterion_.terms().items():
+            net.history.record(name, value)
+
+
+class TrainObjectives(Callback):
+    """Trains the objectives' own modules by AdamW, at the learning rate of the student.
+
+    An optimiser of their own: not all of the student's take another group of parameters, and
+    schedules may be of the groups that the user has in mind. Modules without gradients in a step
+    stay as they are.
+    """
+
+    def on_train_begin(self, net, **kwargs):
+        self.optimizer_ = torch.optim.AdamW(net.criterion_.parameters(), weight_decay=1e-4)
+
+    def on_batch_begin(self, net, training=False, **kwargs):
+        if training:
+            self.optimizer_.zero_grad()
+
+    def on_grad_computed(self, net, named_parameters, **kwargs):
+        self.optimizer_.param_groups[0]["lr"] = net.optimizer_.param_groups[0]["lr"]
+        self.optimizer_.step()
+
+
+class StopOnBadLoss(Callback):
+    """Ends training with the cause when the loss is NaN or infinite."""
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if not training:
+            return
+        loss = net.history[-1, "batches", -1, "train_loss"]
+        if math.isfinite(loss):
+            return
+        bad = [name for name, value in net.criterion_.terms().items() if not math.isfinite(value)]
+        raise TrainingError(
+            f"the training loss became {loss} in epoch {net.history[-1, 'epoch']} "
+            f"(term: {', '.join(bad) or 'their sum'}). The likely cause is a learning rate that "
+            f"is too high for this student (lr={net.lr}): try a tenth of it, or smaller weights "
+            "of the objectives."
+        )
+
+
+class EpochBar(Callback):
+    """One progress bar over the epochs, with the current loss."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.bar_ = tqdm(total=net.max_epochs, desc="student", leave=False)
+
+    def on_epoch_end(self, net, **kwargs):
+        self.bar_.set_postfix(
+            loss=f"{net.history[-1].get('train_loss', math.nan):.4f}", refresh=False
+        )
+        self.bar_.update()
+
+    def on_train_end(self, net, **kwargs):
+        self.bar_.refresh()
+        self.bar_.close()

@@ -1,0 +1,205 @@
+"""Distillation from beginning to end: a transfer set and a recipe in, all that was learnt out."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import clone
+from skorch import NeuralNetClassifier
+from torch import nn
+
+from tsdistill.numerics.tensors import as_tensor
+from tsdistill.objectives.preparation import Preparation
+from tsdistill.perturbation.baselines import Baselines
+from tsdistill.students.building import (
+    as_net,
+    check_outputs,
+    extend_net,
+    learn_standardisation,
+    load_weights,
+)
+from tsdistill.teachers.querying import QueryOptions, warn_if_hard
+from tsdistill.teachers.teacher import Teacher
+from tsdistill.training.loop import joined_history, train
+from tsdistill.training.loss import DistillationLoss, StudentInTraining
+from tsdistill.training.steps import TransferTensors, take_steps
+from tsdistill.training.transfer_set import TransferSet
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """All that was learnt.
+
+    Attributes
+    ----------
+    teacher : Teacher
+        Fitted, and bound to the classes.
+    student : skorch.NeuralNetClassifier
+        The trained student, which gives logits (or probabilities, in a net with ``NLLLoss``).
+    history : list of dict
+        One an epoch.
+    baselines : Baselines
+        What explanations replace windows by.
+    width : int
+        Timesteps in a window.
+    transfer_set : TransferSet
+        With which a fit with ``warm_start`` goes on.
+    """
+
+    teacher: Teacher
+    student: NeuralNetClassifier
+    history: list
+    baselines: Baselines
+    width: int
+    transfer_set: TransferSet
+
+
+@dataclass(frozen=True)
+class _StudentNets:
+    """The student in training, and the net that users will get.
+
+    Attributes
+    ----------
+    trained : initialised skorch.NeuralNetClassifier
+    delivered : skorch.NeuralNetClassifier
+        Not initialised yet.
+    gives_proba : bool
+        Whether the network answers with probabilities.
+    """
+
+    trained: NeuralNetClassifier
+    delivered: NeuralNetClassifier
+    gives_proba: bool
+
+
+def distil(
+    transfer_set, recipe, sample_weight, *, n_jobs=None, memory=None, verbose=0, previous=None,
+    window_seed=0, preparation_seed=0,
+):  # fmt: skip
+    """Query the teacher, and train a student on what it answers.
+
+    Parameters
+    ----------
+    transfer_set : TransferSet
+        Of which the teacher may have been queried already.
+    recipe : Recipe
+    sample_weight : ndarray of shape (n_instances,), float64
+        Classes are not weighed yet.
+    n_jobs, memory, verbose
+        As in :class:`~tsdistill.teachers.querying.QueryOptions`; its device is the student's.
+    previous : trained skorch.NeuralNetClassifier, default=None
+        A student from whose weights to go on.
+    window_seed, preparation_seed : int
+        Of windows, donors, baselines and held-out rows; of the objectives' preparation. The
+        weights and the order of training follow from torch's global random state.
+
+    Returns
+    -------
+    distilled : Distilled
+    """
+    rng = np.random.default_rng(window_seed)
+    nets = _build_student(transfer_set, recipe, previous)
+    net = nets.trained
+    options = QueryOptions(net.device, n_jobs, memory, verbose)
+    preparation = Preparation(
+        transfer_set.teacher, _read_only(transfer_set.panel), net.module_, net.device,
+        net.max_epochs, recipe.width, preparation_seed, options,
+    )  # fmt: skip
+    for objective in recipe.objectives:  # before the teacher is queried
+        objective.check_models(preparation)
+
+    transfer_set, for_training, weight = _query_teacher(
+        transfer_set, recipe, sample_weight, rng, options
+    )
+    held_out = transfer_set.held_out[recipe.validation_fraction]
+    preparation = _prepare(preparation, transfer_set, recipe.objectives, weight, held_out)
+    transfer_set = dataclasses.replace(transfer_set, worked_out=preparation.used)
+
+    learn_standardisation(net.module_, as_tensor(transfer_set.panel))
+    train(
+        net,
+        TransferTensors(for_training, weight, net.device),
+        DistillationLoss(recipe.objectives, StudentInTraining(net.module_, nets.gives_proba)),
+        held_out=held_out,
+        bar=verbose > 0,
+    )
+    student = nets.delivered.initialize()
+    load_weights(student.module_, net.module_)
+    student.module_.eval()
+    student.history, history = joined_history(previous, net)
+    return Distilled(
+        teacher=transfer_set.teacher,
+        student=student,
+        history=history,
+        baselines=transfer_set.baselines,
+        width=recipe.width,
+        transfer_set=transfer_set,
+    )
+
+
+def _build_student(transfer_set, recipe, previous):
+    """The student's network with the layers of all objectives, initialised and tried."""
+    panel, n_classes = as_tensor(transfer_set.panel), len(transfer_set.teacher.classes_)
+    shape = (*panel.shape[1:], n_classes)
+    net = as_net(recipe.student, *shape, **recipe.net_settings)
+    extensions = [objective.extension(*shape) for objective in recipe.objectives]
+    extend_net(net, panel, n_classes, [extend for extend in extensions if extend is not None])
+    delivered = clone(net)
+    net = take_steps(net, recipe.windows_per_step).initialize()
+    gives_proba = check_outputs(net, panel, n_classes)
+    if not gives_proba:  # whatever the net's criterion, the student now gives logits
+        if not isinstance(net.criterion_, nn.CrossEntropyLoss):
+            delivered.set_params(criterion=nn.CrossEntropyLoss)
+        delivered.set_params(predict_nonlinearity="auto")
+    if previous is not None:
+        load_weights(net.module_, previous.module_)
+    return _StudentNets(net, delivered, gives_proba)
+
+
+def _query_teacher(transfer_set, recipe, sample_weight, rng, options):
+    """All that the teacher is asked about series and windows, and the draws that follow.
+
+    Returns
+    -------
+    transfer_set : TransferSet
+        To be kept.
+    for_training : TransferSet
+        The same, without windows where no objective needs them.
+    weight : ndarray of shape (n_instances,), float32
+    """
+    transfer_set = transfer_set.with_answers(options)
+    weight = transfer_set.weighed(sample_weight, recipe.class_weight)
+    if recipe.needs_copies:
+        windows = (recipe.width, recipe.n_windows, recipe.donors)
+        transfer_set = transfer_set.with_windows(*windows, rng, options)
+    for_training = transfer_set if recipe.needs_copies else transfer_set.without_windows()
+    warn_if_hard(transfer_set.teacher, for_training.answers)
+    constants = recipe.needs_copies and recipe.donors in ("mean", "zero")
+    transfer_set = transfer_set.with_baselines(rng, constants)
+    transfer_set = transfer_set.with_held_out(recipe.validation_fraction, rng)
+    return transfer_set, for_training, weight
+
+
+def _prepare(preparation, transfer_set, objectives, weight, held_out):
+    """Let every objective work out what its steps will need."""
+    learnt_from = weight > 0
+    if held_out is not None:
+        learnt_from[held_out] = False
+    preparation = dataclasses.replace(
+        preparation,
+        teacher=transfer_set.teacher,
+        class_index=transfer_set.class_index,
+        clean=transfer_set.answers.clean,
+        baselines=transfer_set.baselines,
+        learnt_from=learnt_from,
+        worked_out=transfer_set.worked_out,
+    )
+    for objective in objectives:
+        objective.prepare(preparation)
+    return preparation
+
+
+def _read_only(array):
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,133 @@
+"""The training loop: skorch's, with our steps, loss and callbacks."""
+
+import copy
+import math
+
+import torch
+from skorch.callbacks import EarlyStopping, PassthroughScoring
+from skorch.helper import predefined_split
+from skorch.utils import noop
+from torch import nn
+
+from tsdistill.training.callbacks import EpochBar, RecordTerms, StopOnBadLoss, TrainObjectives
+from tsdistill.training.steps import Steps, TrainingRows
+
+SERIES_A_BATCH = 256
+
+
+def train(net, tensors, loss, *, held_out=None, bar=False):
+    """Train an initialised net on a transfer set.
+
+    Parameters
+    ----------
+    net : initialised skorch.NeuralNetClassifier, after :func:`take_steps`
+    tensors : TransferTensors
+    loss : DistillationLoss
+    held_out : ndarray of int, optional
+        Rows held out; the weights of the epoch with the lowest loss on them are kept.
+    bar : bool, default=False
+        Whether to show a progress bar over the epochs.
+    """
+    learning = TrainingRows(tensors)
+    callbacks = [("record_terms", RecordTerms()), ("stop_on_bad_loss", StopOnBadLoss())]
+    net.train_split = None
+    if held_out is not None:
+        is_held_out = torch.zeros(len(learning), dtype=torch.bool)
+        is_held_out[held_out] = True
+        is_held_out = is_held_out.to(learning.rows.device)
+        net.train_split = predefined_split(TrainingRows(tensors, learning.rows[is_held_out]))
+        learning = TrainingRows(tensors, learning.rows[~is_held_out])
+        keep = EarlyStopping(patience=-1, threshold=0, load_best=True, sink=noop)
+        callbacks.append(("keep_best", keep))
+    if any(True for _ in loss.parameters()):
+        callbacks.append(("train_objectives", TrainObjectives()))
+    if bar:
+        callbacks.append(("epoch_bar", EpochBar()))
+    if net.callbacks == "disable":
+        scores = (
+            ("train_loss", PassthroughScoring("train_loss", on_train=True)),
+            (
+                "valid_loss",
+                PassthroughScoring("valid_loss"),
+            ),
+        )
+        callbacks = [*scores, *callbacks]
+    _fit_schedule(net, learning)
+    net.callbacks_ += [(name, callback.initialize()) for name, callback in callbacks]
+    net.criterion_ = loss.to(net.device)
+    net.partial_fit(learning)
+    settle_batch_norm(net.module_, learning)
+
+
+def _fit_schedule(net, learning):
+    """Give our own schedule of the learning rate, if the net has it, the number of its steps."""
+    one_cycle = dict(net.callbacks_).get("one_cycle")
+    if one_cycle is None:
+        return
+    n_steps = net.max_epochs * len(Steps(learning, net.batch_size, 1))
+    one_cycle.total_steps = n_steps
+    # A warm-up of exactly one step, a tenth of ten, would make torch divide by zero.
+    one_cycle.pct_start = max(0.1, min(0.75, 1.5 / n_steps))
+
+
+def joined_history(previous, net):
+    """History of a trained net, after that of the net whose weights it started from.
+
+    Parameters
+    ----------
+    previous : trained skorch.NeuralNetClassifier or None
+    net : trained skorch.NeuralNetClassifier
+
+    Returns
+    -------
+    history : skorch.history.History
+        Epochs are numbered from the first net on.
+    rows : list of dict
+        One an epoch: epoch, dur (seconds), train_loss, valid_loss where rows are held out,
+        and each term under its name, unweighted.
+    """
+    history = net.history
+    if previous is not None:
+        history = type(net.history)(copy.deepcopy([*previous.history, *net.history]))
+        for number, row in enumerate(history, start=1):
+            row["epoch"] = number
+    return history, [_epoch_row(row) for row in history]
+
+
+def _epoch_row(row):
+    internal = ("batches", "train_batch_count", "valid_batch_count")
+    return {k: v for k, v in row.items() if k not in internal and not k.endswith("_best")}
+
+
+def settle_batch_norm(module, learning):
+    """Take the running statistics of batch normalisation from the series alone.
+
+    In training they also saw the perturbed copies, which no user will ask about. Layers that
+    a module keeps in eval mode are left alone.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Left in eval mode.
+    learning : TrainingRows
+    """
+    module.train()
+    layers = [
+        layer
+        for layer in module.modules()
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm)
+        and layer.training
+        and layer.track_running_stats
+    ]
+    if layers:
+        momenta = [layer.momentum for layer in layers]
+        for layer in layers:
+            layer.reset_running_stats()
+            layer.momentum = None  # a plain mean over the batches
+        with torch.no_grad():
+            # Of nearly equal sizes: every batch has the same weight in the mean.
+            for rows in learning.rows.tensor_split(math.ceil(len(learning) / SERIES_A_BATCH)):
+                module(learning.tensors.panel[rows])
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+    module.eval()

@@ -1,0 +1,127 @@
+"""The loss of a step: the weighted sum of the objectives."""
+
+import torch
+from torch import nn
+
+from tsdistill.exceptions import ParameterError
+from tsdistill.numerics.logits import first_output
+from tsdistill.objectives.base import Answers
+
+
+class StudentInTraining:
+    """The network that is trained, and how its outputs become logits.
+
+    It is no module, so that the loss does not count the student's weights as its own.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    gives_proba : bool, default=False
+        Whether the network answers with probabilities, of which the log is taken.
+    """
+
+    def __init__(self, network, gives_proba=False):
+        self.network, self.gives_proba = network, gives_proba
+
+    def logits(self, outputs):
+        """Logits of the network's outputs."""
+        outputs = first_output(outputs)
+        if self.gives_proba:
+            return torch.log(outputs.clamp_min(torch.finfo(outputs.dtype).tiny))
+        return outputs
+
+    def ask(self, series):
+        """Logits for further series; the network may change what it is given."""
+        return self.logits(self.network(series.clone()))
+
+
+class DistillationLoss(nn.Module):
+    """Weighted sum of the objectives, and the mean of each term over an epoch.
+
+    Parameters
+    ----------
+    objectives : list of Objective
+        Prepared.
+    student : StudentInTraining
+    """
+
+    def __init__(self, objectives, student):
+        super().__init__()
+        self.objectives, self.student = objectives, student
+        self.learnt = nn.ModuleList(m for one in objectives for m in one.own_modules())
+        self.forget()
+
+    def forget(self):
+        """Start a new mean."""
+        self.totals, self.n_series = {}, 0
+
+    def terms(self):
+        """Unweighted mean of each term since :meth:`forget`, by name."""
+        return {name: float(total) / self.n_series for name, total in self.totals.items()}
+
+    def begin_epoch(self, epoch):
+        """Start a new mean, and tell the objectives."""
+        self.forget()
+        for objective in self.objectives:
+            objective.begin_epoch(epoch, self.student.network)
+
+    def end_epoch(self, epoch):
+        """Tell the objectives."""
+        for objective in self.objectives:
+            objective.end_epoch(epoch, self.student.network)
+
+    def forward(self, outputs, targets):
+        """Loss of a step.
+
+        Parameters
+        ----------
+        outputs : Tensor, or tuple of it and others
+            What the network gives for the inputs of :meth:`TransferTensors.step`.
+        targets : dict of Tensor
+            As that method gives them.
+
+        Returns
+        -------
+        loss : Tensor, a scalar
+        """
+        logits, weight = self.student.logits(outputs), targets["sample_weight"]
+        answers = self._answers(logits, targets)
+        loss = 0.0
+        for objective in self.objectives:
+            term = (weight * _checked_losses(objective, answers, weight)).mean()
+            loss = loss + objective.weight * term
+            if self.training:
+                total = self.totals.get(objective.name, 0.0)
+                self.totals[objective.name] = total + term.detach() * len(weight)
+        self.n_series += len(weight) if self.training else 0
+        if torch.is_grad_enabled() and not loss.requires_grad:  # every term is constant now
+            loss = loss + 0 * logits.sum()
+        return loss
+
+    def _answers(self, logits, targets):
+        n_series = len(targets["labels"])
+        answers = Answers(
+            student=logits[:n_series],
+            teacher=targets["teacher"],
+            labels=targets["labels"],
+            series=targets["series"],
+            rows=targets["rows"],
+            ask=self.student.ask,
+            network=self.student.network,
+        )
+        if "teacher_perturbed" in targets:
+            answers.teacher_perturbed = targets["teacher_perturbed"]
+            answers.teacher_change = targets["teacher_change"]
+            answers.student_perturbed = logits[n_series:].view(n_series, -1, logits.shape[-1])
+        return answers
+
+
+def _checked_losses(objective, answers, weight):
+    losses = objective.losses(answers, weight)
+    if getattr(losses, "shape", None) != weight.shape:  # broadcasting would hide it
+        got = tuple(losses.shape) if isinstance(losses, torch.Tensor) else repr(losses)
+        raise ParameterError(
+            f"{type(objective).__name__}.losses gave {got} for {len(weight)} series; expected "
+            f"one loss a series, a tensor of shape ({len(weight)},)."
+        )
+    return losses

@@ -1,0 +1,184 @@
+"""The recipe of a training: objectives, windows, optimiser and schedule, and how much of each."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from skorch.callbacks import GradientNormClipping, LRScheduler
+
+from tsdistill.exceptions import ParameterError
+from tsdistill.objectives.base import Objective
+from tsdistill.objectives.gradients import GradientSaliency
+from tsdistill.objectives.label import Label
+from tsdistill.objectives.saliency import TemporalSaliency
+from tsdistill.objectives.soft_targets import SoftTargets
+
+RESERVED = (
+    *("epoch", "dur", "train_loss", "valid_loss"),
+    *("batches", "train_batch_count", "valid_batch_count"),
+)
+STEPS, FEWEST_EPOCHS = 2000, 50
+WINDOWS, FEWEST_WINDOWS, MOST_WINDOWS = 4000, 8, 64
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a student is built and trained.
+
+    Attributes
+    ----------
+    student : str, Student, torch.nn.Module, callable or skorch.NeuralNetClassifier
+    net_settings : dict
+        skorch settings of students that bring none.
+    objectives : list of Objective
+        Each of a weight above 0.
+    width, n_windows, donors
+        Of the plan of windows, see :func:`tsdistill.perturbation.plan.draw_plan`.
+    windows_per_step : int
+        Copies of each series in a step.
+    validation_fraction : float or None
+    class_weight : dict, "balanced" or None
+    """
+
+    student: object
+    net_settings: dict
+    objectives: list
+    width: int
+    n_windows: int
+    donors: str
+    windows_per_step: int
+    validation_fraction: float | None
+    class_weight: object
+
+    @property
+    def needs_copies(self):
+        """Whether an objective reads answers to perturbed copies."""
+        return any(objective.needs_copies for objective in self.objectives)
+
+
+def make_objectives(
+    label_weight, soft_target_weight, saliency_weight, saliency, temperature, auxiliary
+):
+    """The terms of the loss whose weight is above 0.
+
+    Parameters
+    ----------
+    label_weight, soft_target_weight, saliency_weight, saliency, temperature
+        As in :class:`~tsdistill.SaliencyDistilledClassifier`.
+    auxiliary : list of Objective
+
+    Returns
+    -------
+    objectives : list of Objective
+        New ones; those of auxiliary are cloned.
+
+    Raises
+    ------
+    ParameterError
+        If an auxiliary is no objective, a parameter of one cannot be used, two have the same
+        name, or none is left.
+    """
+    for one in auxiliary:
+        if not isinstance(one, Objective):
+            raise ParameterError(
+                f"auxiliary={one!r}; expected an Objective or a list of them, such as "
+                "tsdistill.objectives.PerturbedSoftTargets()."
+            )
+    if saliency == "gradient":
+        saliency_term = _renamed(GradientSaliency(saliency_weight), TemporalSaliency.name)
+    else:
+        saliency_term = TemporalSaliency(saliency_weight, saliency, temperature)
+    objectives = [
+        Label(label_weight),
+        SoftTargets(soft_target_weight, temperature),
+        saliency_term,
+        *(_at_temperature(one, temperature) for one in auxiliary),
+    ]
+    for objective in objectives:
+        _check_name(objective)
+        objective.check()
+    names = [objective.name for objective in objectives]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ParameterError(
+            f"auxiliary={auxiliary!r} makes two objectives named {twice}; each needs a name of "
+            "its own, under which history_ keeps its value."
+        )
+    objectives = [objective for objective in objectives if objective.weight > 0]
+    if not objectives:
+        raise ParameterError("every weight is 0, so there is nothing to train for.")
+    return objectives
+
+
+def _renamed(objective, name):
+    """A copy of an objective that goes by another name."""
+    renamed = clone(objective)
+    renamed.name = name
+    return renamed
+
+
+def _at_temperature(objective, temperature):
+    """A copy of an objective, which takes the estimator's temperature unless it has its own."""
+    objective = clone(objective)
+    if getattr(objective, "temperature", 0) is None:
+        objective.temperature = temperature
+    return objective
+
+
+def _check_name(objective):
+    """Refuse a name under which ``history_`` cannot keep a value."""
+    name = objective.name
+    usable = (
+        isinstance(name, str)
+        and name.isidentifier()
+        and name not in RESERVED
+        and "__" not in name
+        and not name.endswith("_best")
+    )
+    if not usable:
+        raise ParameterError(
+            f"{type(objective).__name__}.name={name!r}, under which history_ is to keep its "
+            f"value; expected a name without '__' and other than {RESERVED}."
+        )
+
+
+def windows_a_series(n_windows, n_series):
+    """Windows of each series: as set, or about 4,000 in all, within 8 to 64 a series."""
+    if n_windows is not None:
+        return n_windows
+    return int(np.clip(WINDOWS // n_series, FEWEST_WINDOWS, MOST_WINDOWS))
+
+
+def net_settings(n_series, *, batch_size, max_epochs, lr, device, callbacks):
+    """Skorch settings for students that bring none: AdamW, one cycle, clipped gradients.
+
+    Parameters
+    ----------
+    n_series : int
+    batch_size, max_epochs, lr, device
+        As in :class:`~tsdistill.SaliencyDistilledClassifier`.
+    callbacks : list of skorch callbacks
+
+    Returns
+    -------
+    settings : dict
+    """
+    n_steps = math.ceil(n_series / batch_size)
+    epochs = int(max_epochs or max(FEWEST_EPOCHS, STEPS // n_steps))
+    schedule = LRScheduler(
+        torch.optim.lr_scheduler.OneCycleLR,
+        step_every="batch",
+        max_lr=lr,
+        total_steps=n_steps * epochs,  # set again when the steps are known
+    )
+    return {
+        "max_epochs": epochs,
+        "batch_size": int(batch_size),
+        "lr": lr,
+        "device": device,
+        "optimizer": torch.optim.AdamW,
+        "optimizer__weight_decay": 1e-4,
+        "callbacks": [("clip", GradientNormClipping(1.0)), ("one_cycle", schedule), *callbacks],
+    }
