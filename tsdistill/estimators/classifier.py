@@ -1,4 +1,4 @@
-"""SaliencyDistilledClassifier: the estimator that wires the rooms together."""
+"""SaliencyDistilledClassifier, the estimator: its parameters, ``fit``, and what it answers."""
 
 import dataclasses
 
@@ -16,7 +16,6 @@ from tsdistill.explainers.registry import find_explainer
 from tsdistill.fidelity.scorers import check_truth
 from tsdistill.inputs.checks import check_choice
 from tsdistill.inputs.labels import target_indices
-from tsdistill.inputs.random_state import seed_sequence
 from tsdistill.inputs.series import as_panel, match_series
 from tsdistill.numerics.logits import centred
 from tsdistill.numerics.random_states import global_states_kept
@@ -26,6 +25,7 @@ from tsdistill.teachers.fingerprint import with_fingerprint
 from tsdistill.teachers.querying import QueryOptions, query
 from tsdistill.teachers.teacher import Teacher, as_teacher
 from tsdistill.training.distil import distil
+from tsdistill.training.recipe import Seeds
 from tsdistill.training.transfer_set import start_transfer_set
 
 
@@ -44,113 +44,116 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     teacher : classifier, torch.nn.Module, callable, Teacher, or list of these
-        The model to replace. A fitted one is used as it is and never copied, cloned or
+        The model to replace. A fitted teacher is used as it is and never copied, cloned or
         changed; an unfitted one is cloned and fitted on the labelled series of ``fit``. It
         needs ``predict_proba`` or else ``decision_function``; a bare module gives logits, a
-        callable gives probabilities. It is given arrays, in the shape (2-D or 3-D) of X; one
-        that refuses that gets the other shape, where series have one channel. See
-        :class:`~tsdistill.Teacher` to name the classes of a bare module or callable; wrap a
-        fitted teacher in it where it is a *value* in a search grid, or scikit-learn clones it.
+        callable gives probabilities. The teacher is given arrays in the shape of X, 2-D or 3-D;
+        if it refuses these and the series have one channel, it is given the other shape. Wrap
+        it in :class:`~tsdistill.Teacher` to name the classes of a bare module or callable, and
+        to use a fitted teacher as a *value* in a search grid, where scikit-learn would clone it.
     student : str, Student, torch.nn.Module, callable or skorch.NeuralNetClassifier, \
             default="lite"
         The network to train: "lite", "inception", "fcn", "resnet", "gru"; a configuration of
         :mod:`tsdistill.students`; a module (copied, training starts from its weights); a
         factory ``(n_channels, n_timepoints, n_classes) -> module``; or an unfitted skorch
         net, whose own epochs, batch size, optimiser, learning rate, device and callbacks are
-        used in place of those below; the objectives take the place of its criterion, and
-        ``validation_fraction`` that of its ``train_split``. Every student is asked in 3-D and
-        gives logits (probabilities too in a skorch net with ``NLLLoss``).
+        used in place of those below, while the objectives replace its criterion and
+        ``validation_fraction`` replaces its ``train_split``. Every student takes series in 3-D
+        and gives logits; in a skorch net with ``NLLLoss`` it may give probabilities.
     label_weight : float, default=0.1
         Weight of the cross-entropy with the labels.
     soft_target_weight : float, default=1.0
         Weight of the soft targets.
     saliency_weight : float, default=5.0
-        Weight of the temporal saliency; 0 is plain knowledge distillation, and the teacher is
-        then not asked about windows. With ``saliency="class"``, "sum" or "decoupled" stay at
-        1 or below.
+        Weight of the temporal saliency. 0 is plain knowledge distillation, for which the
+        teacher is not asked about windows. With ``saliency="class"``, "sum" or "decoupled" use
+        1 or less.
     temperature : float, default=4.0
-        tau of the soft targets and of the saliencies "class", "sum" and "decoupled".
+        tau, of the soft targets and of the saliencies "class", "sum" and "decoupled".
     saliency : {"logit_change", "class", "sum", "decoupled", "gradient"}, default="logit_change"
         How the effect of a window is measured, see
         :class:`~tsdistill.objectives.TemporalSaliency`. "gradient" compares gradients instead of
         windows, see :class:`~tsdistill.objectives.GradientSaliency`, and needs a teacher made of
         torch modules.
     auxiliary : Objective or list of Objective, default=None
-        Further terms of the loss, of :mod:`tsdistill.objectives` or your own. Their parameters
-        can be set and searched: ``auxiliary__weight`` of a single one, in a list by name, such
-        as ``auxiliary__temporal_review__weight``.
+        Further terms of the loss, from :mod:`tsdistill.objectives` or your own. Their
+        parameters can be set and searched: those of a single objective as
+        ``auxiliary__weight``, those of an objective in a list by its name, as
+        ``auxiliary__temporal_review__weight``.
     window_size : int or float, default=0.1
         Length of a window, in timesteps (int) or as a fraction of the series (float).
     n_windows : int, default=None
-        Windows a series about which the teacher is asked. None asks about 4,000 in all, at
-        least 8 and at most 64 a series.
+        Windows of each series about which the teacher is asked. None asks about 4,000 windows
+        in all, between 8 and 64 of each series.
     windows_per_step : int, default=1
-        Copies of each series in a training step; the windows go round.
+        Perturbed copies of each series in a training step. The windows take turns.
     donors : {"opposing", "same", "any", "mean", "zero", "noise"}, default="opposing"
-        What a window is replaced by: the same window of a series of another class, of the
-        same class, of any; each channel's mean, zeros, or noise.
+        What replaces a window: the same window of a series of another class, of the same
+        class, or of any class; each channel's mean; zeros; or noise.
     max_epochs : int, default=None
-        None gives about 2,000 steps in all, and at least 50 epochs.
+        None trains for about 2,000 steps, and for at least 50 epochs.
     batch_size : int, default=32
-        Series in a step, their copies not counted.
+        Series in a step, not counting their perturbed copies.
     lr : float, default=0.01
         Peak of the learning rate, which warms up and then falls to zero.
     device : str or torch.device, default="cpu"
-        Where the student trains and predicts, and where a torch teacher is asked.
+        Where the student trains and predicts, and where a torch teacher is run.
     callbacks : list of skorch callbacks, default=None
         Added to those of the net.
     validation_fraction : float, default=None
-        Share of the series, of each class, on which the student is not trained; of the epochs
-        of a fit the weights of that with the lowest loss on them are kept. They still serve as
-        donors and in the standardisation. None trains on all series and keeps the last weights.
+        Share of the series of each class to hold out. The weights of the epoch with the lowest
+        held-out loss are kept. Held-out series still serve as donors, and for standardisation.
+        None trains on all series and keeps the weights of the last epoch.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class in every term of the loss, by label; times ``sample_weight``.
-        "balanced" weighs classes by the inverse of how often they occur. A series without a
-        label has the class that the teacher gives it.
+        Weight of each class in every term of the loss, by label, which multiplies
+        ``sample_weight``. "balanced" weighs each class by the inverse of its frequency. The
+        class of a series without a label is the teacher's prediction.
     warm_start : bool, default=False
-        Whether a second ``fit`` goes on with the student of the first, for ``max_epochs`` more
-        and through one more cycle of the learning rate. With the same series, labels, teacher
-        and probing the teacher is not asked again, and the windows and the held-out series are
-        the same; settings of the loss and of training may differ. The series and the teacher's
-        answers are kept in the estimator for that. A fitted teacher that changed in between is
-        asked again where its content shows it (it can be pickled and asking does not change it).
+        Whether a second ``fit`` trains the student of the first one further, for
+        ``max_epochs`` more epochs and through one more cycle of the learning rate. If series,
+        labels, teacher and the settings of the windows are the same, the teacher is not asked
+        again, and the windows and the held-out series stay the same; the settings of the loss
+        and of the training may differ. The estimator keeps the series and the teacher's answers
+        for this. A fitted teacher that changed between the fits is asked again if its content
+        shows the change, that is, if it can be pickled and queries do not change it.
     memory : None, str, path or joblib.Memory, default=None
-        Where the teacher's answers are kept between fits, scores, candidates of a search and
-        processes. Windows are drawn from ``random_state``: without an int none comes twice. A
-        teacher is known again by its answers to at most 64 questions, which every fit asks, and
-        by its content, where it can be pickled and asking does not change it.
+        Where the teacher's answers are kept, to be shared by fits, scores, candidates of a
+        search and processes. Windows are drawn from ``random_state``, so without an int no fit
+        asks about the same windows twice. A teacher is recognised by its answers to at most 64
+        queries, which every fit makes, and by its content, if it can be pickled and queries do
+        not change it.
     n_jobs : int, default=None
-        joblib workers among which a black-box teacher's questions are spread. Answers, and
-        so the student, do not depend on it. Torch teachers are asked in this process.
+        joblib workers among which the queries to a black-box teacher are spread. The answers,
+        and so the student, do not depend on it. Torch teachers run in this process.
     random_state : int or numpy.random.RandomState, default=None
-        Fixes windows, donors, weights and the order of training. The same value gives the
-        same student on the same device.
+        Determines windows, donors, initial weights and the order of training. The same int
+        gives the same student on the same device.
     verbose : int, default=0
-        Above 0: progress bars for the teacher's questions and for the epochs.
+        Above 0: progress bars for the queries to the teacher and for the epochs.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels.
     teacher_ : Teacher
-        The fitted teacher, which answers for ``classes_``.
+        The fitted teacher, bound to ``classes_``.
     student_ : skorch.NeuralNetClassifier
         The trained student; ``student_.module_`` is the bare network.
     history_ : list of dict
-        One an epoch: ``epoch``, ``dur`` (seconds), ``train_loss``, ``valid_loss`` where
-        series are held out, and each term, unweighted, by its name: ``label``,
-        ``soft_targets``, ``saliency``, and the names of ``auxiliary``.
+        One dict for each epoch: ``epoch``, ``dur`` (seconds), ``train_loss``, ``valid_loss``
+        if series are held out, and the unweighted value of each term by its name: ``label``,
+        ``soft_targets``, ``saliency``, and the names of the ``auxiliary`` objectives.
     n_channels_in_, n_timepoints_in_ : int
-        Shape of the series of ``fit``.
+        Channels and timepoints of the series of ``fit``.
     n_features_in_ : int
         The second axis of X in ``fit``, as scikit-learn counts: timepoints in 2-D, channels
         in 3-D.
 
     Notes
     -----
-    The global random states of Python, NumPy and torch are as before after ``fit``. A ``fit``
-    that fails leaves the estimator as it was. As everywhere in skorch, an interrupt from the
-    keyboard during training ends it early and keeps the student trained so far.
+    ``fit`` restores the global random states of Python, NumPy and torch. A ``fit`` that fails
+    leaves the estimator as it was. As in skorch, a keyboard interrupt during training ends the
+    training early and keeps the student trained so far.
 
     References
     ----------
@@ -223,19 +226,20 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X, y=None, *, sample_weight=None, X_unlabelled=None):
-        """Ask the teacher, and train the student.
+        """Ask the teacher about the series, and train the student on its answers.
 
         Parameters
         ----------
         X : array-like of shape (n_instances, n_timepoints) or \
                 (n_instances, n_channels, n_timepoints), or one of sktime's panel formats
-            Training series of one length; finite numbers.
+            Training series, all of one length, with finite values.
         y : array-like of shape (n_instances,), default=None
-            Labels, of any kind. Without them a fitted teacher labels the series.
+            Labels of any kind. Without them a fitted teacher labels the series.
         sample_weight : array-like of shape (n_instances,), default=None
-            Weight of each series in every term of the loss, 0 or more; 2 counts as two equal
-            series, an unlabelled one as 1. An unfitted teacher whose ``fit`` takes weights, or
-            the last step of a Pipeline, is given them too, times those of ``class_weight``.
+            Weight of each series in every term of the loss, 0 or more. A weight of 2 counts as
+            two equal series; series of X_unlabelled have weight 1. An unfitted teacher whose
+            ``fit`` takes weights, or the last step of a Pipeline, is given the weights times
+            those of ``class_weight``.
         X_unlabelled : array-like, shaped as X, default=None
             Further series, which only the teacher labels.
 
@@ -246,17 +250,16 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         Raises
         ------
         PanelError, ParameterError, TeacherError, StudentError
-            Before training, each with what was got and what was expected; all are
-            ValueErrors.
+            Before the training starts; all of them are ValueErrors.
         TrainingError
             If the loss becomes NaN or infinite.
         """
         check_settings(self)
         objectives = objectives_of(self)
-        seeds = seed_sequence(self.random_state).generate_state(4)
-        with global_states_kept(int(seeds[0]), self.device):
+        seeds = Seeds.draw(self.random_state)
+        goes_on = self.warm_start and hasattr(self, "student_")
+        with global_states_kept(seeds.training, self.device):
             teacher = as_teacher(self.teacher)
-            goes_on = self.warm_start and hasattr(self, "student_")
             series, series_format = read_fit_inputs(
                 self, teacher, X, y, sample_weight, X_unlabelled, goes_on=goes_on
             )
@@ -266,7 +269,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
                 series,
                 previous=self._transfer_set if goes_on else None,
                 keep_source=self.warm_start,
-                seed=seeds[2],
+                seed=seeds.teacher,
             )
             if goes_on:
                 self._check_same_classes(transfer_set.teacher.classes_)
@@ -274,26 +277,23 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
                 transfer_set,
                 recipe,
                 series.sample_weight,
-                n_jobs=self.n_jobs,
-                memory=as_memory(self.memory),
-                verbose=self.verbose,
+                QueryOptions(self.device, self.n_jobs, as_memory(self.memory), self.verbose),
+                seeds,
                 previous=self.student_ if goes_on else None,
-                window_seed=seeds[1],
-                preparation_seed=int(seeds[3]),
             )
         return self._assign(distilled, series_format)
 
     def _check_same_classes(self, classes):
-        """Refuse to go on with a student of other classes."""
+        """Refuse to train a student further on other classes."""
         if not np.array_equal(classes, self.classes_):
             raise ParameterError(
-                f"warm_start=True goes on with a student of classes {self.classes_.tolist()}, but "
-                f"these series have {classes.tolist()}; pass series of the same classes, or "
-                "warm_start=False."
+                f"warm_start=True trains a student of the classes {self.classes_.tolist()} "
+                f"further, but these series have {classes.tolist()}; pass series of the same "
+                "classes, or warm_start=False."
             )
 
     def _assign(self, distilled, series_format):
-        """Make what was learnt the fitted state; nothing else sets it."""
+        """Set the fitted attributes; only the teacher's fingerprint is added later."""
         if series_format is not None:
             vars(self).pop("feature_names_in_", None)  # of an earlier fit
             vars(self).update(series_format.attributes())
@@ -332,8 +332,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         return dataclasses.replace(self._options(self.verbose), memory=as_memory(self.memory))
 
     def _recognised_teacher(self, options):
-        """The teacher, with a fingerprint where its answers are kept."""
-        if options.memory is not None and self.teacher_.fingerprint is None:  # set after fit
+        """The teacher, with a fingerprint if its answers are kept."""
+        if options.memory is not None and self.teacher_.fingerprint is None:  # memory set after fit
             with global_states_kept(0, options.device):
                 self.teacher_ = with_fingerprint(self.teacher_, self._baselines.series, options)
         return self.teacher_
@@ -343,7 +343,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like, of the number of axes, channels and timepoints of ``fit``
+        X : array-like, with the axes, channels and timepoints of the series of ``fit``
 
         Returns
         -------
@@ -356,7 +356,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like, of the number of axes, channels and timepoints of ``fit``
+        X : array-like, with the axes, channels and timepoints of the series of ``fit``
 
         Returns
         -------
@@ -365,17 +365,17 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         return self._student_log_proba(X)
 
     def decision_function(self, X):
-        """The student's centred logits, in which ``explain`` counts too.
+        """The student's centred logits, the units of ``explain``.
 
         Parameters
         ----------
-        X : array-like, of the number of axes, channels and timepoints of ``fit``
+        X : array-like, with the axes, channels and timepoints of the series of ``fit``
 
         Returns
         -------
         decision : ndarray of shape (n_instances, n_classes), float32
-            ``z_k - mean_k z``. Of two classes scikit-learn's convention is kept: shape
-            (n_instances,), the log-odds ``z_1 - z_0`` of the second.
+            ``z_k - mean_k z``. For two classes, as scikit-learn's convention asks, an array of
+            shape (n_instances,) with the log-odds ``z_1 - z_0`` of the second class.
         """
         log_proba = self.predict_log_proba(X)
         if len(self.classes_) == 2:
@@ -387,7 +387,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like, of the number of axes, channels and timepoints of ``fit``
+        X : array-like, with the axes, channels and timepoints of the series of ``fit``
 
         Returns
         -------
@@ -403,32 +403,43 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like, of the number of axes, channels and timepoints of ``fit``
+        X : array-like, with the axes, channels and timepoints of the series of ``fit``
         target : label, or array-like of shape (n_instances,), default=None
-            The class to speak for. None takes the explained model's own prediction; to compare
-            the maps of two models pass one for both, such as ``teacher_.predict(X)``.
+            The class to explain. None takes the explained model's own prediction. To compare
+            the maps of two models pass the same target for both, such as
+            ``teacher_.predict(X)``.
         method : {"occlusion", "gradient", "integrated_gradients", "autoencoder"}, \
                 default="occlusion"
-            "occlusion" slides a window and replaces it, see
-            :func:`tsdistill.explainers.occlusion`. "gradient" is the gradient times the distance
-            to the fill, "integrated_gradients" gathers it on the way from there (by captum); both
-            are for models made of torch modules. "autoencoder" is one forward pass of a student
-            that was trained with :class:`~tsdistill.objectives.ExplanationAutoencoder`: the map
-            that it expects of the teacher, for the teacher's prediction.
+            "occlusion" slides a window over the series and replaces it, see
+            :func:`tsdistill.explainers.occlusion.occlusion`. "gradient" is the gradient times
+            the distance to the baseline; "integrated_gradients" integrates the gradient on the
+            way from the baseline to the series (by captum). Both need a model made of torch
+            modules. "autoencoder" is one forward pass of a student that was trained with
+            :class:`~tsdistill.objectives.ExplanationAutoencoder`: its estimate of the teacher's
+            map for the teacher's prediction.
         of : {"student", "teacher"}, default="student"
             Whose prediction is explained.
         per_channel : bool, default=False
-            One map a channel.
+            Whether to give one map for each channel.
         fill : {"opposing", "mean", "zero"}, default=None
-            What a window is replaced by: the same window of training series of other classes,
-            each channel's mean over the training series, or zeros. None is "opposing" for
-            occlusion; gradients start from "mean" (None) or "zero".
+            The baseline, which replaces a window: the same window of training series of other
+            classes, each channel's mean over the training series, or zeros. None is "opposing"
+            for occlusion and "mean" for the gradients, which do not know "opposing".
 
         Returns
         -------
         maps : ndarray of shape (n_instances, n_timepoints), or with per_channel \
                 (n_instances, n_channels, n_timepoints), float32
             In units of the target's centred logit; positive speaks for the target.
+
+        Raises
+        ------
+        ParameterError
+            If an argument is unknown, or does not go with the method.
+        TeacherError
+            If the method needs gradients and the model is a black box.
+        StudentError
+            If the method is "autoencoder" and the student was trained without one.
         """
         explainer = find_explainer(method, fill)
         check_choice("of", of, ("student", "teacher"))
@@ -463,36 +474,38 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         return Comparison(*models, panel, self._baselines, self._window_width, options)
 
     def fidelity_score(self, X, y=None, *, metric="agreement", mask=None):
-        """How far the student answers as its teacher does; higher is better.
+        """How closely the student follows its teacher; higher is better.
 
-        Where the teacher knows more classes than ``classes_``, which ``fit`` warns of, its answers
-        among those are what counts.
+        If the teacher knows more classes than ``classes_`` (``fit`` warns of this), its answers
+        among ``classes_`` are compared.
 
         Parameters
         ----------
-        X : array-like, of the number of axes, channels and timepoints of ``fit``
-            Series held out from ``fit``, or the score flatters.
+        X : array-like, with the axes, channels and timepoints of the series of ``fit``
+            Series held out from ``fit``; on the series of ``fit`` the score is too high.
         y : array-like of shape (n_instances,), default=None
-            Labels, for those metrics that need them.
+            Labels, for the metrics that need them.
         metric : str, default="agreement"
-            Of the answers, student against teacher: "agreement", the share of equal
-            predictions; "kl", minus the mean KL(teacher || student) in nats; "js", minus the mean
-            Jensen-Shannon divergence.
+            Metrics of the student's answers against the teacher's: "agreement", the share of
+            equal predictions; "kl", minus the mean KL(teacher || student) in nats; "js", minus
+            the mean Jensen-Shannon divergence.
 
-            Of the reasons: "saliency", the mean correlation of both models' occlusion maps for
-            the teacher's class, by fills that the student was not trained on (the channel's mean,
-            or opposing series where ``donors`` is "mean" or "zero"); "top_overlap", how far the
-            top tenths of these maps overlap; "deletion" and "insertion", (minus) the area under
-            the student's curve by its own map, timesteps replaced by the channel's mean, see
+            Metrics of the reasons: "saliency", the mean correlation of both models' occlusion
+            maps for the teacher's class, with a baseline on which the student was not trained
+            (the channel's mean, or opposing series if ``donors`` is "mean" or "zero");
+            "top_overlap", the overlap of the top tenths of these maps; "deletion" and
+            "insertion", (minus) the area under the student's curve when timesteps are replaced
+            by the channel's mean in the order of its own map, see
             :func:`tsdistill.fidelity.deletion_curve`.
 
-            Of the student's answers against y: "accuracy", "nll" and "ece", the last two negated.
+            Metrics of the student's answers against y: "accuracy", "nll" and "ece"; the last
+            two are negated.
 
-            Of the student's maps, as for "saliency", against ``mask``: "auprc", "auroc"; maps of
-            channels where the mask has several.
+            Metrics of the student's maps (as for "saliency") against ``mask``: "auprc" and
+            "auroc", with one map for each channel if the mask has several channels.
         mask : array-like of shape (n_instances, n_timepoints) or \
                 (n_instances, n_channels, n_timepoints), bool, default=None
-            Where the class can be seen in each series, for "auprc" and "auroc".
+            The timesteps that show the class of each series, for "auprc" and "auroc".
 
         Returns
         -------
@@ -510,34 +523,33 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
     def fidelity_report(
         self, X, y=None, *, label_only=None, n_explained=500, confidence=0.95, random_state=0
     ):
-        """What to show before a teacher is replaced: answers, reasons, worst cases, costs.
+        """A report to read before a teacher is replaced: answers, reasons, worst cases, costs.
 
         Parameters
         ----------
-        X : array-like, of the number of axes, channels and timepoints of ``fit``
-            Series held out from ``fit``, or the report flatters.
+        X : array-like, with the axes, channels and timepoints of the series of ``fit``
+            Series held out from ``fit``; on the series of ``fit`` the report is too good.
         y : array-like of shape (n_instances,), default=None
-            Labels; accuracy and calibration of both models need them.
+            Labels, which accuracy and calibration of both models need.
         label_only : SaliencyDistilledClassifier, default=None
-            A fitted one of the same teacher and network, trained on labels alone
-            (``soft_target_weight=0, saliency_weight=0``): how far a student gets that never
-            heard the teacher.
+            A fitted classifier with the same teacher and network, trained on labels alone
+            (``soft_target_weight=0, saliency_weight=0``), to compare with.
         n_explained : int, default=500
-            Of how many series, at most, maps and curves are worked out; of more they are drawn
-            at random. Each costs the teacher about 75 questions, 44 of them for its curves (more
-            where ``window_size`` is small), and each series of X one; the maps of the series that
-            are drawn and the latencies come to some 2,000 at the most. Of a slow black box ask
-            for few.
+            Number of series with maps and curves; if X has more, they are drawn at random. Each
+            of them costs about 75 queries to the teacher, 44 of them for the curves (more if
+            ``window_size`` is small). Besides, each series of X costs one query, and the maps of
+            the pictures and the latencies at most some 2,000. Use a small number for a slow
+            black box.
         confidence : float in (0, 1), default=0.95
-            Of the intervals.
+            Level of the intervals.
         random_state : None, int, numpy.random.Generator or numpy.random.RandomState, default=0
-            Of that draw, of the bootstrap, of the random map and of the random order.
+            For the draw of series, the bootstrap, the random map and the random order.
 
         Returns
         -------
         report : FidelityReport
-            See :class:`tsdistill.report.FidelityReport`: print it, ``to_frame()``, ``plot()``,
-            ``to_html(path)``.
+            Print it, or use its ``to_frame()``, ``plot()`` and ``to_html(path)``, see
+            :class:`tsdistill.reporting.report.FidelityReport`.
         """
         from tsdistill.reporting.measures import as_reference, make_report  # loads pandas
 

@@ -1,8 +1,8 @@
-"""How an estimator that holds a teacher and a student deals with its parameters.
+"""Parameters, clones and representation of an estimator that holds a fitted teacher.
 
 scikit-learn's ``clone`` silently unfits a fitted estimator and copies a torch module, and its
-``get_params`` and diagrams walk into whatever looks like an estimator. Here a fitted teacher is
-kept by identity, never walked into and shown by its name.
+``get_params`` lists the parameters of whatever looks like an estimator. Here a fitted teacher is
+kept by identity, its parameters are not listed, and it is shown by its name.
 """
 
 import copy
@@ -22,10 +22,9 @@ LONGEST_VALUE = 60
 
 
 class HoldsTeacher:
-    """Mixin: clone, parameters and representations of an estimator with a fitted teacher.
+    """Mixin for an estimator with the parameters ``teacher``, ``student`` and ``auxiliary``.
 
-    Comes before scikit-learn's or sktime's base class; the estimator has the parameters
-    ``teacher`` and ``student``.
+    It comes before the base class of scikit-learn or sktime.
     """
 
     def __sklearn_clone__(self):
@@ -36,7 +35,7 @@ class HoldsTeacher:
         cloned = type(self)(**parameters)
         if hasattr(self, "_metadata_request"):
             cloned._metadata_request = copy.deepcopy(self._metadata_request)
-        if hasattr(self, "_skl_callbacks"):  # of scikit-learn, from 1.9 on
+        if hasattr(self, "_skl_callbacks"):  # from scikit-learn 1.9 on
             cloned._skl_callbacks = self._skl_callbacks
         return cloned
 
@@ -48,7 +47,14 @@ class HoldsTeacher:
         return short_constructor(self)
 
     def get_params(self, deep=True):
-        """Parameters by name; with deep also those of student and of an unfitted teacher."""
+        """Parameters by name.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to list the parameters of the student, of an unfitted teacher and of the
+            auxiliary objectives too.
+        """
         parameters = super().get_params(deep=False)
         for name, value in list(parameters.items()):
             if deep and name == "auxiliary" and isinstance(value, (list, tuple)):
@@ -63,24 +69,27 @@ class HoldsTeacher:
         return parameters
 
     def set_params(self, **params):
-        """Set parameters, also of student (``student__n_filters``) and of an unfitted teacher.
+        """Set parameters, also those of the student and of an unfitted teacher.
 
-        A student given by its name becomes the configuration of that name, so that its
-        parameters can be set and searched. Parameters of an auxiliary objective are
-        ``auxiliary__weight``; in a list they go by its name, as in
-        ``auxiliary__temporal_review__weight``, which a list of one may leave out.
+        Parameters
+        ----------
+        **params
+            Such as ``student__n_filters``: a student that was given by its name then becomes the
+            configuration of that name. A parameter of an auxiliary objective is
+            ``auxiliary__weight``; in a list of several objectives the name of the objective comes
+            before, as in ``auxiliary__temporal_review__weight``.
 
         Raises
         ------
         ParameterError
-            If a parameter of a fitted teacher is to be changed.
+            If a parameter of a fitted teacher is to be changed, or an objective does not exist.
         """
         teacher = params.get("teacher", self.teacher)
         inside = [name for name in params if name.startswith("teacher__")]
         if inside and Teacher(teacher).is_fitted:
             raise ParameterError(
                 f"{inside[0]} cannot be set: the teacher {name_of(teacher)} is fitted, and a "
-                "fitted teacher is used as it is. Pass an unfitted one, which every fit fits."
+                "fitted teacher is used as it is. Pass an unfitted teacher."
             )
         if inside and not hasattr(teacher, "set_params"):
             raise ParameterError(
@@ -111,7 +120,7 @@ class HoldsTeacher:
         return self
 
     def _inside_auxiliary(self, params):
-        """Split off what is to be set inside a list of objectives.
+        """Separate the parameters of auxiliary objectives from the others.
 
         Returns
         -------
@@ -143,7 +152,7 @@ class HoldsTeacher:
             if objective is None:
                 raise ParameterError(
                     f"{key} names none of the objectives {sorted(objectives)} of auxiliary; "
-                    f"expected such as auxiliary__{min(objectives)}__weight."
+                    f"expected a name such as auxiliary__{min(objectives)}__weight."
                 )
             if parameter not in objective.get_params():
                 raise ParameterError(
@@ -161,17 +170,17 @@ def own_parameters(estimator):
 
 
 def copied_around(estimator, models, memo):
-    """A deep copy of an estimator that shares those of the models that are fitted.
+    """A deep copy of an estimator, which shares the fitted ones among some models.
 
     Parameters
     ----------
     estimator : estimator
     models : list of classifiers
     memo : dict
-        As ``__deepcopy__`` gets it.
+        The argument of ``__deepcopy__``.
     """
     memo.update((id(model), model) for model in models if Teacher(model).is_fitted)
-    copied = memo[id(estimator)] = type(estimator).__new__(type(estimator))
+    copied = memo[id(estimator)] = copy.copy(estimator)
     vars(copied).update(copy.deepcopy(vars(estimator), memo))
     return copied
 
@@ -189,7 +198,7 @@ def short_constructor(estimator):
 
 
 def short_repr(value):
-    """A value on one line: models by their name, the rest cut where it is long."""
+    """A value on one line: models are shown by their name, other values are cut if long."""
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(short_repr, value)) + "]"
     if isinstance(value, Teacher) and value.classes is None:

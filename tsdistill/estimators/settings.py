@@ -55,10 +55,10 @@ def check_settings(estimator):
 
 
 def _check_device(device):
-    """Refuse a device that torch does not know or that is not there."""
+    """Refuse a device that torch does not know or cannot find."""
     try:
         if device is None:
-            raise TypeError("no device is named")
+            raise TypeError("no device was given")
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, TypeError) as error:
         raise ParameterError(
@@ -139,7 +139,7 @@ def recipe_of(estimator, objectives, panel):
 
 
 def as_list(value):
-    """None is no item, a list or tuple its items, anything else one item."""
+    """A list: empty for None, the items of a list or tuple, or a single item."""
     if value is None:
         return []
     return list(value) if isinstance(value, (list, tuple)) else [value]

@@ -188,5 +188,5 @@ def warn_if_hard(teacher, answers):
             "callable that returns their softmax, or an object with decision_function and "
             "classes_ in place of predict_proba.",
             HardTeacherWarning,
-            stacklevel=4,
+            stacklevel=5,
         )

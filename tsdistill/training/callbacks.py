@@ -1,4 +1,4 @@
-"""skorch callbacks of the training loop."""
+"""The skorch callbacks of the training loop."""
 
 import math
 
@@ -10,7 +10,7 @@ from tsdistill.exceptions import TrainingError
 
 
 class RecordTerms(Callback):
-    """Tells the objectives of epochs; writes the mean of each term into the history."""
+    """Calls the objectives' hooks of an epoch, and records the mean of each term."""
 
     def on_epoch_begin(self, net, **kwargs):
         net.criterion_.begin_epoch(net.history[-1, "epoch"])
@@ -24,9 +24,9 @@ class RecordTerms(Callback):
 class TrainObjectives(Callback):
     """Trains the objectives' own modules by AdamW, at the learning rate of the student.
 
-    An optimiser of their own: not all of the student's take another group of parameters, and
-    schedules may be of the groups that the user has in mind. Modules without gradients in a step
-    stay as they are.
+    They have an optimiser of their own, since not every optimiser of a student takes a further
+    group of parameters, and since the user's schedules may count on the student's groups. Modules
+    that have no gradients in a step stay unchanged.
     """
 
     def on_train_begin(self, net, **kwargs):
@@ -42,7 +42,7 @@ class TrainObjectives(Callback):
 
 
 class StopOnBadLoss(Callback):
-    """Ends training with the cause when the loss is NaN or infinite."""
+    """Stops the training when the loss is NaN or infinite, with an error that names the cause."""
 
     def on_batch_end(self, net, training=False, **kwargs):
         if not training:

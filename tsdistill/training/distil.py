@@ -18,7 +18,7 @@ from tsdistill.students.building import (
     learn_standardisation,
     load_weights,
 )
-from tsdistill.teachers.querying import QueryOptions, warn_if_hard
+from tsdistill.teachers.querying import warn_if_hard
 from tsdistill.teachers.teacher import Teacher
 from tsdistill.training.loop import joined_history, train
 from tsdistill.training.loss import DistillationLoss, StudentInTraining
@@ -72,10 +72,7 @@ class _StudentNets:
     gives_proba: bool
 
 
-def distil(
-    transfer_set, recipe, sample_weight, *, n_jobs=None, memory=None, verbose=0, previous=None,
-    window_seed=0, preparation_seed=0,
-):  # fmt: skip
+def distil(transfer_set, recipe, sample_weight, options, seeds, *, previous=None):
     """Query the teacher, and train a student on what it answers.
 
     Parameters
@@ -85,29 +82,38 @@ def distil(
     recipe : Recipe
     sample_weight : ndarray of shape (n_instances,), float64
         Classes are not weighed yet.
-    n_jobs, memory, verbose
-        As in :class:`~tsdistill.teachers.querying.QueryOptions`; its device is the student's.
+    options : QueryOptions
+        A skorch student that has a device of its own replaces the device.
+    seeds : Seeds
+        The initial weights and the order of training follow from torch's global random state.
     previous : trained skorch.NeuralNetClassifier, default=None
-        A student from whose weights to go on.
-    window_seed, preparation_seed : int
-        Of windows, donors, baselines and held-out rows; of the objectives' preparation. The
-        weights and the order of training follow from torch's global random state.
+        A student whose weights are trained further.
 
     Returns
     -------
     distilled : Distilled
     """
-    rng = np.random.default_rng(window_seed)
+    # Which network is trained, and on which device.
     nets = _build_student(transfer_set, recipe, previous)
     net = nets.trained
-    options = QueryOptions(net.device, n_jobs, memory, verbose)
+    options = dataclasses.replace(options, device=net.device)
+
+    # Whether teacher and student have what the objectives need, before a slow teacher is queried.
     preparation = Preparation(
-        transfer_set.teacher, _read_only(transfer_set.panel), net.module_, net.device,
-        net.max_epochs, recipe.width, preparation_seed, options,
-    )  # fmt: skip
-    for objective in recipe.objectives:  # before the teacher is queried
+        teacher=transfer_set.teacher,
+        panel=_read_only(transfer_set.panel),
+        network=net.module_,
+        device=net.device,
+        n_epochs=net.max_epochs,
+        width=recipe.width,
+        seed=seeds.preparation,
+        options=options,
+    )
+    for objective in recipe.objectives:
         objective.check_models(preparation)
 
+    # What the student is to learn, from which series and of which weight.
+    rng = np.random.default_rng(seeds.windows)
     transfer_set, for_training, weight = _query_teacher(
         transfer_set, recipe, sample_weight, rng, options
     )
@@ -115,18 +121,16 @@ def distil(
     preparation = _prepare(preparation, transfer_set, recipe.objectives, weight, held_out)
     transfer_set = dataclasses.replace(transfer_set, worked_out=preparation.used)
 
+    # The weights.
     learn_standardisation(net.module_, as_tensor(transfer_set.panel))
     train(
         net,
         TransferTensors(for_training, weight, net.device),
         DistillationLoss(recipe.objectives, StudentInTraining(net.module_, nets.gives_proba)),
         held_out=held_out,
-        bar=verbose > 0,
+        bar=options.verbose > 0,
     )
-    student = nets.delivered.initialize()
-    load_weights(student.module_, net.module_)
-    student.module_.eval()
-    student.history, history = joined_history(previous, net)
+    student, history = _deliver(nets, previous)
     return Distilled(
         teacher=transfer_set.teacher,
         student=student,
@@ -197,6 +201,21 @@ def _prepare(preparation, transfer_set, objectives, weight, held_out):
     for objective in objectives:
         objective.prepare(preparation)
     return preparation
+
+
+def _deliver(nets, previous):
+    """The student for the user, a net free of everything that only the training needed.
+
+    Returns
+    -------
+    student : skorch.NeuralNetClassifier
+    history : list of dict
+    """
+    student = nets.delivered.initialize()
+    load_weights(student.module_, nets.trained.module_)
+    student.module_.eval()
+    student.history, history = joined_history(previous, nets.trained)
+    return student, history
 
 
 def _read_only(array):

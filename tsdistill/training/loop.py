@@ -24,7 +24,7 @@ def train(net, tensors, loss, *, held_out=None, bar=False):
     tensors : TransferTensors
     loss : DistillationLoss
     held_out : ndarray of int, optional
-        Rows held out; the weights of the epoch with the lowest loss on them are kept.
+        Rows to hold out; the weights of the epoch with the lowest held-out loss are kept.
     bar : bool, default=False
         Whether to show a progress bar over the epochs.
     """
@@ -44,14 +44,11 @@ def train(net, tensors, loss, *, held_out=None, bar=False):
     if bar:
         callbacks.append(("epoch_bar", EpochBar()))
     if net.callbacks == "disable":
-        scores = (
+        callbacks = [
             ("train_loss", PassthroughScoring("train_loss", on_train=True)),
-            (
-                "valid_loss",
-                PassthroughScoring("valid_loss"),
-            ),
-        )
-        callbacks = [*scores, *callbacks]
+            ("valid_loss", PassthroughScoring("valid_loss")),
+            *callbacks,
+        ]
     _fit_schedule(net, learning)
     net.callbacks_ += [(name, callback.initialize()) for name, callback in callbacks]
     net.criterion_ = loss.to(net.device)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from sklearn.base import clone
 from skorch.callbacks import GradientNormClipping, LRScheduler
 
 from tsdistill.exceptions import ParameterError
+from tsdistill.inputs.random_state import seed_sequence
 from tsdistill.objectives.base import Objective
 from tsdistill.objectives.gradients import GradientSaliency
 from tsdistill.objectives.label import Label
@@ -21,6 +23,32 @@ RESERVED = (
 )
 STEPS, FEWEST_EPOCHS = 2000, 50
 WINDOWS, FEWEST_WINDOWS, MOST_WINDOWS = 4000, 8, 64
+
+
+class Seeds(NamedTuple):
+    """Independent seeds for the random draws of a fit.
+
+    Attributes
+    ----------
+    training : int
+        For the global random states: initial weights, and the order of training.
+    windows : int
+        For windows, donors, baselines and held-out rows.
+    teacher : int
+        For an unfitted teacher.
+    preparation : int
+        For what the objectives prepare.
+    """
+
+    training: int
+    windows: int
+    teacher: int
+    preparation: int
+
+    @classmethod
+    def draw(cls, random_state):
+        """Seeds that follow from a user's ``random_state``."""
+        return cls(*map(int, seed_sequence(random_state).generate_state(4)))
 
 
 @dataclass(frozen=True)

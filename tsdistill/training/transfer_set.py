@@ -267,7 +267,7 @@ def start_transfer_set(teacher, series, *, previous=None, keep_source=False, see
             "student will never name it, and learns the teacher's answers among the other classes. "
             "Pass such series, or leave y out: then the student learns all classes of the teacher.",
             LeftOutWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
     return TransferSet(source, teacher, series.panel, series.labels)
 

@@ -1,0 +1,78 @@
+"""What ``fit`` reads, learns and sets."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.conftest import bump_teacher
+from tsdistill import SaliencyDistilledClassifier
+from tsdistill.estimators.fit_inputs import read_fit_inputs
+from tsdistill.explainers.occlusion import sliding_starts
+from tsdistill.objectives import InputNoise
+from tsdistill.teachers.teacher import as_teacher
+
+FITTED = {
+    *("teacher_", "classes_", "student_", "history_"),
+    *("n_features_in_", "n_channels_in_", "n_timepoints_in_", "panel_ndim_"),
+    *("_channel_names", "_baselines", "_window_width", "_transfer_set"),
+}
+
+
+def test_fit_sets_these_attributes_and_no_others(toy, quick):
+    X, y = toy
+    model = quick()
+    before = set(vars(model))
+    model.fit(X, y)
+    assert set(vars(model)) - before == FITTED
+    named = pd.DataFrame(X, columns=[f"t{i}" for i in range(20)])
+    model.fit(named, y)
+    assert set(vars(model)) - before == FITTED | {"feature_names_in_"}
+    model.fit(X, y)
+    assert set(vars(model)) - before == FITTED
+
+
+def test_reading_sets_nothing_on_the_estimator(toy):
+    X, y = toy
+    model = SaliencyDistilledClassifier(bump_teacher)
+    before = dict(vars(model))
+    series, series_format = read_fit_inputs(
+        model, as_teacher(bump_teacher), X, y, None, X[:4], goes_on=False
+    )
+    assert vars(model) == before
+    assert series.panel.shape == (16, 1, 20) and series.sample_weight.tolist() == [1.0] * 16
+    np.testing.assert_array_equal(series.labels, y)
+    assert (series_format.n_channels, series_format.n_timepoints, series_format.ndim) == (1, 20, 2)
+
+
+def test_unlabelled_series_have_to_match_those_of_this_fit_not_of_an_earlier_one(toy, quick):
+    X, y = toy
+    named = pd.DataFrame(X, columns=[f"t{i}" for i in range(20)])
+    model = quick().fit(named, y)
+    model.fit(X[:, :15], y, X_unlabelled=X[:4, :15])
+    with pytest.raises(ValueError, match="X_unlabelled does not fit X"):
+        model.fit(X[:, :15], y, X_unlabelled=X[:4])
+
+
+def test_the_users_objectives_are_never_changed(toy, quick):
+    objective = InputNoise(n_draws=2)
+    before = dict(vars(objective))
+    model = quick(auxiliary=objective).fit(*toy)
+    assert vars(objective) == before and objective.temperature is None
+    assert "input_noise" in model.history_[-1]
+
+
+@pytest.mark.parametrize("target", [None, 1])
+def test_an_explanation_asks_about_each_series_once(toy, quick, target):
+    X, y = toy
+    asked = []
+
+    def counted(series):
+        asked.append(len(series))
+        return bump_teacher(series)
+
+    model = quick(counted).fit(X, y)
+    asked.clear()
+    model.explain(X[:5], of="teacher", target=target)
+    n_windows = len(sliding_starts(20, 2))
+    n_donors = model._baselines.opposing(3)[1].shape[1]
+    assert sum(asked) == 5 * (1 + n_windows * n_donors)
