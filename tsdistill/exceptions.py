@@ -1,7 +1,7 @@
-"""What can go wrong, told apart by who has to act.
+"""Exceptions and warnings, one class for each part that a user may have to change.
 
 Every exception of the package derives from :class:`TsdistillError` and from the
-built-in exception that a caller would expect, so both ``except TsdistillError``
+built-in exception that fits, such as ValueError, so both ``except TsdistillError``
 and ``except ValueError`` work.
 """
 
@@ -11,7 +11,7 @@ class TsdistillError(Exception):
 
 
 class PanelError(TsdistillError, ValueError):
-    """The series, labels or weights handed over are not what a panel needs."""
+    """The series, labels or weights passed cannot be used."""
 
 
 class ParameterError(TsdistillError, ValueError):
@@ -19,28 +19,28 @@ class ParameterError(TsdistillError, ValueError):
 
 
 class TeacherError(TsdistillError, ValueError):
-    """The teacher cannot be asked, or its answers cannot be used."""
+    """The teacher cannot be queried, or its answers cannot be used."""
 
 
 class StudentError(TsdistillError, ValueError):
-    """The student cannot be built, or does not give one logit a class."""
+    """The student cannot be built, or does not return one logit per class."""
 
 
 class DatasetError(TsdistillError, FileNotFoundError):
-    """A data set, or a split of it, is in none of the places where it was looked for."""
+    """A data set, or one of its splits, was not found in the folders searched."""
 
 
 class TrainingError(TsdistillError, RuntimeError):
-    """Training stopped because its numbers became unusable."""
+    """Training stopped because the loss became NaN or infinite."""
 
 
 class HardTeacherWarning(UserWarning):
-    """The teacher only ever answers 0 or 1, so its answers carry no soft targets."""
+    """The teacher's probabilities are all 0 or 1, so they carry no soft targets."""
 
 
 class LeftOutWarning(UserWarning):
-    """The teacher knows classes that y has no series of, and that the student will never name."""
+    """The teacher knows classes without series in y; the student never predicts them."""
 
 
 class CacheWarning(UserWarning):
-    """Answers kept by ``memory`` are damaged or of another version, and are asked for anew."""
+    """Answers cached by ``memory`` are damaged or outdated; the teacher is queried again."""

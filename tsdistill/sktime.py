@@ -11,10 +11,10 @@ from tsdistill.teachers.teacher import Teacher
 
 
 class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
-    """A small network that gives a teacher's answers for the teacher's reasons, in sktime.
+    """A small network that gives a teacher's answers for the teacher's reasons, for sktime.
 
-    :class:`~tsdistill.SaliencyDistilledClassifier` with sktime's interface: it takes sktime's
-    panel formats, can be put into sktime's pipelines and tuned by its searches.
+    This is :class:`~tsdistill.SaliencyDistilledClassifier` with sktime's interface: it takes
+    sktime's panel formats, and works in sktime's pipelines and searches.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
             auxiliary, window_size, n_windows, windows_per_step, donors, max_epochs, \
             batch_size, lr, device, callbacks, validation_fraction, class_weight, memory, \
             n_jobs, random_state, verbose
-        As in :class:`~tsdistill.SaliencyDistilledClassifier`. There is no ``warm_start``:
+        See :class:`~tsdistill.SaliencyDistilledClassifier`. There is no ``warm_start``, since
         ``fit`` of a sktime classifier always starts anew.
 
     Attributes
@@ -36,7 +36,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
     Notes
     -----
     ``get_params`` gives a fitted teacher wrapped in :class:`~tsdistill.Teacher`, which sktime's
-    ``clone`` leaves as it is; a bare one it would unfit, or copy.
+    ``clone`` leaves as it is. It would unfit or copy a bare teacher.
 
     References
     ----------
@@ -122,12 +122,12 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         super().__init__()
 
     def fit(self, X, y):
-        """Ask the teacher, and train the student.
+        """Ask the teacher about the series, and train the student on its answers.
 
         Parameters
         ----------
         X : panel in any of sktime's formats, or a list of arrays
-            Series of one length.
+            Training series, all of one length.
         y : array-like of shape (n_instances,)
             Labels.
 
@@ -191,7 +191,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         ----------
         X : panel in any of sktime's formats
         target, method, of, per_channel, fill
-            As in :meth:`tsdistill.SaliencyDistilledClassifier.explain`.
+            See :meth:`tsdistill.SaliencyDistilledClassifier.explain`.
 
         Returns
         -------
@@ -199,61 +199,64 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
                 (n_instances, n_channels, n_timepoints), float32
             In units of the target's centred logit; positive speaks for the target.
         """
-        classifier, X = self._asked(X)
+        classifier, X = self._classifier_and_series(X)
         return classifier.explain(
             X, target=target, method=method, of=of, per_channel=per_channel, fill=fill
         )
 
     def fidelity_score(self, X, y=None, *, metric="agreement", mask=None):
-        """How far the student answers as its teacher does; higher is better.
+        """How closely the student follows its teacher; higher is better.
 
         Parameters
         ----------
         X : panel in any of sktime's formats
         y, metric, mask
-            As in :meth:`tsdistill.SaliencyDistilledClassifier.fidelity_score`.
+            See :meth:`tsdistill.SaliencyDistilledClassifier.fidelity_score`.
 
         Returns
         -------
         score : float
         """
-        classifier, X = self._asked(X)
+        classifier, X = self._classifier_and_series(X)
         return classifier.fidelity_score(X, y, metric=metric, mask=mask)
 
     def fidelity_report(
         self, X, y=None, *, label_only=None, n_explained=500, confidence=0.95, random_state=0
     ):
-        """What to show before a teacher is replaced: answers, reasons, worst cases, costs.
+        """A report to read before a teacher is replaced: answers, reasons, worst cases, costs.
 
         Parameters
         ----------
         X : panel in any of sktime's formats
         y : array-like of shape (n_instances,), default=None
+            Labels.
         label_only, n_explained, confidence, random_state
-            As in :meth:`tsdistill.SaliencyDistilledClassifier.fidelity_report`.
+            See :meth:`tsdistill.SaliencyDistilledClassifier.fidelity_report`.
 
         Returns
         -------
         report : FidelityReport
         """
-        classifier, X = self._asked(X)
+        classifier, X = self._classifier_and_series(X)
         return classifier.fidelity_report(
             X, y, label_only=getattr(label_only, "classifier_", label_only),
             n_explained=n_explained, confidence=confidence, random_state=random_state,
         )  # fmt: skip
 
     def _compare(self, X):
-        classifier, X = self._asked(X)
+        classifier, X = self._classifier_and_series(X)
         return classifier._compare(X)
 
-    def _asked(self, X):
+    def _classifier_and_series(self, X):
         X = self._as_fitted(X)
-        if not hasattr(self, "classifier_"):
-            raise PanelError("y of fit held one class only, so there is no student to explain.")
+        if not hasattr(self, "classifier_"):  # sktime predicts a single class by itself
+            raise PanelError(
+                "y of fit held one class only, so there is no student; fit on two classes or more."
+            )
         return self.classifier_, self._check_convert_X_for_predict(X)
 
     def get_params(self, deep=True):
-        """Parameters by name; a fitted teacher in its :class:`~tsdistill.Teacher` wrapper."""
+        """Parameters by name; a fitted teacher is wrapped in :class:`~tsdistill.Teacher`."""
         parameters = super().get_params(deep)
         teacher = parameters["teacher"]
         if not isinstance(teacher, Teacher) and Teacher(teacher).is_fitted:
@@ -261,14 +264,14 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         return parameters
 
     def set_params(self, **params):
-        """Set parameters, also inside student and auxiliary; the estimator is then unfitted."""
+        """Set parameters, also of student and auxiliary objectives, and reset the estimator."""
         super().set_params(**params)
         if params:
             self.reset()
         return self
 
     def __sklearn_tags__(self):
-        # sktime's classes have none, and scikit-learn's searches ask for them.
+        # sktime's classes have no such tags, but scikit-learn's searches need them.
         return Tags(
             estimator_type="classifier",
             target_tags=TargetTags(required=True),
@@ -277,12 +280,12 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         )
 
     def clone(self):
-        """A new estimator of the same parameters, with the same fitted teacher."""
+        """A new estimator with the same parameters, and the same fitted teacher."""
         return self.__sklearn_clone__().set_config(**self.get_config())
 
     def reset(self):
-        """Go back to the state after construction; the teacher stays as it is."""
-        # scikit-learn's searches and pipelines leave a mark here, which they take back after fit.
+        """Return to the state after construction; the teacher stays as it is."""
+        # scikit-learn's searches and pipelines set this attribute, and remove it after fit.
         kept = {name: vars(self).get(name) for name in ("teacher", "_parent_callback_ctx")}
         super().reset()
         vars(self).update({name: value for name, value in kept.items() if value is not None})
@@ -290,7 +293,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
 
     @classmethod
     def get_test_params(cls, parameter_set="default"):
-        """Settings for sktime's checks, which train in a moment."""
+        """Settings for sktime's checks, which train quickly."""
         from sklearn.ensemble import RandomForestClassifier
         from sktime.classification.feature_based import SummaryClassifier
 

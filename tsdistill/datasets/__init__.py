@@ -1,4 +1,4 @@
-"""Series to try things on: synthetic sets whose saliency is known, and the UCR archive's files."""
+"""Data sets: synthetic series with known saliency, and the files of the UCR archive."""
 
 from tsdistill.datasets.synthetic import (
     make_freq_shapes,

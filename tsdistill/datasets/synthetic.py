@@ -1,7 +1,7 @@
-"""Series whose class can be seen in known places only, so that a saliency map can be marked.
+"""Synthetic series whose class shows in known timesteps only, to evaluate saliency maps.
 
-Every function gives ``(X, y, mask)``: series, classes 0 .. K - 1 in random order and as many of
-each as n_instances allows, and where the class of a series can be seen.
+Every function returns ``(X, y, mask)``: series; their classes 0 .. K - 1, balanced and in random
+order; and the timesteps and channels in which the class of each series shows.
 """
 
 import numpy as np
@@ -29,10 +29,10 @@ BOX_SET_SHAPE = (50, 50)
 def make_freq_shapes(n_instances=500, *, noise=0.25, random_state=None):
     """FreqShapes: spikes up or down, at one of two periods.
 
-    A spike is three timesteps, ``+-(2 - 0.25 k^2)`` for k = -1, 0, 1, and comes back every
-    10 or 17 timesteps. The first one starts at a timestep drawn from the first period; a spike
-    that the end of the series would cut is left out, so a series has two to five of them. Noise
-    is added to all timesteps. Classes are 0: down, every 10; 1: up, every 10; 2: down, every 17;
+    A spike has three timesteps, ``+-(2 - 0.25 k^2)`` for k = -1, 0, 1, and recurs every 10 or 17
+    timesteps. The start of the first spike is drawn from the first period; a spike that the end
+    of the series would cut is left out, so a series has two to five spikes. Noise is added to all
+    timesteps. Classes are 0: down, every 10; 1: up, every 10; 2: down, every 17;
     3: up, every 17.
 
     Parameters
@@ -43,14 +43,14 @@ def make_freq_shapes(n_instances=500, *, noise=0.25, random_state=None):
         Standard deviation of the normal noise, 0 or more.
     random_state : None, int, numpy.random.Generator or numpy.random.RandomState, default=None
         An int gives the same arrays in every call. None takes fresh entropy from the operating
-        system. A generator is drawn from, and moves on.
+        system. Drawing from a Generator or RandomState changes its state.
 
     Returns
     -------
     X : ndarray of shape (n_instances, 1, 50), float32
     y : ndarray of shape (n_instances,), int64
     mask : ndarray of shape (n_instances, 1, 50), bool
-        The timesteps of all spikes.
+        True in the timesteps of all spikes.
 
     Raises
     ------
@@ -88,11 +88,11 @@ def make_freq_shapes(n_instances=500, *, noise=0.25, random_state=None):
 def make_seq_comb(n_instances=500, *, noise=0.01, amplitude=1.0, random_state=None):
     """SeqComb-UV: two rising or falling ramps in an irregular series; their order is the class.
 
-    The base is a NARMA(2) series, see Notes. Two ramps of 10 to 19 timesteps take its place: the
-    first starts in the first half of the series, the second where the first has ended or later,
-    and ends within the series. A ramp goes in a straight line from ``-amplitude`` to
-    ``+amplitude`` (up) or back (down), so both directions have the same values, and only their
-    order tells them apart; the base stays between 0 and 0.4. Noise is added to all timesteps.
+    The base is a NARMA(2) series, see Notes, between 0 and 0.4. Two ramps of 10 to 19 timesteps
+    replace parts of it: the first starts in the first half of the series, the second after the
+    end of the first, and ends within the series. A ramp is a straight line from ``-amplitude`` to
+    ``+amplitude`` (up) or back (down), so both directions have the same values, in opposite
+    order. Noise is added to all timesteps.
     Classes are 0: no ramp; 1: down, down; 2: up, up; 3: up, down.
 
     Parameters
@@ -102,17 +102,17 @@ def make_seq_comb(n_instances=500, *, noise=0.01, amplitude=1.0, random_state=No
     noise : float, default=0.01
         Standard deviation of the normal noise, 0 or more.
     amplitude : float, default=1.0
-        Where ramps end, above 0.
+        Largest absolute value of the ramps, above 0.
     random_state : None, int, numpy.random.Generator or numpy.random.RandomState, default=None
-        As in :func:`make_freq_shapes`.
+        See :func:`make_freq_shapes`.
 
     Returns
     -------
     X : ndarray of shape (n_instances, 1, 200), float32
     y : ndarray of shape (n_instances,), int64
     mask : ndarray of shape (n_instances, 1, 200), bool
-        The timesteps of both ramps. All False in class 0, which has nothing to find: leave it
-        out of measures such as the area under the precision-recall curve.
+        True in the timesteps of both ramps. It is all False in class 0: leave that class out of
+        measures such as the area under the precision-recall curve.
 
     Raises
     ------
@@ -121,13 +121,13 @@ def make_seq_comb(n_instances=500, *, noise=0.01, amplitude=1.0, random_state=No
 
     Notes
     -----
-    The NARMA series of order 2 is that of Atiya and Parlos, for inputs u drawn evenly from
-    0 to 0.5, after a burn-in of 100 timesteps from y = 0::
+    The NARMA series of order 2 is from Atiya and Parlos. Its inputs u are uniform between 0 and
+    0.5; it starts from y = 0, and the first 100 timesteps are dropped::
 
         y[t+1] = 0.4 y[t] + 0.4 y[t] y[t-1] + 0.6 u[t]^3 + 0.1
 
-    It cannot diverge: from values within 0 .. b the next one lies within 0 .. b too where
-    0.4 b + 0.4 b^2 + 0.175 <= b, as for b = 0.397.
+    It cannot diverge: if two successive values lie in 0 .. b, so does the next, for any b with
+    0.4 b + 0.4 b^2 + 0.175 <= b, such as b = 0.397.
 
     References
     ----------
@@ -166,29 +166,30 @@ def make_seq_comb(n_instances=500, *, noise=0.01, amplitude=1.0, random_state=No
 
 
 def make_low_var(n_instances=500, *, noise=1.0, random_state=None):
-    """LowVar: in two noisy channels, one short segment that hardly varies.
+    """LowVar: one short segment of low variance in one of two noisy channels.
 
-    Both channels are NARMA(2) series, as in :func:`make_seq_comb`, with normal noise. In one of
-    them a segment of 10 to 19 timesteps, which starts at 20 to 159, is drawn anew from
-    N(-1.5, 0.1) or N(1.5, 0.1), the second number being the standard deviation. Noise often
-    has such values too: it is their staying there that can be seen. Classes are 0: channel 0, mean
-    -1.5; 1: channel 0, mean 1.5; 2: channel 1, mean -1.5; 3: channel 1, mean 1.5.
+    Both channels are NARMA(2) series, see :func:`make_seq_comb`, with normal noise. In one of
+    them a segment of 10 to 19 timesteps, which starts at a timestep in 20 .. 159, is replaced by
+    normal values of mean -1.5 or 1.5 and standard deviation 0.1. Single values do not reveal the
+    segment, because the noise often reaches them too; its low variance does. Classes are
+    0: channel 0, mean -1.5; 1: channel 0, mean 1.5; 2: channel 1, mean -1.5; 3: channel 1,
+    mean 1.5.
 
     Parameters
     ----------
     n_instances : int, default=500
         At least 4, one for each class.
     noise : float, default=1.0
-        Standard deviation of the noise beside the segment, 0 or more.
+        Standard deviation of the noise outside the segment, 0 or more.
     random_state : None, int, numpy.random.Generator or numpy.random.RandomState, default=None
-        As in :func:`make_freq_shapes`.
+        See :func:`make_freq_shapes`.
 
     Returns
     -------
     X : ndarray of shape (n_instances, 2, 200), float32
     y : ndarray of shape (n_instances,), int64
     mask : ndarray of shape (n_instances, 2, 200), bool
-        The segment, in its channel.
+        True in the segment, in its channel.
 
     Raises
     ------
@@ -223,26 +224,26 @@ def make_low_var(n_instances=500, *, noise=1.0, random_state=None):
 
 
 def make_middle_box(n_instances=500, *, height=1.0, random_state=None):
-    """Middle box: 30 timesteps of 30 channels have another mean, of 50 and 50.
+    """Middle box: 30 of 50 timesteps in 30 of 50 channels have a shifted mean.
 
-    Normal noise of variance 1, to which ``-height`` (class 0) or ``+height`` (class 1) is added
-    from timestep 10 and channel 10 on, 30 of each.
+    Series are normal noise of variance 1. ``-height`` (class 0) or ``+height`` (class 1) is added
+    in timesteps 10 .. 39 of channels 10 .. 39.
 
     Parameters
     ----------
     n_instances : int, default=500
         At least 2, one for each class.
     height : float, default=1.0
-        What is added, above 0.
+        Size of the shift, above 0.
     random_state : None, int, numpy.random.Generator or numpy.random.RandomState, default=None
-        As in :func:`make_freq_shapes`.
+        See :func:`make_freq_shapes`.
 
     Returns
     -------
     X : ndarray of shape (n_instances, 50, 50), float32
     y : ndarray of shape (n_instances,), int64
     mask : ndarray of shape (n_instances, 50, 50), bool
-        The box, the same in every series.
+        True in the box, which is the same in every series.
 
     Raises
     ------
@@ -264,20 +265,20 @@ def make_middle_box(n_instances=500, *, height=1.0, random_state=None):
 
 
 def make_rare_time(n_instances=500, *, height=1.0, random_state=None):
-    """Rare time: 6 timesteps of 40 channels have another mean, of 50 and 50.
+    """Rare time: 6 of 50 timesteps in 40 of 50 channels have a shifted mean.
 
-    Normal noise of variance 1, to which ``-height`` (class 0) or ``+height`` (class 1) is added
-    in the 6 timesteps from 22 on and the 40 channels from 5 on.
+    Series are normal noise of variance 1. ``-height`` (class 0) or ``+height`` (class 1) is added
+    in timesteps 22 .. 27 of channels 5 .. 44.
 
     Parameters
     ----------
     n_instances, height, random_state
-        As in :func:`make_middle_box`.
+        See :func:`make_middle_box`.
 
     Returns
     -------
     X, y, mask
-        As in :func:`make_middle_box`.
+        See :func:`make_middle_box`.
 
     Raises
     ------
@@ -299,20 +300,20 @@ def make_rare_time(n_instances=500, *, height=1.0, random_state=None):
 
 
 def make_rare_feature(n_instances=500, *, height=1.0, random_state=None):
-    """Rare feature: 40 timesteps of 6 channels have another mean, of 50 and 50.
+    """Rare feature: 40 of 50 timesteps in 6 of 50 channels have a shifted mean.
 
-    Normal noise of variance 1, to which ``-height`` (class 0) or ``+height`` (class 1) is added
-    in the 40 timesteps from 5 on and the 6 channels from 22 on.
+    Series are normal noise of variance 1. ``-height`` (class 0) or ``+height`` (class 1) is added
+    in timesteps 5 .. 44 of channels 22 .. 27.
 
     Parameters
     ----------
     n_instances, height, random_state
-        As in :func:`make_middle_box`.
+        See :func:`make_middle_box`.
 
     Returns
     -------
     X, y, mask
-        As in :func:`make_middle_box`.
+        See :func:`make_middle_box`.
 
     Raises
     ------
@@ -334,7 +335,7 @@ def make_rare_feature(n_instances=500, *, height=1.0, random_state=None):
 
 
 def _make_box(n_instances, channels, timesteps, height, random_state):
-    """A set of noise with a box, given by the start and size of either axis."""
+    """Make a set with a box; channels and timesteps are its (start, size) on either axis."""
     rng, y = _start(n_instances, 2, random_state)
     check_positive("height", height)
     box = np.zeros(BOX_SET_SHAPE, dtype=bool)
@@ -345,25 +346,25 @@ def _make_box(n_instances, channels, timesteps, height, random_state):
 
 
 def _start(n_instances, n_classes, random_state):
-    """Check what all sets share; give the generator, and the classes in random order."""
+    """Check n_instances; return the generator, and balanced classes in random order."""
     check_count("n_instances", n_instances, least=n_classes)
     rng = generator(random_state)
     return rng, rng.permutation(np.arange(n_instances) % n_classes)
 
 
 def _narma(n_instances, n_channels, rng):
-    """NARMA(2) series of (n_instances, n_channels, EVENT_SET_LENGTH); make_seq_comb says which."""
+    """NARMA(2) series (n_instances, n_channels, EVENT_SET_LENGTH); see make_seq_comb."""
     n_steps = BURN_IN + EVENT_SET_LENGTH
     drive = 0.6 * rng.uniform(0, MOST_INPUT, (n_steps, n_instances, n_channels)) ** 3 + 0.1
     series = np.zeros((n_steps + 2, n_instances, n_channels))
     for t in range(n_steps):
-        before, now = series[t], series[t + 1]
-        series[t + 2] = 0.4 * now + 0.4 * now * before + drive[t]
+        previous, current = series[t], series[t + 1]
+        series[t + 2] = 0.4 * current + 0.4 * current * previous + drive[t]
     return np.ascontiguousarray(np.moveaxis(series[-EVENT_SET_LENGTH:], 0, -1))
 
 
 def _within(start, length):
-    """Which timesteps lie in each series' event, (n_instances, EVENT_SET_LENGTH)."""
+    """Mask of the event of each series, (n_instances, EVENT_SET_LENGTH)."""
     since_start = np.arange(EVENT_SET_LENGTH) - start[:, np.newaxis]
     return (since_start >= 0) & (since_start < length[:, np.newaxis])
 

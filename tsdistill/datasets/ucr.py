@@ -1,6 +1,6 @@
-"""The UCR archive's files as panels: its own .tsv layout, and the .ts of sktime and aeon.
+"""Reads files of the UCR archive, in its own .tsv layout or the .ts of sktime and aeon.
 
-Nothing is downloaded: sets are read from a folder, or from those that sktime ships.
+Nothing is downloaded: sets are read from a folder, or from the sets that sktime ships.
 """
 
 import difflib
@@ -26,36 +26,37 @@ MOST_ROWS = 5
 
 
 def load_ucr(name, split="train", data_dir=None):
-    """Series and labels of a set of the UCR archive, or of any set in its layout.
+    """Load a data set of the UCR archive, or any set in its layout.
 
     Parameters
     ----------
     name : str
-        As the archive spells it, such as "GunPoint".
+        Name of the set as the archive spells it, such as "GunPoint".
     split : {"train", "test", "all"}, default="train"
         "all" gives the training series first, then the test series.
     data_dir : path, default=None
-        Folder that holds ``<name>/<name>_TRAIN.tsv`` (label, then values, split by tabs) or
-        ``<name>/<name>_TRAIN.ts`` (the format of sktime and aeon), and the same for TEST; or
-        itself the folder of these files. Of both layouts, the one that has both splits is
-        read, .tsv before .ts. A set that is not there, or any set without data_dir, is looked
-        for among those that sktime brings along.
+        Folder that contains ``<name>/<name>_TRAIN.tsv`` (label, then values, separated by tabs)
+        or ``<name>/<name>_TRAIN.ts`` (the format of sktime and aeon), and the same for TEST; or
+        the folder of these files itself. If both layouts exist, the one with both splits is
+        preferred, then .tsv. If data_dir is None or lacks the set, the sets that sktime ships
+        are searched.
 
     Returns
     -------
     X : ndarray of shape (n_instances, n_channels, n_timepoints), float32
     y : ndarray of shape (n_instances,), str
-        Labels as the file writes them, but whole numbers without a decimal point: "1.0",
-        "1.0000000e+00" and "+1" are "1", so that both layouts agree.
+        Labels as the file writes them, except that whole numbers lose their sign "+" and
+        decimal point: "1.0", "1.0000000e+00" and "+1" become "1", so that both layouts agree.
 
     Raises
     ------
     DatasetError
-        If the set, or a split of it, is not there; a FileNotFoundError that lists what is.
+        If the set or one of its splits is not found; the error lists the sets that are. It is
+        also a FileNotFoundError.
     PanelError
         If series are of unequal length or have missing values, or a file is damaged.
     ParameterError
-        If name, split or data_dir cannot be used.
+        If name, split or data_dir is invalid.
 
     References
     ----------
@@ -68,7 +69,7 @@ def load_ucr(name, split="train", data_dir=None):
     ((1029, 1, 24), dtype('float32'), ['2', '2', '2'])
     """
     if not isinstance(name, str) or not name or pathlib.PurePath(name).name != name:
-        raise ParameterError(f"name={name!r}; expected the name of a set, such as 'GunPoint'.")
+        raise ParameterError(f"name={name!r}; expected the name of a data set, such as 'GunPoint'.")
     check_choice("split", split, SPLITS)
     parts = [_read(path) for path in _paths(name, SPLITS[split], _places(data_dir))]
     lengths = [X.shape[1:] for X, _ in parts]
@@ -81,16 +82,18 @@ def load_ucr(name, split="train", data_dir=None):
 
 
 def _places(data_dir):
-    """Where to look: what it is called, and its path."""
+    """Places to search, as pairs of the name for errors and the path."""
     places = []
     if data_dir is not None:
         if not isinstance(data_dir, (str, os.PathLike)):
             raise ParameterError(f"data_dir={data_dir!r}; expected a path or None.")
         path = pathlib.Path(data_dir).expanduser()
         if not path.is_dir():
-            raise DatasetError(f"data_dir={str(data_dir)!r} is no folder.")
+            raise DatasetError(
+                f"data_dir={str(data_dir)!r} is not a folder; pass the folder of the sets."
+            )
         places.append((f"data_dir={str(data_dir)!r}", path))
-    # Found without an import, which would take seconds.
+    # Importing sktime would take seconds.
     sktime = importlib.util.find_spec("sktime")
     if sktime is not None and sktime.origin is not None:
         places.append(("sktime", pathlib.Path(sktime.origin).parent / "datasets" / "data"))
@@ -116,7 +119,7 @@ def _paths(name, wanted, places):
                 there = ", ".join(p.name for found in files.values() for p in found.values())
                 raise DatasetError(
                     f"{place} has no {' and '.join(f'{name}_{split}' for split in wanted)} in one "
-                    f"of the layouts .tsv and .ts; in {str(folder)!r} there is {there}."
+                    f"layout, .tsv or .ts; {str(folder)!r} has {there}."
                 )
             most = max(usable, key=len)
             return [most[split] for split in wanted]
@@ -125,12 +128,12 @@ def _paths(name, wanted, places):
     listed = "; ".join(f"{place} has {_listed(found, close)}" for place, found in names)
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     if len(places) == 1:
-        hint += f" Pass data_dir, a folder that holds {name}/{name}_TRAIN.tsv or .ts."
-    raise DatasetError(f"name={name!r}: no such set, and none is downloaded.{hint} {listed}.")
+        hint += f" Pass data_dir, a folder that contains {name}/{name}_TRAIN.tsv or .ts."
+    raise DatasetError(f"name={name!r}: not found, and nothing is downloaded.{hint} {listed}.")
 
 
 def _names(path):
-    """Sets that lie in a folder: in folders of their own, or their files themselves."""
+    """Names of the sets of a folder, whose files are in it or in a subfolder of that name."""
     if not path.is_dir():
         return []
     found = set()
@@ -144,28 +147,29 @@ def _names(path):
 
 
 def _close(name, names):
-    """Names that may have been meant, the likeliest first, whatever their case."""
-    by_lower = {one.lower(): one for one in names}
-    return [by_lower[one] for one in difflib.get_close_matches(name.lower(), by_lower)]
+    """Names similar to a name, ignoring case, the most similar first."""
+    by_lower = {known.lower(): known for known in names}
+    return [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower)]
 
 
 def _listed(names, close):
     if not names:
         return "none"
-    order = [one for one in close if one in names] + [one for one in names if one not in close]
-    more = f" and {len(order) - MOST_LISTED} more" if len(order) > MOST_LISTED else ""
-    return ", ".join(order[:MOST_LISTED]) + more
+    ordered = [name for name in close if name in names]
+    ordered += [name for name in names if name not in close]
+    more = f" and {len(ordered) - MOST_LISTED} more" if len(ordered) > MOST_LISTED else ""
+    return ", ".join(ordered[:MOST_LISTED]) + more
 
 
 def _read(path):
-    """One file: X (n_instances, n_channels, n_timepoints), float32, and labels."""
+    """Read a file: X (n_instances, n_channels, n_timepoints), float32, and labels."""
     try:
         X, labels = (_read_tsv if path.suffix == ".tsv" else _read_ts)(path)
     except UnicodeDecodeError as error:
-        raise PanelError(f"{path} is damaged, or no text: {error}.") from error
+        raise PanelError(f"{path} is damaged, or not a text file: {error}.") from error
     n_instances, _, n_timepoints = X.shape
     missing = np.isnan(X)
-    # The archive pads short series with NaN at their end.
+    # The archive pads shorter series with NaN at the end.
     shorter, gaps = missing[:, :, -1].any(axis=1), missing.any(axis=(1, 2))
     if shorter.any():
         raise PanelError(
@@ -175,13 +179,13 @@ def _read(path):
     if gaps.any():
         raise PanelError(
             f"{path} has missing values: in {gaps.sum()} of {n_instances} series ({_rows(gaps)}); "
-            "fill them first, as with Imputer of sktime.transformations."
+            "impute them first, for example with Imputer of sktime.transformations."
         )
     large = (np.abs(X) > FLOAT32_MAX).any(axis=(1, 2))
     if large.any():
         raise PanelError(
             f"{path} has infinite values, or values too large for float32, in {large.sum()} of "
-            f"{n_instances} series ({_rows(large)})."
+            f"{n_instances} series ({_rows(large)}); correct or rescale them first."
         )
     return X.astype(np.float32), np.array([_label(text) for text in labels])
 
@@ -193,7 +197,7 @@ def _rows(which):
 
 
 def _label(text):
-    """A label as one layout writes it, so that it is that of the other."""
+    """Rewrite a label so that it is the same in both layouts."""
     if SIGNED.fullmatch(text):
         return text[1:]
     if DECIMAL.fullmatch(text) and float(text).is_integer():
@@ -213,11 +217,13 @@ def _read_tsv(path):
         rows = ((number, fields, fields) for number, fields in _split(lines, "\t"))
         raise PanelError(f"{path}{_damage(rows, 'tabs', error)}.") from error
     if table.shape[1] < 2:
-        raise PanelError(f"{path} has one value a line, on line {lines[0][0]} first; expected a "
-                         "label and a series, split by tabs.")  # fmt: skip
-    unnamed = np.flatnonzero(~np.isfinite(table[:, 0]))
-    if len(unnamed):
-        raise PanelError(f"{path}, line {lines[unnamed[0]][0]}: the series has no label.")
+        raise PanelError(
+            f"{path}, line {lines[0][0]}: found one value; expected a label and a series, "
+            "separated by tabs."
+        )
+    unlabelled = np.flatnonzero(~np.isfinite(table[:, 0]))
+    if len(unlabelled):
+        raise PanelError(f"{path}, line {lines[unlabelled[0]][0]}: the series has no label.")
     return table[:, np.newaxis, 1:], [line.split("\t", 1)[0].strip() for _, line in lines]
 
 
@@ -226,16 +232,16 @@ def _read_ts(path):
 
     header, lines = _split_ts(path)
     if header.get("@targetlabel", "").lower() == "true":
-        raise PanelError(f"{path} has numbers as targets (@targetLabel); expected classes.")
+        raise PanelError(f"{path} has numbers as targets (@targetLabel); expected class labels.")
     if not header.get("@classlabel", "").lower().startswith("true"):
-        raise PanelError(f"{path} has no labels: expected a line '@classLabel true ...'.")
+        raise PanelError(f"{path} has no labels; expected a line '@classLabel true ...'.")
     if not lines:
         raise PanelError(f"{path} holds no series.")
     try:
         cells = load_from_tsfile_to_dataframe(str(path))[0].to_numpy()
     except UnicodeDecodeError:
         raise
-    except Exception as error:  # of many kinds, by where the reader stumbles
+    except Exception as error:  # the reader raises many kinds
         rows = []
         if header.get("@timestamps", "").lower() == "false":
             rows = (
@@ -248,8 +254,8 @@ def _read_ts(path):
     for (number, _), label in zip(lines, labels, strict=True):
         if _label(label.lower()) not in known:
             raise PanelError(
-                f"{path}, line {number}: the label {short(label)} is none of the file's "
-                "@classLabel line."
+                f"{path}, line {number}: the label {short(label)} is none of those in the line "
+                "@classLabel."
             )
     X = np.full((*cells.shape, max(len(series) for series in cells.flat)), np.nan)
     if not X.size:
@@ -260,7 +266,7 @@ def _read_ts(path):
 
 
 def _split_ts(path):
-    """The header's tags in lower case, with what they say, and numbered lines of data."""
+    """Header as a dict from tag in lower case to value, and the numbered lines of data."""
     header, lines, in_data = {}, [], False
     with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
@@ -280,14 +286,14 @@ def _split(lines, separator):
 
 
 def _damage(rows, separators, error):
-    """Where a file is damaged that its reader gave up on, for (line, parts, numbers) in rows."""
+    """Describe the first damaged line; rows are (line number, parts, parts that are numbers)."""
     first = None
     for number, parts, numbers in rows:
         first = first or (number, len(parts))
         if len(parts) != first[1]:
             return (
-                f", line {number}: {len(parts)} parts between {separators}, where line {first[0]} "
-                f"has {first[1]}"
+                f", line {number}: {len(parts)} parts separated by {separators}, but line "
+                f"{first[0]} has {first[1]}"
             )
         for value in numbers:
             if not _is_number(value):

@@ -1,4 +1,4 @@
-"""Pictures of saliency, of fidelity and of deferral, in the manner of scikit-learn's displays."""
+"""Displays of saliency, fidelity and deferral, in the style of scikit-learn's displays."""
 
 from tsdistill.display.deferral import DeferralDisplay
 from tsdistill.display.fidelity import FidelityDisplay

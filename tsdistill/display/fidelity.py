@@ -1,4 +1,4 @@
-"""FidelityDisplay: agreement against confidence, and the curves of maps."""
+"""FidelityDisplay: agreement against confidence, deletion and insertion curves."""
 
 import numpy as np
 
@@ -12,23 +12,23 @@ MOST_BINS, FEWEST_A_BIN = 10, 20
 
 
 class FidelityDisplay:
-    """Where a student can be relied on: agreement against confidence, and the curves of maps.
+    """Where a student can be relied on: agreement against confidence, deletion and insertion.
 
     Parameters
     ----------
     confidence : ndarray of shape (n_instances,)
-        Probability that the student gives the class it predicts.
+        The student's probability of the class that it predicts.
     agrees : ndarray of shape (n_instances,), bool
         Whether the teacher predicts that class too.
     curves : dict of (model, fill, kind) to (shares, proba), default=None
-        Of both models, "deletion" and "insertion", see
+        Curves of both models, of the kinds "deletion" and "insertion", see
         :func:`tsdistill.fidelity.deletion_curve`.
 
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
     axes_ : ndarray of matplotlib.axes.Axes
-        After :meth:`plot`.
+        Set by :meth:`plot`.
     """
 
     def __init__(self, confidence, agrees, curves=None):
@@ -38,7 +38,7 @@ class FidelityDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, *, curves=True, n_explained=200, figure=None):
-        """Ask a fitted classifier and its teacher about series, and draw what they answer.
+        """Query a fitted classifier and its teacher, and draw how their answers compare.
 
         Parameters
         ----------
@@ -46,10 +46,11 @@ class FidelityDisplay:
         X : array-like, as the estimator takes it
             Series held out from ``fit``.
         curves : bool, default=True
-            Whether deletion and insertion curves are drawn beside.
+            Whether to draw deletion and insertion curves too.
         n_explained : int, default=200
-            Series, at most, for the curves.
+            Number of series, at most, for the curves.
         figure : matplotlib.figure.Figure or SubFigure, default=None
+            Where to draw. None makes a new figure.
 
         Returns
         -------
@@ -61,19 +62,19 @@ class FidelityDisplay:
         answers = comparison.log_proba["student"]
         confidence = np.exp(answers.max(axis=1))
         agrees = answers.argmax(axis=1) == comparison.target
-        found = None
+        drawn = None
         if curves:
             rows = np.random.default_rng(0).permutation(len(agrees))[:n_explained]
-            found = comparison.rows(np.sort(rows)).all_curves()
-        return cls(confidence, agrees, found).plot(figure=figure)
+            drawn = comparison.rows(np.sort(rows)).all_curves()
+        return cls(confidence, agrees, drawn).plot(figure=figure)
 
     def plot(self, *, figure=None):
-        """Draw all that the display holds, side by side.
+        """Draw agreement against confidence and, if there are curves, the curves beside it.
 
         Parameters
         ----------
         figure : matplotlib.figure.Figure or SubFigure, default=None
-            Where to draw; an own one without it.
+            Where to draw. None makes a new figure.
 
         Returns
         -------
@@ -96,7 +97,9 @@ class FidelityDisplay:
 
 
 def draw_agreement(ax, confidence, agrees):
-    """Share of equal predictions against the student's confidence, in up to ten equal parts.
+    """Draw the share of equal predictions against the student's confidence.
+
+    The series are divided by confidence into up to ten bins of equal size.
 
     Parameters
     ----------
@@ -106,10 +109,10 @@ def draw_agreement(ax, confidence, agrees):
     """
     confidence, agrees = np.asarray(confidence), np.asarray(agrees, dtype=bool)
     order = np.argsort(confidence, kind="stable")
-    parts = np.array_split(order, min(MOST_BINS, max(1, len(order) // FEWEST_A_BIN)))
-    centre = np.array([confidence[rows].mean() for rows in parts])
-    share = np.array([agrees[rows].mean() for rows in parts])
-    bounds = np.array([clopper_pearson(agrees[rows].sum(), len(rows)) for rows in parts])
+    bins = np.array_split(order, min(MOST_BINS, max(1, len(order) // FEWEST_A_BIN)))
+    centre = np.array([confidence[rows].mean() for rows in bins])
+    share = np.array([agrees[rows].mean() for rows in bins])
+    bounds = np.array([clopper_pearson(agrees[rows].sum(), len(rows)) for rows in bins])
     errors = np.abs(bounds - share[:, np.newaxis]).T
     ax.errorbar(centre, share, yerr=errors, fmt="o", color=STUDENT, markersize=5, linewidth=1.2,
                 capsize=2)  # fmt: skip
@@ -117,14 +120,14 @@ def draw_agreement(ax, confidence, agrees):
     ax.set(xlim=(least - 0.05 * (1 - least), 1 + 0.05 * (1 - least)))
     ax.set(ylim=(lowest - 0.06 * (1 - lowest), 1 + 0.05 * (1 - lowest)))
     ax.locator_params(axis="x", nbins=5)
-    ax.set_xlabel("student's confidence, in parts of equal size")
+    ax.set_xlabel("student's confidence, in bins of equal size")
     ax.set_ylabel("share with the teacher's prediction")
     ax.set_title(f"agreement {agrees.mean():.3f} over {len(agrees)} series", fontsize=10)
     ax.grid(alpha=0.25)
 
 
 def draw_curves(ax, curves, kind):
-    """Mean curves of all models and fills.
+    """Draw the mean curve of each model with each baseline.
 
     Parameters
     ----------
@@ -133,11 +136,11 @@ def draw_curves(ax, curves, kind):
     kind : {"deletion", "insertion"}
     """
     looks = {"teacher": (TEACHER, "o"), "student": (STUDENT, "s")}
-    others = ("0.6", "")  # a random order
+    random_order = ("0.6", "")
     dashes = dict(zip(sorted({fill for _, fill, _ in curves}), ("-", "--", ":"), strict=False))
     for (model, fill, drawn), (shares, proba) in curves.items():
         if drawn == kind:
-            colour, marker = looks.get(model, others)
+            colour, marker = looks.get(model, random_order)
             ax.plot(
                 100 * shares, proba.mean(axis=0), color=colour, linestyle=dashes[fill],
                 marker=marker, markersize=3, label=f"{model.removeprefix('student, ')}, {fill}",

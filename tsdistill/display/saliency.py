@@ -1,4 +1,4 @@
-"""SaliencyDisplay: series, and what models make of each timestep."""
+"""SaliencyDisplay: series, coloured by what each timestep did for the prediction."""
 
 import numpy as np
 
@@ -13,43 +13,45 @@ BAR_LENGTH = 2.2  # inches
 
 
 def check_n_panels(n_instances, n_rows):
-    """Refuse to draw more panels than anyone can read, or none."""
+    """Refuse to draw no panels, or more panels than anyone can read."""
     if not 0 < n_instances * n_rows <= MOST_PANELS:
         raise ParameterError(
-            f"X has {n_instances} series, with {n_rows} maps to draw of each: "
-            f"{n_instances * n_rows} panels; pass from one to {MOST_PANELS} in all, fewer series "
-            "or fewer channels."
+            f"X has {n_instances} series with {n_rows} maps each, which makes "
+            f"{n_instances * n_rows} panels; pass from one to {MOST_PANELS} in all, with fewer "
+            "series or channels if need be."
         )
 
 
 def check_look(kind, scale):
-    """Refuse unknown ways to draw."""
-    for name, value, known in (("kind", kind, KINDS), ("scale", scale, SCALES)):
-        check_choice(name, value, known)
+    """Refuse an unknown ``kind`` or ``scale``."""
+    check_choice("kind", kind, KINDS)
+    check_choice("scale", scale, SCALES)
 
 
 class SaliencyDisplay:
-    """Series, and what one or more models make of each timestep.
+    """Series, coloured by what each timestep did for the prediction of one or more models.
 
-    A row for each model (and channel, where maps are of channels), a column for each series. Where
-    one map is for all channels, these are drawn in black over it, each in its own scale. Red
-    timesteps speak for the class and blue ones against it, on a scale that is the same in both
-    directions; below each series its map is drawn once more as an area, above the line for and
-    hatched below it against, so that the picture can be read in grey and by the colour-blind.
+    There is a row for each model (and for each channel, if there is a map for each), and a column
+    for each series. If one map is for all of several channels, they are drawn over it in black,
+    each on its own scale. Red timesteps speak for the class and blue ones against it, on a
+    symmetric colour scale. Below each series its map is drawn again as an area: above the line it
+    speaks for the class, and hatched below the line against it, so that the picture can be read
+    in grey and by the colour-blind.
 
     Parameters
     ----------
     X : ndarray of shape (n_instances, n_channels, n_timepoints)
     maps : dict of str to ndarray of shape (n_instances, n_timepoints) or \
             (n_instances, n_channels, n_timepoints)
-        For each model, by name: positive speaks for the class.
+        The map of each model, by its name. Positive speaks for the class.
     titles : list of str of length n_instances, default=None
+        Titles of the columns.
 
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
     axes_ : ndarray of matplotlib.axes.Axes
-        Models (times channels) down, series across. After :meth:`plot`.
+        One row for each model (times channels), one column for each series. Set by :meth:`plot`.
 
     Examples
     --------
@@ -69,25 +71,25 @@ class SaliencyDisplay:
         cls, estimator, X, *, target=None, of=("student", "teacher"), method="occlusion",
         fill=None, per_channel=False, titles=None, kind="line", scale="series", figure=None,
     ):  # fmt: skip
-        """Explain series by a fitted classifier, and draw them.
+        """Explain series with a fitted classifier, and draw the maps.
 
         Parameters
         ----------
         estimator : fitted SaliencyDistilledClassifier or SaliencyDistilledTSC
         X : array-like of shape (n_instances, n_timepoints) or \
                 (n_instances, n_channels, n_timepoints)
-            A few series: each has a column of its own.
+            A few series: each takes a column.
         target : label, or array-like of shape (n_instances,), default=None
-            The class to speak for. None takes the teacher's prediction, for both models.
+            The class to explain. None takes the teacher's prediction for both models.
         of : "student", "teacher", or a tuple of them, default=("student", "teacher")
             Whose maps are drawn, from top to bottom.
         method, fill, per_channel
-            As in :meth:`tsdistill.SaliencyDistilledClassifier.explain`.
+            See :meth:`tsdistill.SaliencyDistilledClassifier.explain`.
         titles : list of str, default=None
-            One a series. None tells its place in X, the class, and the student's prediction where
-            that is another.
+            A title for each series. None shows the row in X, the class, and the student's
+            prediction if it differs.
         kind, scale, figure
-            As in :meth:`plot`.
+            See :meth:`plot`.
 
         Returns
         -------
@@ -101,21 +103,21 @@ class SaliencyDisplay:
         check_n_panels(len(comparison.panel), n_channels * len(of))
         if method == "autoencoder" and (of != ("student",) or target is not None):
             raise ParameterError(
-                f"method='autoencoder' with of={of!r} and target={target!r}: it draws "
-                "of='student' alone, for the teacher's prediction; leave target out."
+                f"method='autoencoder' with of={of!r} and target={target!r}; it explains the "
+                "student alone, for the teacher's prediction: pass of='student' and no target."
             )
         if target is None:
             target = estimator.classes_[comparison.target]
-        asked = {"method": method, "fill": fill, "per_channel": per_channel}
-        if method != "autoencoder":  # which speaks for the teacher's prediction only
-            asked["target"] = target
-        maps = {name: estimator.explain(X, of=name, **asked) for name in of}
+        options = {"method": method, "fill": fill, "per_channel": per_channel}
+        if method != "autoencoder":  # which always explains the teacher's prediction
+            options["target"] = target
+        maps = {name: estimator.explain(X, of=name, **options) for name in of}
         if titles is None:
             labels = np.broadcast_to(target, len(comparison.panel))
             predicted = estimator.classes_[comparison.log_proba["student"].argmax(axis=1)]
             titles = [
-                f"series {i}, class {label}" + (f" (student: {own})" if own != label else "")
-                for i, (label, own) in enumerate(zip(labels, predicted, strict=True))
+                f"series {i}, class {label}" + (f" (student: {other})" if other != label else "")
+                for i, (label, other) in enumerate(zip(labels, predicted, strict=True))
             ]
         return cls(comparison.panel, maps, titles=titles).plot(
             kind=kind, scale=scale, figure=figure
@@ -127,12 +129,12 @@ class SaliencyDisplay:
         Parameters
         ----------
         kind : {"line", "shade"}, default="line"
-            Colour the line, or the ground behind it.
+            Whether to colour the line, or the background behind it.
         scale : {"series", "all"}, default="series"
-            Whether colours are at their strongest at the largest value of each series, or of
-            all. Models always share a scale, so that their strength can be compared.
+            Whether the strongest colour stands for the largest absolute value of each series, or
+            of all series. All models share the scale, so that their maps can be compared.
         figure : matplotlib.figure.Figure or SubFigure, default=None
-            Where to draw; an own one without it.
+            Where to draw. None makes a new figure.
 
         Returns
         -------
@@ -189,8 +191,8 @@ class SaliencyDisplay:
         ):
             raise ParameterError(
                 f"X has shape {X.shape} and maps is a {type(self.maps).__name__}; expected finite "
-                "series (n_instances, n_channels, n_timepoints), and a dict of one map or more by "
-                "name."
+                "series of shape (n_instances, n_channels, n_timepoints), and a dict with at least "
+                "one map, by name."
             )
         if self.titles is not None and len(self.titles) != len(X):
             raise ParameterError(
@@ -199,12 +201,14 @@ class SaliencyDisplay:
         maps = {name: np.asarray(m) for name, m in self.maps.items()}
         for name, m in maps.items():
             if not np.isfinite(m).all():
-                lost = np.sum(~np.isfinite(m))
-                raise ParameterError(f"maps[{name!r}] has NaN or infinity in {lost} places.")
+                n_bad = np.sum(~np.isfinite(m))
+                raise ParameterError(
+                    f"maps[{name!r}] has NaN or infinity in {n_bad} places; expected none."
+                )
             if m.shape not in (X.shape, X[:, 0].shape):
                 raise ParameterError(
                     f"maps[{name!r}] has shape {m.shape} for X of shape {X.shape}; expected "
-                    "(n_instances, n_timepoints) or (n_instances, n_channels, n_timepoints), as X."
+                    "(n_instances, n_timepoints), or the shape of X."
                 )
         maps = {name: m[:, np.newaxis] if m.ndim == 2 else m for name, m in maps.items()}
         check_n_panels(len(X), len(maps) * max(m.shape[1] for m in maps.values()))
@@ -212,11 +216,11 @@ class SaliencyDisplay:
 
 
 def _draw_map(ax, series, saliency, largest, kind):
-    """One or more channels over their map; returns what has the colours."""
+    """Draw one or more channels over their map; return the artist with the colours."""
     from matplotlib.collections import LineCollection
     from matplotlib.colors import Normalize
 
-    if len(series) > 1:  # of different units, perhaps
+    if len(series) > 1:  # channels may have different units
         spread = np.ptp(series, axis=1, keepdims=True)
         series = (series - series.min(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1)
     time = np.arange(series.shape[1])
@@ -237,10 +241,10 @@ def _draw_map(ax, series, saliency, largest, kind):
             extent=(*edges, low - 0.1 * height, low + 1.1 * height),
         )  # fmt: skip
         width = 1.4 if len(series) == 1 else 0.8
-        for one in series:  # a white edge keeps it apart from strong colours
-            ax.plot(time, one, color="white", linewidth=3 * width, alpha=0.7)
-        for one in series:
-            ax.plot(time, one, color="0.1", linewidth=width)
+        for channel in series:  # a white outline sets the line off from strong colours
+            ax.plot(time, channel, color="white", linewidth=3 * width, alpha=0.7)
+        for channel in series:
+            ax.plot(time, channel, color="0.1", linewidth=width)
     area = base + 0.4 * height * saliency / largest
     ax.fill_between(time, area, base, where=saliency >= 0, interpolate=True, color=FOR, alpha=0.55,
                     linewidth=0)  # fmt: skip

@@ -1,15 +1,13 @@
-"""What all pictures share: colours, and the way to matplotlib."""
+"""Colours and the import of matplotlib, which all displays share."""
 
 COLOURS = "RdBu_r"
 FOR, AGAINST = "#b2182b", "#2166ac"
 TEACHER, STUDENT = "#1b4f72", "#d95f02"
-
-
-REMEDY = "pictures need matplotlib: pip install matplotlib, or tsdistill[plot]."
+REMEDY = "Displays need matplotlib; pip install matplotlib, or pip install tsdistill[plot]."
 
 
 def pyplot():
-    """matplotlib.pyplot, or an error that says how to get it."""
+    """Import matplotlib.pyplot, or raise an error that says how to install it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -18,7 +16,7 @@ def pyplot():
 
 
 def bare_figure(size):
-    """A figure of that size in inches that no window ever shows."""
+    """A figure, with its size in inches, that is never shown in a window."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -27,7 +25,7 @@ def bare_figure(size):
 
 
 def plain_style():
-    """A context in which matplotlib's own style holds, whatever the user has set."""
+    """A context with matplotlib's default style, whatever style the user has set."""
     try:
         from matplotlib import style
     except ImportError as error:

@@ -1,1 +1,1 @@
-"""What each timestep did for a prediction, of teachers and students alike: one explainer a file."""
+"""Explainers of teachers and students: the effect of each timestep on a prediction."""

@@ -1,8 +1,8 @@
-"""What an explainer is: one way to say what each timestep did for a prediction.
+"""Base of the explainers, which compute the effect of each timestep on a prediction.
 
-The score that is explained is the target's centred logit, ``c(z)_k = z_k - mean_k z`` (of
-log-probabilities where a model gives no logits: the same number). Maps are signed: positive means
-that the timestep speaks for the target.
+The score that is explained is the target's centred logit, ``c(z)_k = z_k - mean_k z``. It is the
+same number for log-probabilities, which are used if a model gives no logits. Maps are signed:
+positive means that the timestep speaks for the target.
 """
 
 from collections.abc import Callable
@@ -17,21 +17,22 @@ from tsdistill.teachers.querying import QueryOptions
 
 @dataclass(frozen=True)
 class ExplainerSettings:
-    """How series are to be explained.
+    """Settings of an explanation.
 
     Attributes
     ----------
     baselines : Baselines
-        Of the fit that the maps belong to.
+        Baselines of the fitted estimator.
     width : int
         Timesteps in a window.
     fill : str, default=None
-        Kind of baseline; None is the default of the explainer.
+        Kind of baseline; None takes the explainer's default.
     per_channel : bool, default=False
-        Whether to give one map a channel.
+        Whether to compute one map per channel.
     options : QueryOptions
+        How the model is queried.
     log_proba : ndarray of shape (n_instances, n_classes), default=None
-        The model's answers to the series, where they are known already.
+        The model's answers for the series; None if they are not known yet.
     """
 
     baselines: Baselines
@@ -44,23 +45,24 @@ class ExplainerSettings:
 
 @dataclass(frozen=True)
 class Explainer:
-    """An entry of the registry.
+    """An explainer, as the registry lists it.
 
     Attributes
     ----------
     name : str
         The ``method`` of :meth:`tsdistill.SaliencyDistilledClassifier.explain`.
     explain : callable (model, panel, target, settings) -> maps
-        From a bound Teacher, series (n_instances, n_channels, n_timepoints), the class index to
-        explain for each of them and :class:`ExplainerSettings` to maps (n_instances,
-        n_timepoints), or with ``per_channel`` (n_instances, n_channels, n_timepoints), float32.
+        Takes a bound Teacher, series of shape (n_instances, n_channels, n_timepoints), the class
+        index to explain for each series, and :class:`ExplainerSettings`. Returns maps of shape
+        (n_instances, n_timepoints), or with ``per_channel`` (n_instances, n_channels,
+        n_timepoints), float32.
     fills : tuple of str
-        Kinds of baseline that it knows.
+        Kinds of baseline that the explainer supports.
     needs_gradients : bool, default=False
-        Whether the model has to be made of torch modules.
+        Whether the model must be made of torch modules.
     takes_target : bool, default=True
-        False where the class is not the user's to choose, nor the model: the maps are the
-        student's own, and one for all channels. ``target`` is then None.
+        False if the user can choose neither class nor model: the maps are the student's own, one
+        for all channels. ``target`` is then None.
     """
 
     name: str
@@ -70,7 +72,7 @@ class Explainer:
     takes_target: bool = True
 
     def check_model(self, model):
-        """Refuse a model that lacks what the explainer needs.
+        """Check that the model has the gradients that the explainer may need.
 
         Parameters
         ----------
@@ -79,9 +81,10 @@ class Explainer:
         Raises
         ------
         TeacherError
+            If the explainer needs gradients and the model is a black box.
         """
         if self.needs_gradients and not model.differentiable:
             raise TeacherError(
-                f"method={self.name!r} needs a model made of torch modules, and {model!r} is a "
-                "black box; use method='occlusion', which any teacher can answer."
+                f"method={self.name!r} needs a model made of torch modules, but {model!r} is a "
+                "black box; use method='occlusion', which works for any model."
             )

@@ -1,4 +1,4 @@
-"""Gradients, and gradients integrated from a baseline."""
+"""Explanations by gradients, and by gradients integrated from a baseline."""
 
 import contextlib
 
@@ -13,17 +13,17 @@ from tsdistill.numerics.tensors import as_tensor
 
 
 def explain_by_gradient(model, panel, target, settings):
-    """Maps by the gradient, as an :class:`~tsdistill.explainers.base.Explainer` gives them."""
-    return gradient(model, panel, target, **_from(settings))
+    """The ``explain`` function of the gradient :class:`~tsdistill.explainers.base.Explainer`."""
+    return gradient(model, panel, target, **_arguments_from(settings))
 
 
 def explain_by_integrated_gradients(model, panel, target, settings):
-    """Maps by integrated gradients, as an Explainer gives them."""
-    return integrated_gradients(model, panel, target, **_from(settings))
+    """The ``explain`` function of the integrated gradients Explainer."""
+    return integrated_gradients(model, panel, target, **_arguments_from(settings))
 
 
-def _from(settings):
-    """Baseline of each channel, and how maps are shown, as the functions below take them."""
+def _arguments_from(settings):
+    """Keyword arguments of the functions below."""
     mean = settings.baselines.mean[0, :, 0]
     return {
         "baseline": np.zeros_like(mean) if settings.fill == "zero" else mean,
@@ -42,7 +42,7 @@ INTEGRATED_GRADIENTS = Explainer(
 
 
 def gradient(model, panel, target, baseline, *, per_channel=False, device="cpu"):
-    """First-order estimate of what a timestep does: gradient times distance to a baseline.
+    """First-order estimate of a timestep's effect: gradient times difference to a baseline.
 
     ::
 
@@ -51,10 +51,12 @@ def gradient(model, panel, target, baseline, *, per_channel=False, device="cpu")
     Parameters
     ----------
     model : bound Teacher, differentiable
-    panel, target, per_channel, device
-        As in :func:`occlusion`.
+    panel, target, per_channel
+        As in :func:`~tsdistill.explainers.occlusion.occlusion`.
+    device : str or torch.device, default="cpu"
+        Where the model runs.
     baseline : ndarray of shape (n_channels,)
-        The training mean of each channel.
+        Baseline of each channel, for example its training mean.
 
     Returns
     -------
@@ -72,61 +74,64 @@ def gradient(model, panel, target, baseline, *, per_channel=False, device="cpu")
 
 
 def input_gradients(model, panel, target, *, device="cpu"):
-    """Gradient of the target's centred logit with respect to the series.
+    """Gradient of a model's centred logit of the target, with respect to the series.
 
     Parameters
     ----------
     model : bound Teacher, differentiable
-    panel, target, device
-        As in :func:`occlusion`.
+    panel, target
+        As in :func:`~tsdistill.explainers.occlusion.occlusion`.
+    device : str or torch.device, default="cpu"
+        Where the model runs.
 
     Returns
     -------
     slopes : ndarray of shape (n_instances, n_channels, n_timepoints), float32
     """
     slopes = np.empty(panel.shape, dtype=np.float32)
-    with _differentiated(model, device):
+    with _differentiable(model, device):
         for part, series, k in _batches(panel, target, device):
-            answers = model.logits(series.clone())  # a clone may be changed in place
+            answers = model.logits(series.clone())  # the module may change its input in place
             slopes[part] = score_gradients(answers, k, series).cpu().numpy()
     return slopes
 
 
 def check_gradients(model, panel, device="cpu"):
-    """Refuse a model of torch modules that cuts the way from its answers to the series.
+    """Check that a model's answers can be differentiated with respect to the series.
 
     Parameters
     ----------
     model : bound Teacher, differentiable
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
-        Two series are tried.
+        The first two series are tried.
     device : str or torch.device, default="cpu"
 
     Raises
     ------
     TeacherError
+        If no gradient reaches the series.
     """
     try:
         input_gradients(model, panel[:2], np.zeros(len(panel[:2]), dtype=np.int64), device=device)
     except RuntimeError as error:
         raise TeacherError(
-            f"{model!r} gives no gradients by the series, as if parts of it ran under no_grad or "
-            f"detached: {error}. Occlusion explains any model."
+            f"{model!r} gives no gradients with respect to the series: {error}. Check that no part "
+            "of it runs under no_grad or detaches; or use occlusion, which works for any model."
         ) from error
 
 
 def score_gradients(answers, target, series, *, create_graph=False):
-    """Gradient of each series' centred logit of its target, with respect to that series.
+    """Gradient of the target's centred logit, with respect to each series.
 
     Parameters
     ----------
     answers : Tensor of shape (n_instances, n_classes)
-        Logits or log-probabilities that series led to.
+        Logits or log-probabilities for ``series``, with their graph.
     target : Tensor of shape (n_instances,), int64
         Class indices.
     series : Tensor of shape (n_instances, n_channels, n_timepoints)
     create_graph : bool, default=False
-        Whether the gradient is to be differentiated again.
+        Whether the gradient can be differentiated again.
 
     Returns
     -------
@@ -139,23 +144,26 @@ def score_gradients(answers, target, series, *, create_graph=False):
 def integrated_gradients(
     model, panel, target, baseline, *, n_steps=50, per_channel=False, device="cpu"
 ):
-    """Gradients gathered on the way from a baseline to the series, by captum.
+    """Gradients integrated along the line from a baseline to the series, by captum.
 
     ::
 
         E[c, t] = (x[c, t] - b[c]) * int_0^1 d c(z(b + a (x - b)))_k / d x[c, t] da
 
-    A map adds up to the difference that the series makes to the baseline, but for the error of
-    the ``n_steps`` of the integral. Memory does not grow with the number of series or steps.
+    A map adds up to the score of the series minus the score of the baseline, up to the error of
+    integration in ``n_steps``. Memory use does not grow with the number of series or steps.
 
     Parameters
     ----------
     model : bound Teacher, differentiable
-    panel, target, per_channel, device
-        As in :func:`occlusion`.
+    panel, target, per_channel
+        As in :func:`~tsdistill.explainers.occlusion.occlusion`.
+    device : str or torch.device, default="cpu"
+        Where the model runs.
     baseline : ndarray of shape (n_channels,)
-        The training mean of each channel.
+        Baseline of each channel, for example its training mean.
     n_steps : int, default=50
+        Number of steps of the integral.
 
     Returns
     -------
@@ -178,37 +186,40 @@ def integrated_gradients(
         from captum.attr import IntegratedGradients
     except ImportError as error:
         raise ImportError(
-            "integrated gradients need captum: pip install captum, or tsdistill[explain]."
+            "integrated gradients need captum: pip install captum, or pip install "
+            "'tsdistill[explain]'."
         ) from error
     maps = np.empty(panel.shape, dtype=np.float32)
-    away = torch.as_tensor(np.asarray(baseline, dtype=np.float32)[:, np.newaxis], device=device)
-    with _differentiated(model, device):
+    start = torch.as_tensor(np.asarray(baseline, dtype=np.float32)[:, np.newaxis], device=device)
+    with _differentiable(model, device):
         method = IntegratedGradients(lambda series, k: _score(model.logits(series.clone()), k))
         for part, series, k in _batches(panel, target, device):
-            found = method.attribute(
+            attributions = method.attribute(
                 series,
-                baselines=away.expand_as(series),
+                baselines=start.expand_as(series),
                 additional_forward_args=(k,),
                 n_steps=n_steps,
                 internal_batch_size=len(series),
             )
-            maps[part] = found.detach().cpu().numpy()
+            maps[part] = attributions.detach().cpu().numpy()
     return maps if per_channel else maps.sum(axis=1)
 
 
 def _score(answers, target):
+    """Centred logit of each series' target."""
     return centred(answers).gather(1, target[:, None])[:, 0]
 
 
 @contextlib.contextmanager
-def _differentiated(model, device):
-    # cuDNN has no backward for recurrent layers in eval mode; only our call goes without it.
+def _differentiable(model, device):
+    """Context in which a model's answers can be differentiated on a device."""
+    # cuDNN has no backward for recurrent layers in eval mode, so it is off for this call only.
     with model.on_device(device), torch.backends.cudnn.flags(enabled=False), torch.enable_grad():
         yield
 
 
 def _batches(panel, target, device):
-    """Batches as slices, with the series and targets of each on the device."""
+    """Each batch as a slice, its series (which require gradients) and its targets on the device."""
     for part in batches_of_series(panel):
         series = as_tensor(panel[part]).to(device, copy=True).requires_grad_()
         yield part, series, torch.as_tensor(target[part], device=device)

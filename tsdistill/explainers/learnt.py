@@ -1,4 +1,4 @@
-"""Maps that a student learnt to give: one forward pass."""
+"""Maps that a student has learnt to give in one forward pass."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from tsdistill.students.extension import part_with_maps
 
 
 def learnt_maps(model, panel, target, settings):
-    """Maps of a fitted student's autoencoder.
+    """Maps from the autoencoder of a fitted student.
 
     Parameters
     ----------
@@ -19,15 +19,15 @@ def learnt_maps(model, panel, target, settings):
         The student.
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
     target : None
-        The class is the one that the teacher would predict.
+        Not used: maps are for the class that the teacher would predict.
     settings : ExplainerSettings
-        ``per_channel`` only of series of one channel.
+        ``per_channel`` is allowed only for series of one channel.
 
     Returns
     -------
     maps : ndarray of shape (n_instances, n_timepoints), or with per_channel \
             (n_instances, 1, n_timepoints), float32
-        In units of the centred logit of the class that the teacher would predict.
+        In units of the centred logit of that class.
 
     Raises
     ------
@@ -38,7 +38,8 @@ def learnt_maps(model, panel, target, settings):
     if module is None:
         raise StudentError(
             "method='autoencoder' needs a student trained with "
-            "auxiliary=tsdistill.objectives.ExplanationAutoencoder(); use method='occlusion'."
+            "auxiliary=tsdistill.objectives.ExplanationAutoencoder(), and this one was not; use "
+            "method='occlusion'."
         )
     device = settings.options.device
     maps = []
@@ -54,7 +55,7 @@ AUTOENCODER = Explainer("autoencoder", learnt_maps, fills=(), takes_target=False
 
 
 def check_only_defaults(target, of, per_channel, n_channels):
-    """Refuse to be asked for more than the student's own maps.
+    """Raise ParameterError if other maps than the student's own are requested.
 
     Parameters
     ----------
@@ -69,6 +70,6 @@ def check_only_defaults(target, of, per_channel, n_channels):
     if target is not None or of != "student" or (per_channel and n_channels > 1):
         raise ParameterError(
             f"method='autoencoder' with target={target!r}, of={of!r}, per_channel={per_channel!r}: "
-            "it explains the student, gives one map a series, and speaks for the class that the "
-            "teacher would predict. Leave the other arguments at their defaults."
+            "this method explains the student, gives one map a series, and speaks for the class "
+            "that the teacher would predict. Leave the other arguments at their defaults."
         )

@@ -1,4 +1,4 @@
-"""Occlusion: what is lost when a window is replaced by a baseline."""
+"""Occlusion: the loss of the score when a window is replaced by a baseline."""
 
 import numpy as np
 
@@ -12,12 +12,12 @@ from tsdistill.students.receptive_field import is_local, window_answers
 from tsdistill.teachers.querying import QueryOptions, is_cached, query
 
 COPIES_A_BLOCK = 2**16
-LAYERS_AT_ONCE = 32  # channels of activations for each of the series, roughly
+LAYERS_AT_ONCE = 32  # rough size of a series' activations, in series
 STARTS_A_WINDOW = 3
 
 
 def explain_by_occlusion(model, panel, target, settings):
-    """Maps by occlusion, as an :class:`~tsdistill.explainers.base.Explainer` gives them."""
+    """The ``explain`` function of the occlusion :class:`~tsdistill.explainers.base.Explainer`."""
     donors = settings.baselines.donors(settings.fill or "opposing", len(model.classes_))
     return occlusion(
         model, panel, target, *donors, settings.width, per_channel=settings.per_channel,
@@ -32,11 +32,11 @@ def occlusion(
     model, panel, target, donors, donor_rows, width, *,
     per_channel=False, options=None, log_proba=None,
 ):  # fmt: skip
-    """Map of what is lost when a window is replaced by the same window of donors.
+    """Loss of the target's centred logit when a window is replaced by the same window of donors.
 
     Windows of one width slide over the series, a third of their width at a time, from the first
-    position to the last. The value of a timestep is the loss of the target's centred logit,
-    averaged over all windows that cover the timestep and over the donors of the target::
+    timestep to the last. The value of a timestep is the mean loss over all windows that cover it
+    and over all donors of the target::
 
         E[t] = mean_{m covers t} mean_d ( c(z(x))_k - c(z(x~_{m,d}))_k )
 
@@ -48,14 +48,14 @@ def occlusion(
         Class index to explain for each series.
     donors : ndarray of shape (n_series, n_channels, n_timepoints), float32
     donor_rows : ndarray of shape (n_classes, n_donors), int64
-        Rows of donors that replace windows, for each target.
+        Rows of ``donors`` that replace windows, for each target.
     width : int
         Timesteps in a window.
     per_channel : bool, default=False
-        Replace one channel at a time.
+        Replace one channel at a time, and give one map per channel.
     options : QueryOptions, default=None
     log_proba : ndarray of shape (n_instances, n_classes), default=None
-        The model's answers to the panel. None queries it.
+        The model's answers for the panel; None queries the model.
 
     Returns
     -------
@@ -87,16 +87,16 @@ def occlusion(
 
 
 def _query_copies(model, copies, options):
-    """Log-probabilities (or logits) for copies in the order of their series."""
+    """Log-probabilities or logits for copies, which are sorted by the rows of their series."""
     network = model.logits_module
     if network is None or is_cached(model, options) or not is_local(network):
         return query(model, copies, options, title="occlusion")
     series, device = copies.panel, options.device
     answers = []
     for part in batches(len(series), rows_that_fit(LAYERS_AT_ONCE * series[0].nbytes)):
-        of_part = slice(*np.searchsorted(copies.row, [part.start, part.stop]))
-        places = [copies.row[of_part] - part.start, copies.donor[of_part], copies.start[of_part]]
-        channel = None if copies.channel is None else as_tensor(copies.channel[of_part], device)
+        chosen = slice(*np.searchsorted(copies.row, [part.start, part.stop]))
+        places = [copies.row[chosen] - part.start, copies.donor[chosen], copies.start[chosen]]
+        channel = None if copies.channel is None else as_tensor(copies.channel[chosen], device)
         answers.append(
             window_answers(
                 network, as_tensor(series[part], device),
@@ -108,20 +108,20 @@ def _query_copies(model, copies, options):
     if not np.isfinite(answers).all():
         raise TeacherError(
             f"{model!r} answered NaN or infinity for {(~np.isfinite(answers)).any(axis=1).sum()} "
-            "perturbed copies; check the size of the series' values."
+            "perturbed copies; check that the values of the series are of moderate size."
         )
     return answers
 
 
 def sliding_starts(n_timepoints, width):
-    """Starts of overlapping windows, at most a third of a width apart, both ends included."""
+    """Starts of windows at most a third of ``width`` apart, that cover both ends of the series."""
     last = n_timepoints - width
     stride = max(1, width // STARTS_A_WINDOW)
     return np.unique(np.round(np.linspace(0, last, -(-last // stride) + 1)).astype(np.int64))
 
 
 def _spread(lost, starts, width, n_timepoints):
-    """Mean over the windows that cover a timestep, from the last axis to time."""
+    """Average the windows (last axis) that cover each timestep; the last axis becomes time."""
     since_start = np.arange(n_timepoints) - starts[:, None]
     covers = ((since_start >= 0) & (since_start < width)).astype(np.float32)
     return (lost @ covers) / covers.sum(axis=0)

@@ -1,4 +1,4 @@
-"""The explainers that ``explain(method=...)`` knows; a new one has a file and is named here."""
+"""The explainers of ``explain(method=...)``; a new one has its own file and is listed here."""
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.explainers.gradients import GRADIENT, INTEGRATED_GRADIENTS
@@ -13,12 +13,14 @@ EXPLAINERS = {
 
 
 def find_explainer(method, fill=None):
-    """The explainer of a name, if it knows the kind of baseline.
+    """Find an explainer by name, and check that it supports the kind of baseline.
 
     Parameters
     ----------
     method : str
+        Name of the explainer.
     fill : str, default=None
+        Kind of baseline.
 
     Returns
     -------
@@ -27,7 +29,7 @@ def find_explainer(method, fill=None):
     Raises
     ------
     ParameterError
-        If there is no such method, or it has no such fill.
+        If there is no such explainer, or it does not support the kind of baseline.
     """
     check_choice("method", method, EXPLAINERS)
     explainer = EXPLAINERS[method]

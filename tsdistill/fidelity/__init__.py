@@ -1,4 +1,4 @@
-"""Measures of fidelity: answers, saliency maps, curves, intervals, and scorers for searches."""
+"""Fidelity of a student: measures of answers and maps, curves, intervals, and scorers."""
 
 from tsdistill.fidelity.answers import (
     accuracy,

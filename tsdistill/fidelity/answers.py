@@ -1,6 +1,6 @@
-"""How far a student answers as its teacher does, and how good the answers of either are.
+"""How closely a student's answers follow its teacher's, and how good a model's answers are.
 
-Functions of log-probabilities, ``(n_instances, n_classes)``. All are plain means over series.
+Functions of log-probabilities of shape ``(n_instances, n_classes)``. Means are unweighted.
 """
 
 import numpy as np
@@ -8,11 +8,11 @@ import numpy as np
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_count
 
-SUM_TOLERANCE = 1e-2  # of float32 and of what was rounded for print
+SUM_TOLERANCE = 1e-2  # allows for float32, and for rounded probabilities
 
 
 def agreement(teacher, student):
-    """Share of series for which both models put the same class first.
+    """Share of series for which both models predict the same class.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def accuracy(log_proba, y):
     log_proba : ndarray of shape (n_instances, n_classes)
         Probabilities, log-probabilities or logits.
     y : ndarray of shape (n_instances,), integer
-        The true class of each, as a column.
+        Class index of the true class of each series.
 
     Returns
     -------
@@ -114,14 +114,14 @@ def accuracy(log_proba, y):
 
 
 def negative_log_likelihood(log_proba, y):
-    """Mean of minus the log-probability of the true class, in nats.
+    """Mean negative log-probability of the true class, in nats.
 
     Parameters
     ----------
     log_proba : ndarray of shape (n_instances, n_classes)
         Log-probabilities, finite.
     y : ndarray of shape (n_instances,), integer
-        The true class of each, as a column.
+        Class index of the true class of each series.
 
     Returns
     -------
@@ -133,9 +133,9 @@ def negative_log_likelihood(log_proba, y):
 
 
 def expected_calibration_error(log_proba, y, n_bins=10):
-    """How far confidence is from accuracy, in bins of confidence, weighted by their series.
+    """Mean distance between accuracy and confidence over bins of confidence.
 
-    ::
+    Each bin is weighted by its number of series::
 
         ECE = sum_b |series in b| / n * | accuracy in b - mean confidence in b |
 
@@ -146,7 +146,7 @@ def expected_calibration_error(log_proba, y, n_bins=10):
     log_proba : ndarray of shape (n_instances, n_classes)
         Log-probabilities.
     y : ndarray of shape (n_instances,), integer
-        The true class of each, as a column.
+        Class index of the true class of each series.
     n_bins : int, default=10
 
     Returns
@@ -176,19 +176,19 @@ def confidence_and_success(log_proba, y):
 
 
 def calibration_error(confidence, success, n_bins=10, axis=-1):
-    """The calibration error of confidences, as :func:`expected_calibration_error` bins them.
+    """Calibration error of given confidences, see :func:`expected_calibration_error`.
 
     Parameters
     ----------
     confidence, success : ndarray of the same shape
-        Probability of the predicted class, in [0, 1], and whether it was right.
+        Probability of the predicted class, in [0, 1], and whether the prediction is right.
     n_bins : int, default=10
     axis : int, default=-1
-        That of the series.
+        The axis of the series.
 
     Returns
     -------
-    ece : ndarray, of that shape without the axis
+    ece : ndarray, of the shape of confidence without ``axis``
     """
     bins = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
     gap = success - confidence
@@ -206,20 +206,21 @@ def _with_truth(log_proba, y):
     if not fits or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= log_proba.shape[1]:
         raise ParameterError(
             f"log_proba has shape {log_proba.shape} and y shape {y.shape} of {y.dtype}; expected "
-            "(n_instances, n_classes), and as many columns 0 .. n_classes - 1, such as "
-            "np.searchsorted(classes_, labels)."
+            "log_proba of shape (n_instances, n_classes) and y of shape (n_instances,) with the "
+            "class indices 0 .. n_classes - 1, such as np.searchsorted(classes_, labels)."
         )
     return log_proba, y
 
 
 def check_log_proba(name, answers):
-    """Refuse answers that are no finite log-probabilities, probabilities above all."""
+    """Refuse answers that are not finite log-probabilities, such as probabilities."""
     total = np.logaddexp.reduce(answers, axis=1)
     if not (np.isfinite(answers).all() and np.abs(total).max() < SUM_TOLERANCE):
         raise ParameterError(
-            f"{name} has values from {answers.min():.3g} to {answers.max():.3g}, which are no "
-            "finite log-probabilities; expected rows whose exp sums to 1. Of probabilities pass "
-            "np.log(np.maximum(proba, 1e-4)), renormalised, or what predict_log_proba gives."
+            f"{name} has values from {answers.min():.3g} to {answers.max():.3g}, which are not "
+            "finite log-probabilities; expected rows whose exp sums to 1. Pass the result of "
+            "predict_log_proba, or for probabilities the log of np.maximum(proba, 1e-4), "
+            "renormalised."
         )
 
 
@@ -231,7 +232,7 @@ def _log_proba_pair(teacher, student):
 
 
 def pair(teacher, student, axes):
-    """Both arrays in float64, or an error that shows their shapes."""
+    """Convert both arrays to float64; refuse different shapes and NaN."""
     teacher = np.asarray(teacher, dtype=np.float64)
     student = np.asarray(student, dtype=np.float64)
     if teacher.shape != student.shape or teacher.ndim < 2 or not len(teacher):
@@ -241,5 +242,7 @@ def pair(teacher, student, axes):
         )
     for name, array in (("teacher", teacher), ("student", student)):
         if np.isnan(array).any():
-            raise ParameterError(f"{name} has NaN in {np.isnan(array).sum()} places.")
+            raise ParameterError(
+                f"{name} has NaN in {np.isnan(array).sum()} places; expected none."
+            )
     return teacher, student

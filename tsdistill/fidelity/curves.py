@@ -1,4 +1,4 @@
-"""Deletion and insertion: does a model's answer hang on the timesteps that a map names?"""
+"""Deletion and insertion curves: does the answer depend on the timesteps that a map ranks first?"""
 
 import numpy as np
 
@@ -14,32 +14,32 @@ BYTES_A_QUERY = 64 * 2**20
 def deletion_curve(log_proba, panel, maps, target, fill, *, n_points=11):
     """Probability of the target while the timesteps that speak most for it are replaced.
 
-    At the share s, the round(s * n_timepoints) timesteps of each series with the highest values
-    of its map are replaced by those of ``fill``, on all channels (with maps of channels, values
-    of single channels). The sooner the probability falls, the more of what the model goes by
-    was named first. One fill alone can mislead: it may itself speak for a class, or be like no
-    series at all; compare at least two.
+    At the share s, the round(s * n_timepoints) timesteps with the highest values in the map of
+    each series are replaced by the baseline ``fill``, on all channels; if maps have channels,
+    values of single channels are replaced. The sooner the probability falls, the better the map
+    ranks what the model relies on. A single baseline can mislead, because it may itself speak
+    for a class or resemble no series at all: compare at least two.
 
     Parameters
     ----------
     log_proba : callable
-        From a panel of float32 to log-probabilities of shape (n_instances, n_classes).
+        Takes a panel, float32, and gives log-probabilities of shape (n_instances, n_classes).
     panel : ndarray of shape (n_instances, n_channels, n_timepoints)
     maps : ndarray of shape (n_instances, n_timepoints) or \
             (n_instances, n_channels, n_timepoints)
         Higher speaks more for the target.
     target : ndarray of shape (n_instances,), integer
-        The column whose probability is followed.
+        Class index whose probability is followed.
     fill : ndarray that broadcasts to the panel
-        What takes a timestep's place, such as ``panel.mean(axis=(0, 2), keepdims=True)``.
+        The baseline, such as ``panel.mean(axis=(0, 2), keepdims=True)``.
     n_points : int, default=11
-        Shares, evenly from 0 to 1.
+        Number of shares, evenly spaced from 0 to 1.
 
     Returns
     -------
     shares : ndarray of shape (n_points,)
     proba : ndarray of shape (n_instances, n_points)
-        The curve is its mean over series.
+        The mean over series is the curve.
 
     References
     ----------
@@ -63,15 +63,16 @@ def deletion_curve(log_proba, panel, maps, target, fill, *, n_points=11):
 
 
 def insertion_curve(log_proba, panel, maps, target, fill, *, n_points=11):
-    """Probability of the target while the timesteps that speak most for it come in.
+    """Probability of the target while the timesteps that speak most for it are inserted.
 
-    As :func:`deletion_curve`, from the other end: at the share 0 all is fill, and the series'
-    own values come in by the map's order. The sooner the probability rises, the better.
+    The reverse of :func:`deletion_curve`: at the share 0 every timestep is the baseline, and the
+    series' own values are inserted in the order of the map. The sooner the probability rises,
+    the better.
 
     Parameters
     ----------
     log_proba, panel, maps, target, fill, n_points
-        As in :func:`deletion_curve`.
+        See :func:`deletion_curve`.
 
     Returns
     -------
@@ -102,43 +103,44 @@ def _curve(log_proba, panel, maps, target, fill, n_points, *, inserted):
     if not fits or target.shape != maps.shape[:1] or target.dtype.kind not in "iu":
         raise ParameterError(
             f"maps have shape {maps.shape} and target {target.shape} of {target.dtype} for a "
-            f"panel of shape {panel.shape}; expected (n_instances, n_timepoints), or the panel's "
-            "(n_instances, n_channels, n_timepoints), and columns (n_instances,)."
+            f"panel of shape {panel.shape}; expected maps of shape (n_instances, n_timepoints), "
+            "or of the panel's shape (n_instances, n_channels, n_timepoints), and class indices "
+            "of shape (n_instances,)."
         )
     try:
         fill = np.broadcast_to(np.asarray(fill, dtype=np.float32), panel.shape)
     except ValueError as error:
         raise ParameterError(
-            f"fill={fill!r} is no array that broadcasts to the panel's shape {panel.shape}; pass "
-            "such as panel.mean(axis=(0, 2), keepdims=True)."
+            f"fill={fill!r} is not an array that broadcasts to the panel's shape {panel.shape}; "
+            "pass an array such as panel.mean(axis=(0, 2), keepdims=True)."
         ) from error
     check_count("n_points", n_points, least=2)
     for name, values in (("panel", panel), ("maps", maps), ("fill", fill)):
         if not np.isfinite(values).all():
-            raise ParameterError(f"{name} has NaN or infinity.")
+            raise ParameterError(f"{name} has NaN or infinity; expected finite values.")
     shares = np.linspace(0, 1, n_points)
     proba = np.empty((len(panel), n_points))
     most_copies = min(COPIES_A_QUERY, rows_that_fit(panel[0:1].nbytes, BYTES_A_QUERY))
     for part in batches(len(panel), max(1, most_copies // n_points)):
         flat = maps[part].reshape(len(maps[part]), -1)
-        place = np.empty(flat.shape, dtype=np.int64)  # 0 for the highest value
+        rank = np.empty(flat.shape, dtype=np.int64)  # 0 for the highest value
         order = np.argsort(-flat, axis=1, kind="stable")
-        np.put_along_axis(place, order, np.broadcast_to(np.arange(flat.shape[1]), flat.shape), 1)
-        reached = place[:, None] < np.round(shares * flat.shape[1])[:, None]
+        np.put_along_axis(rank, order, np.broadcast_to(np.arange(flat.shape[1]), flat.shape), 1)
+        reached = rank[:, None] < np.round(shares * flat.shape[1])[:, None]
         reached = reached.reshape(len(flat), n_points, *maps.shape[1:])
         if maps.ndim == 2:
             reached = reached[:, :, None]
-        series = reached if inserted else ~reached
-        copies = np.where(series, panel[part][:, None], fill[part][:, None])
+        kept = reached if inserted else ~reached
+        copies = np.where(kept, panel[part][:, None], fill[part][:, None])
         answers = np.asarray(log_proba(copies.reshape(-1, *panel.shape[1:]).astype(np.float32)))
         check_log_proba("log_proba(...)", answers)
         n_classes = answers.shape[1]
         if target.min() < 0 or target.max() >= n_classes:
             raise ParameterError(
-                f"target has columns from {target.min()} to {target.max()}; log_proba answers for "
-                f"{n_classes} classes, 0 .. {n_classes - 1}."
+                f"target has class indices from {target.min()} to {target.max()}; expected "
+                f"0 .. {n_classes - 1}, since log_proba gives {n_classes} classes."
             )
-        columns = np.repeat(target[part], n_points)
-        found = answers[np.arange(len(columns)), columns]
-        proba[part] = np.exp(found.astype(np.float64)).reshape(-1, n_points)
+        class_index = np.repeat(target[part], n_points)
+        of_target = answers[np.arange(len(class_index)), class_index]
+        proba[part] = np.exp(of_target.astype(np.float64)).reshape(-1, n_points)
     return shares, proba

@@ -1,4 +1,4 @@
-"""Intervals: what measured values tell of all series that might come."""
+"""Confidence intervals of measures over series."""
 
 from operator import index
 
@@ -13,7 +13,7 @@ VALUES_A_BLOCK = 2**22
 
 
 def clopper_pearson(n_successes, n_instances, confidence=0.95):
-    """Exact interval of a share.
+    """Exact confidence interval of a share.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def clopper_pearson(n_successes, n_instances, confidence=0.95):
     Returns
     -------
     low, high : float in [0, 1]
-        Cover the true share with at least that probability, whatever it is.
+        They enclose the true share, whatever it is, with at least the probability ``confidence``.
 
     References
     ----------
@@ -43,11 +43,12 @@ def clopper_pearson(n_successes, n_instances, confidence=0.95):
         counts = (0, 0)
     if not 0 <= counts[0] <= counts[1] or counts[1] < 1:
         raise ParameterError(
-            f"n_successes={n_successes!r} of n_instances={n_instances!r}; expected a count from 0 "
-            "to n_instances, and that 1 or more (a share is not a count)."
+            f"n_successes={n_successes!r} of n_instances={n_instances!r}; expected whole numbers, "
+            "n_successes from 0 to n_instances, and n_instances of 1 or more. Pass a count, not a "
+            "share."
         )
-    found = binomtest(*counts).proportion_ci(confidence, method="exact")
-    return float(found.low), float(found.high)
+    interval = binomtest(*counts).proportion_ci(confidence, method="exact")
+    return float(interval.low), float(interval.high)
 
 
 def bootstrap_interval(statistic, *columns, confidence=0.95, n_resamples=1000, random_state=0):
@@ -56,8 +57,8 @@ def bootstrap_interval(statistic, *columns, confidence=0.95, n_resamples=1000, r
     Parameters
     ----------
     statistic : callable
-        From arrays, one for each of columns, and the keyword ``axis`` to the statistic along that
-        axis, such as ``numpy.mean`` of what the ``per_series_`` functions of this package give.
+        Takes one array for each of the columns, and the keyword ``axis``; such as
+        ``numpy.mean``, for the values of a ``per_series_`` function of this package.
     *columns : ndarray of shape (n_instances,)
         Values of the same series, resampled together.
     confidence : float in (0, 1), default=0.95
@@ -67,8 +68,8 @@ def bootstrap_interval(statistic, *columns, confidence=0.95, n_resamples=1000, r
     Returns
     -------
     low, high : float
-        Of few series, or of a rare event among them, such an interval is too narrow; of one
-        series there is none, and both are NaN.
+        NaN for a single series. The interval is too narrow for few series, and for events that
+        are rare among them.
 
     References
     ----------
@@ -80,13 +81,16 @@ def bootstrap_interval(statistic, *columns, confidence=0.95, n_resamples=1000, r
     shapes = [column.shape for column in columns]
     if not columns or len(set(shapes)) > 1 or columns[0].ndim != 1 or not columns[0].size:
         raise ParameterError(
-            f"columns have shapes {shapes}; expected one or more of the same shape (n_instances,)."
+            f"columns have shapes {shapes}; expected at least one array, all of the same shape "
+            "(n_instances,) and not empty."
         )
     if any(column.dtype.kind == "f" and not np.isfinite(column).all() for column in columns):
-        raise ParameterError("columns hold NaN or infinity; leave those series out of all.")
+        raise ParameterError(
+            "columns hold NaN or infinity; leave those series out of every column."
+        )
     if len(columns[0]) < 2:
         return float("nan"), float("nan")
-    found = bootstrap(
+    interval = bootstrap(
         columns,
         statistic,
         n_resamples=n_resamples,
@@ -97,4 +101,4 @@ def bootstrap_interval(statistic, *columns, confidence=0.95, n_resamples=1000, r
         method="percentile",
         rng=generator(random_state),
     ).confidence_interval
-    return float(found.low), float(found.high)
+    return float(interval.low), float(interval.high)

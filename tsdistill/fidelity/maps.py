@@ -1,7 +1,7 @@
-"""How far two models' saliency maps agree, and whether a map finds the truth where it is known.
+"""How closely two models' saliency maps agree, and how well a map finds a known truth.
 
-Maps are ``(n_instances, n_timepoints)`` or ``(n_instances, n_channels, n_timepoints)``; channels
-and timesteps of a series are taken together. All measures are plain means over series.
+Maps have shape ``(n_instances, n_timepoints)`` or ``(n_instances, n_channels, n_timepoints)``; the
+channels and timesteps of a series are pooled. Means over series are unweighted.
 """
 
 import numpy as np
@@ -38,7 +38,7 @@ def saliency_correlation(teacher, student):
 
 
 def per_series_correlation(teacher, student):
-    """Pearson's correlation between two models' maps, of each series; 0 of a constant map.
+    """Pearson's correlation between two models' maps of each series; 0 if a map is constant.
 
     Parameters
     ----------
@@ -54,23 +54,24 @@ def per_series_correlation(teacher, student):
     a, b = (m - m.mean(axis=1, keepdims=True) for m in maps)
     size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     counted = ~constant & (size > 0)
-    together = (a * b).sum(axis=1)
-    return np.clip(np.divide(together, size, out=np.zeros_like(size), where=counted), -1, 1)
+    product = (a * b).sum(axis=1)
+    return np.clip(np.divide(product, size, out=np.zeros_like(size), where=counted), -1, 1)
 
 
 def _any_constant(maps):
-    """For which series one map or the other is constant; rounding leaves it a spread of its own."""
+    """For which series one of the maps is constant; its computed variance may differ from 0."""
     return np.any([np.ptp(m, axis=1) == 0 for m in maps], axis=0)
 
 
 def top_overlap(teacher, student, share=0.1):
-    """Mean overlap of the timesteps that speak most for the target in either model.
+    """Mean overlap of the timesteps that speak most for the target in each model.
 
     ::
 
         IoU = | top_t & top_s | / | top_t | top_s |
 
-    A series whose map is constant in either model has no top and counts as 0.
+    with the timesteps ``top_t`` in the top of the teacher's map and ``top_s`` in the top of the
+    student's. A series whose map is constant in either model has no top and counts as 0.
 
     Parameters
     ----------
@@ -78,7 +79,8 @@ def top_overlap(teacher, student, share=0.1):
             (n_instances, n_channels, n_timepoints)
         Maps of the same series, for the same target.
     share : float in (0, 1), default=0.1
-        Share of a map's values in its top, at least one; of equal values the first.
+        Share of a map's values that form its top, at least one value. Of equal values the
+        earlier ones come first.
 
     Returns
     -------
@@ -95,12 +97,12 @@ def top_overlap(teacher, student, share=0.1):
 
 
 def per_series_overlap(teacher, student, share=0.1):
-    """Overlap of both tops of each series, as :func:`top_overlap` averages it.
+    """Overlap of the tops of both maps of each series, see :func:`top_overlap`.
 
     Parameters
     ----------
     teacher, student, share
-        As in :func:`top_overlap`.
+        See :func:`top_overlap`.
 
     Returns
     -------
@@ -120,15 +122,15 @@ def per_series_overlap(teacher, student, share=0.1):
 def auprc(maps, mask):
     """Mean over series of the average precision with which a map finds the true timesteps.
 
-    Equal values count as found together. A map that knows nothing has the share of true
-    timesteps on average. Series without a true timestep, or with nothing else, are left out.
+    Equal values are found together. A random map reaches, on average, the share of true
+    timesteps. Series in which no timestep is true, or every timestep is, are left out.
 
     Parameters
     ----------
     maps : ndarray of shape (n_instances, n_timepoints) or \
             (n_instances, n_channels, n_timepoints)
     mask : ndarray of the same shape, bool
-        Where the class of a series can be seen.
+        The timesteps that show the class of a series.
 
     Returns
     -------
@@ -149,12 +151,12 @@ def auprc(maps, mask):
 
 
 def per_series_auprc(maps, mask):
-    """Average precision of each series; NaN where :func:`auprc` leaves it out.
+    """Average precision for each series; NaN for a series that :func:`auprc` leaves out.
 
     Parameters
     ----------
     maps, mask
-        As in :func:`auprc`.
+        See :func:`auprc`.
 
     Returns
     -------
@@ -163,26 +165,27 @@ def per_series_auprc(maps, mask):
     maps, mask = _with_mask(maps, mask)
     order = np.argsort(-maps, axis=1, kind="stable")
     maps, found = np.take_along_axis(maps, order, 1), np.take_along_axis(mask, order, 1)
-    last = np.ones_like(mask)  # of the values that are equal to it
-    last[:, :-1] = maps[:, :-1] != maps[:, 1:]
-    place = np.where(last, np.arange(mask.shape[1]), mask.shape[1] - 1)
-    place = np.minimum.accumulate(place[:, ::-1], axis=1)[:, ::-1]
-    hits = np.take_along_axis(found.cumsum(axis=1), place, 1)
-    precision = (found * hits / (place + 1)).sum(axis=1)
+    is_last = np.ones_like(mask)  # among the values equal to it
+    is_last[:, :-1] = maps[:, :-1] != maps[:, 1:]
+    last = np.where(is_last, np.arange(mask.shape[1]), mask.shape[1] - 1)
+    last = np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
+    hits = np.take_along_axis(found.cumsum(axis=1), last, 1)
+    precision = (found * hits / (last + 1)).sum(axis=1)
     return _where_counted(precision, mask.sum(axis=1), mask)
 
 
 def auroc(maps, mask):
-    """Mean over series of the chance that a true timestep has a higher value than another.
+    """Mean over series of the probability that a true timestep has a higher value than another.
 
-    Equal values count half; a map that knows nothing has 0.5. Series without a true timestep,
-    or with nothing else, are left out.
+    Equal values count half. A random map reaches 0.5 on average. Series in which no timestep is
+    true, or every timestep is, are left out.
 
     Parameters
     ----------
     maps : ndarray of shape (n_instances, n_timepoints) or \
             (n_instances, n_channels, n_timepoints)
     mask : ndarray of the same shape, bool
+        The timesteps that show the class of a series.
 
     Returns
     -------
@@ -203,12 +206,12 @@ def auroc(maps, mask):
 
 
 def per_series_auroc(maps, mask):
-    """Area under the ROC curve of each series; NaN where :func:`auroc` leaves it out.
+    """Area under the ROC curve for each series; NaN for a series that :func:`auroc` leaves out.
 
     Parameters
     ----------
     maps, mask
-        As in :func:`auroc`.
+        See :func:`auroc`.
 
     Returns
     -------
@@ -226,32 +229,33 @@ def _with_mask(maps, mask):
     if mask.ndim == 3 and mask.shape[1] == 1 and maps.ndim == 2:
         mask = mask[:, 0]
     if np.isnan(maps).any():
-        raise ParameterError(f"maps have NaN in {np.isnan(maps).sum()} places.")
+        raise ParameterError(f"maps have NaN in {np.isnan(maps).sum()} places; expected none.")
     if maps.shape != mask.shape or maps.ndim < 2 or mask.dtype != bool:
         raise ParameterError(
             f"maps have shape {maps.shape} and mask shape {mask.shape} of {mask.dtype}; expected "
-            "the same shape (n_instances, n_timepoints), or with channels between, the mask of "
-            "bool (mask.astype(bool))."
+            "the same shape, (n_instances, n_timepoints) or (n_instances, n_channels, "
+            "n_timepoints), and a boolean mask (mask.astype(bool))."
         )
     return maps.reshape(len(maps), -1), mask.reshape(len(mask), -1)
 
 
-def _where_counted(total, of, mask):
+def _where_counted(total, size, mask):
+    """Total over size for each series; NaN where the mask has only true or only other timesteps."""
     counted = mask.any(axis=1) & ~mask.all(axis=1)
-    return np.divide(total, of, out=np.full(len(mask), np.nan), where=counted)
+    return np.divide(total, size, out=np.full(len(mask), np.nan), where=counted)
 
 
 def _mean_of_counted(values):
     if np.isnan(values).all():
         raise ParameterError(
-            f"mask has no series, of {len(values)}, with both true and other timesteps; there is "
-            "nothing to find."
+            f"mask has both true and other timesteps in none of the {len(values)} series; expected "
+            "at least one such series."
         )
     return float(np.nanmean(values))
 
 
 def random_maps(shape, random_state=None):
-    """Maps of normal noise, which know nothing: what a measure of maps stands beside.
+    """Maps of normal noise, for comparison with a measure of real maps.
 
     Parameters
     ----------
@@ -260,22 +264,22 @@ def random_maps(shape, random_state=None):
 
     Returns
     -------
-    maps : ndarray of that shape, float64
+    maps : ndarray of the given shape, float64
     """
     return generator(random_state).standard_normal(shape)
 
 
 def by_class(measure, groups, *arrays):
-    """A measure of the series of each class.
+    """A measure for the series of each class separately.
 
     Parameters
     ----------
     measure : callable
-        Any of this package, such as :func:`saliency_correlation`.
+        A measure of this package, such as :func:`saliency_correlation`.
     groups : ndarray of shape (n_instances,)
-        The class of each series: a label or a column.
+        The class of each series: a label or a class index.
     *arrays : ndarray of shape (n_instances, ...)
-        What the measure takes.
+        The arguments of the measure.
 
     Returns
     -------
@@ -294,7 +298,7 @@ def by_class(measure, groups, *arrays):
     if groups.ndim != 1 or any(len(array) != len(groups) for array in arrays):
         raise ParameterError(
             f"groups has shape {groups.shape} and the arrays have {[len(a) for a in arrays]} "
-            "instances; expected one class for each."
+            "instances; expected shape (n_instances,), one class for each instance of every array."
         )
     return {
         group.item(): measure(*(np.asarray(array)[groups == group] for array in arrays))

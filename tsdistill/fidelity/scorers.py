@@ -1,4 +1,4 @@
-"""Fidelity as one number, higher being better: what scores and searches ask for."""
+"""Fidelity as one number, for scores and searches; higher is better."""
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.answers import (
@@ -34,30 +34,30 @@ def check_metric(metric):
 
 
 def check_truth(metric, y, mask):
-    """Refuse to score without what a metric compares with, or with what it has no use for."""
+    """Refuse a metric without the y or mask that it needs, or with a mask that it does not use."""
     check_metric(metric)
     for name, given, metrics in (("y", y, OF_TRUTH), ("mask", mask, OF_MASKS)):
         if given is None and metric in metrics:
-            raise ParameterError(f"metric={metric!r} needs {name}, and got None; pass {name}.")
+            raise ParameterError(f"metric={metric!r} needs {name}, but got None; pass {name}.")
     if mask is not None and metric not in OF_MASKS:
         raise ParameterError(f"metric={metric!r} makes no use of mask; leave it out.")
 
 
 def fidelity_scorer(metric="agreement"):
-    """A scorer for ``GridSearchCV(scoring=...)``: fidelity to the teacher.
+    """Make a scorer for ``GridSearchCV(scoring=...)`` that measures fidelity to the teacher.
 
     Parameters
     ----------
     metric : str, default="agreement"
-        Any of :meth:`tsdistill.SaliencyDistilledClassifier.fidelity_score`. "accuracy", "nll"
-        and "ece" need y; the others make no use of it. "auprc" and "auroc" need the keyword
+        A metric of :meth:`tsdistill.SaliencyDistilledClassifier.fidelity_score`. "accuracy",
+        "nll" and "ece" need y; the others ignore it. "auprc" and "auroc" need the keyword
         ``mask`` in the call, and so cannot be used in a search.
 
     Returns
     -------
     scorer : callable (estimator, X, y=None) -> float
-        Higher is better; divergences and errors are negated. Of a Pipeline (also of sktime's)
-        the last step is scored, of a fitted search its best estimator.
+        Higher is better; divergences and errors are negated. For a Pipeline (also sktime's) the
+        last step is scored, for a fitted search the best estimator.
 
     Examples
     --------
@@ -82,28 +82,28 @@ class _FidelityScorer:
 
 
 def holder_of_student(estimator, X, method, what_fails):
-    """The fitted distilled classifier inside a Pipeline or a search, and the series it is given.
+    """Find the distilled classifier inside a Pipeline or a search, and transform X for it.
 
     Parameters
     ----------
     estimator : fitted estimator
     X : array-like, as the estimator takes it
     method : str
-        What the classifier has.
+        A method by which the classifier is recognised.
     what_fails : str
-        How the error begins.
+        The beginning of the error message.
 
     Returns
     -------
-    holder : estimator with that method
+    holder : estimator with the method
     X : array-like, as the holder takes it
 
     Raises
     ------
     ParameterError
-        If there is none.
+        If no estimator inside has the method.
     """
-    asked = estimator
+    outermost = estimator
     while not hasattr(estimator, method):
         if hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
@@ -114,7 +114,7 @@ def holder_of_student(estimator, X, method, what_fails):
             estimator = estimator[-1]
         else:
             raise ParameterError(
-                f"{what_fails} a {type(asked).__name__}: it holds no fitted student. Pass a "
+                f"{what_fails} a {type(outermost).__name__}: it holds no fitted student. Pass a "
                 "SaliencyDistilledClassifier, or a fitted search or Pipeline around one."
             )
     return estimator, X

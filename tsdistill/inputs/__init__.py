@@ -1,1 +1,1 @@
-"""What users may pass: series, labels, weights, formats, paths; read, checked, with errors."""
+"""Reads and checks what users pass: series, labels, weights, random states and paths."""

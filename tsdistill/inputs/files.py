@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Writes files atomically."""
 
 import os
 import pathlib
@@ -6,7 +6,7 @@ import tempfile
 
 
 def check_folder(path):
-    """Refuse a path whose folder is missing, or that is a folder, by the error of its name."""
+    """Raise IsADirectoryError if a path is a folder, FileNotFoundError if its folder is missing."""
     path = pathlib.Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"path={str(path)!r} is a folder; pass the name of a file in it.")
@@ -15,7 +15,7 @@ def check_folder(path):
 
 
 def write_whole(path, text):
-    """Write a file, or leave what is there: it is never seen half written.
+    """Write a text file atomically: readers see the old content or the new, never a part.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""sktime's panel formats as arrays: what else than an array counts as series.
+"""Converts sktime's panel formats and nested sequences to arrays.
 
-sktime and pandas are imported only where such a format is met.
+sktime is imported only for its own formats, and pandas never: it is looked up in sys.modules.
 """
 
 import sys
@@ -10,31 +10,31 @@ import numpy as np
 from tsdistill.exceptions import PanelError
 
 TO_ONE_LENGTH = (
-    "bring them to one first, with PaddingTransformer, TruncationTransformer or TSInterpolator of "
-    "sktime.transformations, which pad, cut or resample"
+    "pad, cut or resample them first, with PaddingTransformer, TruncationTransformer or "
+    "TSInterpolator of sktime.transformations"
 )
 
 
 def as_array(X):
-    """Series as an array, or as they are where they are in no format of sktime's.
+    """Convert series to an array if they are in a known format; return others unchanged.
 
     Parameters
     ----------
     X : object
-        Understood are sktime's "nested_univ" (data frame whose cells are series), "pd-multiindex"
-        (data frame indexed by instance and time), "df-list" (list of data frames of shape
-        (n_timepoints, n_channels)), and lists, object arrays and pandas Series of sequences of
-        shape (n_timepoints,) or (n_channels, n_timepoints).
+        Known formats are sktime's "nested_univ" (data frame whose cells are series),
+        "pd-multiindex" (data frame indexed by instance and time) and "df-list" (list of data
+        frames of shape (n_timepoints, n_channels)), and lists, object arrays and pandas Series of
+        sequences of shape (n_timepoints,) or (n_channels, n_timepoints).
 
     Returns
     -------
-    X : ndarray of shape (n_instances, n_channels, n_timepoints), or of what the sequences \
-            stack to, or the object that was passed
+    X : ndarray of shape (n_instances, n_channels, n_timepoints), for univariate sequences \
+            (n_instances, n_timepoints), or the object that was passed
 
     Raises
     ------
     PanelError
-        If the series are of unequal length, or an instance lacks channels that others have.
+        If the series differ in length or in their channels.
     """
     if _is_frame(X):
         if X.index.nlevels > 1:
@@ -52,7 +52,7 @@ def as_array(X):
 
 
 def channel_names(X):
-    """The names that series bring for their channels, or None.
+    """Names of the channels, if the format of the series has any.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def channel_names(X):
 
     Returns
     -------
-    names : list, or None where the format has none
+    names : list or None
     """
     if _is_frame(X) and (X.index.nlevels > 1 or _is_nested(X)):
         return X.columns.tolist()
@@ -71,10 +71,10 @@ def channel_names(X):
 
 
 def check_channel_names(names, known):
-    """Refuse series whose channels have other names than those of fit, or another order."""
+    """Raise PanelError if channel names or their order differ from those of ``fit``."""
     if names is not None and known is not None and names != known:
         raise PanelError(
-            f"X has the channels {names}, but those of fit were {known}; give the same channels in "
+            f"X has the channels {names}, but those of fit were {known}; pass the same channels in "
             "the same order."
         )
 
@@ -97,7 +97,7 @@ def _is_sequence(cell):
 
 
 def _from_long(X):
-    """From "pd-multiindex"; rows of an instance may lie apart, as where time comes first."""
+    """Convert "pd-multiindex"; the rows of an instance need not be adjacent."""
     instance = X.index.get_level_values(0).factorize()[0]
     _check_one_length(np.bincount(instance).tolist(), "timepoints")
     if (np.diff(instance) < 0).any():
@@ -106,7 +106,7 @@ def _from_long(X):
 
 
 def _from_cells(cells):
-    """From an array of shape (n_instances, n_channels) of series."""
+    """Convert an object array of series, of shape (n_instances, n_channels)."""
     _check_one_length([len(c) if _is_sequence(c) else 1 for c in cells.ravel()], "timepoints")
     return np.array([[np.asarray(cell) for cell in instance] for instance in cells])
 
@@ -116,17 +116,20 @@ def _converted(X):
 
     try:
         return convert_to(X, "numpy3D", as_scitype="Panel")
-    except Exception as error:  # sktime's checks of the format
-        raise PanelError(f"X is no panel that sktime can convert to numpy3D: {error}") from error
+    except Exception as error:  # sktime raises many kinds
+        raise PanelError(f"sktime cannot convert X to its format numpy3D: {error}") from error
 
 
 def _stacked(instances, X):
-    """Instances as one array; what is no list of series stays as it is."""
+    """Stack instances into one array; return X if they are not series."""
     if instances and all(map(_is_frame, instances)):
         names = [instance.columns.tolist() for instance in instances]
-        odd = next((name for name in names if name != names[0]), None)
-        if odd is not None:
-            raise PanelError(f"X has instances with the channels {names[0]} and with {odd}.")
+        other = next((name for name in names if name != names[0]), None)
+        if other is not None:
+            raise PanelError(
+                f"X has instances with the channels {names[0]} and with {other}; expected the same "
+                "channels, in the same order, in all instances."
+            )
         _check_one_length([len(instance) for instance in instances], "timepoints")
         return _converted(instances)
     if not instances or not all(map(_is_sequence, instances)):
@@ -145,8 +148,8 @@ def _stacked(instances, X):
 
 def _check_one_length(lengths, axis):
     if len(set(lengths)) > 1:
-        remedy = TO_ONE_LENGTH if axis == "timepoints" else "every series needs the same ones"
+        remedy = TO_ONE_LENGTH if axis == "timepoints" else "give all series the same channels"
         raise PanelError(
-            f"X has series of {min(lengths)} to {max(lengths)} {axis}, and this classifier needs "
-            f"one number for all; {remedy}."
+            f"X has series of {min(lengths)} to {max(lengths)} {axis}, but this classifier needs "
+            f"the same number in all series; {remedy}."
         )

@@ -1,4 +1,4 @@
-"""Labels that users pass, and their class indices: positions in the sorted set of labels."""
+"""Converts between labels and class indices, the positions of labels in ``classes_``."""
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
@@ -7,9 +7,9 @@ from tsdistill.exceptions import PanelError, ParameterError
 
 
 def encode_labels(y):
-    """Turn labels into class indices, their positions in the sorted set of labels.
+    """Find the classes of y, sorted, and the class index of each label.
 
-    Any value is a label, also -1 (UCR sets use it for a class).
+    -1 is a label like any other: UCR sets use it for a class.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def encode_labels(y):
     PanelError
         If there is only one class.
     ValueError
-        scikit-learn's own, if y is continuous.
+        Raised by scikit-learn if y is continuous.
     """
     check_classification_targets(y)
     classes, class_index = np.unique(y, return_inverse=True)
@@ -34,16 +34,16 @@ def encode_labels(y):
 
 
 def check_two_classes(classes, source):
-    """Refuse a single class; source says where it comes from."""
+    """Raise PanelError if there is only one class; source starts the message, as in "y holds"."""
     if len(classes) < 2:
         raise PanelError(
-            f"{source} one class only, {classes.tolist()}; a classifier needs series of two "
-            "classes or more."
+            f"{source} one class only, {classes.tolist()}; a classifier needs series of at least "
+            "two classes."
         )
 
 
 def class_indices(labels, classes):
-    """Class indices of labels, and the labels that are none of the classes.
+    """Convert labels to class indices, and list the labels that are not among the classes.
 
     Parameters
     ----------
@@ -53,8 +53,9 @@ def class_indices(labels, classes):
     Returns
     -------
     indices : ndarray of int64
-        Of the labels that are among the classes.
+        Class indices of the labels that are among the classes, in order.
     unknown : list
+        The other labels, each once.
     """
     position = {label: k for k, label in enumerate(np.asarray(classes).tolist())}
     labels = np.asarray(labels).tolist()
@@ -64,7 +65,7 @@ def class_indices(labels, classes):
 
 
 def target_indices(target, classes, n_instances, name="target"):
-    """Class indices of labels that users pass: those to explain, or the true ones.
+    """Convert labels that users pass, to be explained or true ones, to class indices.
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ def target_indices(target, classes, n_instances, name="target"):
     classes : ndarray of shape (n_classes,)
     n_instances : int
     name : str, default="target"
-        What errors call it.
+        Name of the argument, for errors.
 
     Returns
     -------
@@ -81,7 +82,7 @@ def target_indices(target, classes, n_instances, name="target"):
     Raises
     ------
     ParameterError
-        If a label is not among the classes, or there is not one for each series.
+        If a label is not among the classes, or there is not one label per series.
     """
     labels = np.asarray(target)
     if labels.ndim == 0:
@@ -100,6 +101,6 @@ def target_indices(target, classes, n_instances, name="target"):
 
 
 def few(labels, most=6):
-    """The first labels, as an error lists them."""
+    """Format the first labels for an error message."""
     labels = [repr(label) for label in np.asarray(labels).tolist()]
     return ", ".join(labels[:most]) + (", ..." if len(labels) > most else "")

@@ -1,4 +1,4 @@
-"""What users give as ``random_state``, as seeds and generators of NumPy. Torch stays out."""
+"""Converts ``random_state`` to seeds and generators of NumPy, without importing torch."""
 
 from numbers import Integral
 
@@ -8,7 +8,7 @@ from tsdistill.exceptions import ParameterError
 
 
 def seed_sequence(random_state):
-    """Turn scikit-learn's ``random_state`` into a source of independent seeds.
+    """Convert scikit-learn's ``random_state`` to a source of independent seeds.
 
     Parameters
     ----------
@@ -23,18 +23,23 @@ def seed_sequence(random_state):
 
 
 def generator(random_state):
-    """A generator of a user's ``random_state``, or an error that says what that can be.
+    """Convert ``random_state`` to a generator.
 
     Parameters
     ----------
     random_state : None, int, numpy.random.Generator or numpy.random.RandomState
-        A generator is taken as it is; of the others, as :func:`seed_sequence` takes them.
+        A Generator is returned as it is; other values go through :func:`seed_sequence`.
+
+    Raises
+    ------
+    ParameterError
+        If random_state is none of these.
     """
     if isinstance(random_state, np.random.Generator):
         return random_state
-    whole = isinstance(random_state, Integral) and not isinstance(random_state, (bool, np.bool_))
+    is_int = isinstance(random_state, Integral) and not isinstance(random_state, (bool, np.bool_))
     if (
-        (whole and random_state >= 0)
+        (is_int and random_state >= 0)
         or isinstance(random_state, np.random.RandomState)
         or random_state is None
         or random_state is np.random

@@ -1,7 +1,7 @@
-"""Series that users pass: their shape and values are checked, and they become a float32 panel.
+"""Checks the shape and values of series that users pass, and converts them to a panel.
 
-A panel is an array of shape ``(n_instances, n_channels, n_timepoints)``. Users may also pass
-2-D arrays ``(n_instances, n_timepoints)`` of univariate series.
+A panel is a float32 array of shape ``(n_instances, n_channels, n_timepoints)``. Users may also
+pass univariate series as 2-D arrays, ``(n_instances, n_timepoints)``.
 """
 
 import copy
@@ -19,19 +19,19 @@ LOST_SHARE = 0.01
 
 @dataclass(frozen=True)
 class SeriesFormat:
-    """What the series of a ``fit`` look like; later series have to match it.
+    """Format of the series of a ``fit``, which later series have to match.
 
     Attributes
     ----------
     n_features_in : int
-        The second axis of X, as scikit-learn counts: timepoints in 2-D, channels in 3-D.
+        Length of the second axis of X, as in scikit-learn: timepoints in 2-D, channels in 3-D.
     feature_names_in : ndarray of shape (n_features_in,) or None
-        Names of the columns of a data frame.
+        Column names of a data frame.
     n_channels, n_timepoints : int
     ndim : {2, 3}
-        Axes of X.
+        Number of axes of X.
     channel_names : list or None
-        Names that one of sktime's formats has for the channels.
+        Names of the channels, if X is in a format of sktime that has them.
     """
 
     n_features_in: int
@@ -42,8 +42,8 @@ class SeriesFormat:
     channel_names: list | None
 
     def attributes(self):
-        """The fitted attributes in which an estimator keeps this, by name."""
-        kept = {
+        """The fitted attributes that store this format in an estimator, by name."""
+        stored = {
             "n_features_in_": self.n_features_in,
             "n_channels_in_": self.n_channels,
             "n_timepoints_in_": self.n_timepoints,
@@ -51,24 +51,25 @@ class SeriesFormat:
             "_channel_names": self.channel_names,
         }
         if self.feature_names_in is not None:
-            kept["feature_names_in_"] = self.feature_names_in
-        return kept
+            stored["feature_names_in_"] = self.feature_names_in
+        return stored
 
 
 def read_series(estimator, X, y=None):
-    """Validate the series of a ``fit``, as scikit-learn does, and their time axis too.
+    """Validate the series of a ``fit`` as scikit-learn does, and their time axis.
 
     Parameters
     ----------
     estimator : estimator
-        Named in errors; it is not changed.
+        Its name appears in errors; it is not changed.
     X : array-like of shape (n_instances, n_timepoints) or \
             (n_instances, n_channels, n_timepoints), or one of sktime's panel formats
     y : array-like of shape (n_instances,), default=None
 
     Returns
     -------
-    X : ndarray in the user's shape, finite, numeric; never a copy of a numeric array
+    X : ndarray in the user's shape
+        Finite and numeric; a numeric array is not copied.
     y : ndarray of shape (n_instances,), or None if none was passed
     series_format : SeriesFormat
 
@@ -78,28 +79,23 @@ def read_series(estimator, X, y=None):
         If X has more than three axes, series of unequal length or values that do not fit
         float32.
     ValueError, TypeError
-        scikit-learn's own: NaN, infinity, complex, sparse, empty, inconsistent lengths.
+        Raised by scikit-learn: NaN, infinity, complex, sparse, empty, inconsistent lengths.
     """
     names, X = channel_names(X), as_array(X)
-    reader = copy.copy(
-        estimator
-    )  # scikit-learn writes what it finds onto the estimator it is given
+    reader = copy.copy(estimator)  # scikit-learn sets attributes of the estimator it is given
     if y is None:
         X = _validated(reader, X, reset=True)
     else:
         X, y = _validated(reader, X, y, reset=True)
-    return (
-        X,
-        y,
-        SeriesFormat(
-            n_features_in=reader.n_features_in_,
-            feature_names_in=getattr(reader, "feature_names_in_", None),
-            n_channels=X.shape[1] if X.ndim == 3 else 1,
-            n_timepoints=X.shape[-1],
-            ndim=X.ndim,
-            channel_names=names,
-        ),
+    series_format = SeriesFormat(
+        n_features_in=reader.n_features_in_,
+        feature_names_in=getattr(reader, "feature_names_in_", None),
+        n_channels=X.shape[1] if X.ndim == 3 else 1,
+        n_timepoints=X.shape[-1],
+        ndim=X.ndim,
+        channel_names=names,
     )
+    return X, y, series_format
 
 
 def match_series(estimator, X, y=None, *, series_format=None):
@@ -108,24 +104,25 @@ def match_series(estimator, X, y=None, *, series_format=None):
     Parameters
     ----------
     estimator : estimator
-        With the attributes of a :class:`SeriesFormat`, unless one is given.
+        Has the attributes of a :class:`SeriesFormat`, unless ``series_format`` is passed.
     X : array-like, as in :func:`read_series`
     y : array-like of shape (n_instances,), default=None
     series_format : SeriesFormat, default=None
-        That of the ``fit``, where the estimator does not have its attributes yet.
+        Format of the ``fit``, for an estimator that does not have its attributes yet.
 
     Returns
     -------
     X : ndarray in the user's shape
-        And y, an ndarray of shape (n_instances,), if it was passed.
+    y : ndarray of shape (n_instances,)
+        Only if y was passed.
 
     Raises
     ------
     PanelError
-        As :func:`read_series`, and if the number of axes, channels or timepoints, or the names
-        of the channels, are not those of ``fit``.
+        For the reasons in :func:`read_series`, or if the number of axes, channels or timepoints,
+        or the channel names, differ from those of ``fit``.
     ValueError, TypeError
-        scikit-learn's own.
+        Raised by scikit-learn.
     """
     if series_format is not None:
         estimator = _with_format(estimator, series_format)
@@ -144,7 +141,7 @@ def match_series(estimator, X, y=None, *, series_format=None):
 
 
 def _with_format(estimator, series_format):
-    """A copy of an estimator that is fitted on series of that format."""
+    """Copy an estimator, with the fitted attributes of a format."""
     fitted = copy.copy(estimator)
     vars(fitted).pop("feature_names_in_", None)  # of an earlier fit
     vars(fitted).update(series_format.attributes())
@@ -152,7 +149,7 @@ def _with_format(estimator, series_format):
 
 
 def _validated(estimator, X, *y, reset):
-    """What scikit-learn makes of X (and y), with axes and values that fit a panel."""
+    """Validate X (and y) with scikit-learn, then check that X fits a panel."""
     found = validate_data(
         estimator, X, *y, reset=reset, dtype="numeric", allow_nd=True, ensure_min_samples=1
     )
@@ -171,7 +168,7 @@ def _validated(estimator, X, *y, reset):
 
 
 def _check_same_ndim(estimator, X):
-    """Tell 2-D from 3-D before scikit-learn compares the wrong axes."""
+    """Compare the number of axes before scikit-learn compares the wrong ones."""
     shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
     ndim = len(shape)
     if ndim not in (2, 3) or ndim == estimator.panel_ndim_:
@@ -202,7 +199,7 @@ def _check_fits_float32(X):
 
 
 def check_resolution(X, panel):
-    """Refuse series whose variation float32 cannot resolve beside their size.
+    """Raise PanelError if float32 is too coarse for the variation of a channel.
 
     Parameters
     ----------
@@ -230,7 +227,7 @@ def check_resolution(X, panel):
 
 
 def as_panel(X):
-    """View or convert validated series as a float32 panel.
+    """Convert validated series to a float32 panel.
 
     Parameters
     ----------
@@ -240,7 +237,7 @@ def as_panel(X):
     Returns
     -------
     panel : ndarray of shape (n_instances, n_channels, n_timepoints)
-        C-contiguous float32; shares memory with X where X already is.
+        C-contiguous float32; shares memory with X if X is that already.
 
     Examples
     --------
@@ -253,12 +250,12 @@ def as_panel(X):
 
 
 def in_layout(panel, ndim):
-    """Give a panel back in 2-D or 3-D shape, for models that were fitted on it.
+    """Reshape a panel to the 2-D or 3-D shape that a model was fitted on.
 
     Parameters
     ----------
     panel : array or tensor of shape (n_instances, n_channels, n_timepoints)
     ndim : {2, 3}
-        2 asks for ``(n_instances, n_timepoints)`` and needs one channel.
+        2 gives ``(n_instances, n_timepoints)``, and needs a panel of one channel.
     """
     return panel[:, 0, :] if ndim == 2 else panel

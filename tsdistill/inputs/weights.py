@@ -1,4 +1,4 @@
-"""Weights of series and of classes."""
+"""Checks weights of series and of classes."""
 
 from collections.abc import Mapping
 from numbers import Real
@@ -15,61 +15,66 @@ def check_sample_weight(sample_weight, n_instances):
     Parameters
     ----------
     sample_weight : None, scalar or array-like of shape (n_instances,)
-        Non-negative, not all zero. None weighs every series 1.
+        Non-negative, not all zero. None gives every series the weight 1.
     n_instances : int
 
     Returns
     -------
     sample_weight : ndarray of shape (n_instances,), float64
+
+    Raises
+    ------
+    PanelError
+        If sample_weight is none of these.
     """
     if sample_weight is None:
         return np.ones(n_instances)
     try:
         weights = np.asarray(sample_weight, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise PanelError(f"sample_weight holds what is no number: {error}") from error
+        raise PanelError(f"sample_weight must be numeric: {error}") from error
     if weights.ndim == 0:
         weights = np.full(n_instances, float(weights))
     if weights.shape != (n_instances,):
         raise PanelError(
-            f"sample_weight has shape {weights.shape}; expected ({n_instances},), one weight a "
-            "series of X."
+            f"sample_weight has shape {weights.shape}; expected ({n_instances},), one weight for "
+            "each series of X."
         )
     if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
         raise PanelError(
-            "sample_weight must be finite and non-negative, with a weight above zero; got "
+            "sample_weight must be finite and non-negative, and not zero for all series; got "
             f"values from {weights.min()} to {weights.max()}."
         )
     return weights
 
 
 def scaled_to_mean_one(weights):
-    """Weights of mean 1 in float32, of which at least one has to be above 0.
+    """Scale weights to mean 1, in float32.
 
     Raises
     ------
     ParameterError
-        If none is.
+        If no weight is above 0.
     """
     if not weights.any():
-        raise ParameterError("sample_weight and class_weight leave no series a weight above 0.")
+        raise ParameterError("sample_weight and class_weight give all series the weight 0.")
     weights = weights / weights.max()
     return (weights / weights.mean()).astype(np.float32)
 
 
 def class_factors(class_weight, classes, class_index, sample_weight):
-    """Weight of each class, as ``class_weight`` says.
+    """Compute the weight of each class from ``class_weight``.
 
     Parameters
     ----------
     class_weight : dict from label to weight, "balanced" or None
-        Classes that a dict does not name have weight 1. It may name classes that a fold lacks,
-        if it names all that are there.
+        A class that is not in the dict has weight 1. A dict that has all the classes may have
+        further labels, since a fold of cross-validation can lack classes.
     classes : ndarray of shape (n_classes,)
     class_index : ndarray of shape (n_instances,), int64
-        The class of each series, as its position in classes.
+        Class index of each series.
     sample_weight : ndarray of shape (n_instances,)
-        "balanced" counts by it.
+        Weights with which "balanced" counts the series.
 
     Returns
     -------
@@ -78,7 +83,7 @@ def class_factors(class_weight, classes, class_index, sample_weight):
     Raises
     ------
     ParameterError
-        If class_weight is none of these, names an unknown label or has a bad weight.
+        If class_weight is none of these, has an unknown label or an invalid weight.
     """
     if class_weight is None:
         return np.ones(len(classes))
@@ -94,11 +99,12 @@ def class_factors(class_weight, classes, class_index, sample_weight):
     _, unnamed = class_indices(classes, np.array(list(class_weight), dtype=object))
     if unknown and unnamed:
         raise ParameterError(
-            f"class_weight names {unknown}, but the classes are {classes.tolist()}."
+            f"class_weight names {unknown}, but the classes are {classes.tolist()}; use labels of "
+            "these classes as keys."
         )
     factors = [class_weight.get(label, 1.0) for label in classes.tolist()]
-    bad = [f for f in factors if not isinstance(f, Real) or not 0 <= f < np.inf]
-    if bad or not any(factors):
+    valid = all(isinstance(factor, Real) and 0 <= factor < np.inf for factor in factors)
+    if not valid or not any(factors):
         raise ParameterError(
             f"class_weight={class_weight!r}; expected finite weights of 0 or more, not all 0."
         )

@@ -1,1 +1,1 @@
-"""What all rooms compute with: batches, logits, tensors, the global random states."""
+"""Array and tensor helpers: batches, logits, tensors and global random states."""

@@ -1,31 +1,31 @@
-"""Cutting many rows into batches whose size in memory is bounded."""
+"""Cuts rows into batches of bounded memory."""
 
 ROWS_A_BATCH = 256
 BYTES_A_BATCH = 16 * 2**20
 
 
 def rows_that_fit(bytes_a_row, most_bytes=None):
-    """How many rows of that size fit into the memory of a batch, at least one.
+    """Number of rows that fit into the memory of a batch, at least one.
 
     Parameters
     ----------
     bytes_a_row : int
-        With everything that exists at the same time because of a row, in bytes.
+        Memory that a row needs, with all intermediate results that exist at the same time.
     most_bytes : int, default=None
-        None is 16 MiB.
+        Memory of a batch. None means 16 MiB.
     """
     most_bytes = BYTES_A_BATCH if most_bytes is None else most_bytes
     return max(1, most_bytes // bytes_a_row)
 
 
 def batches(n_rows, most_rows=None):
-    """Consecutive slices that cover the rows.
+    """Cut rows into consecutive slices.
 
     Parameters
     ----------
     n_rows : int
     most_rows : int, default=None
-        Rows in a batch; the last one may have fewer. None is 256.
+        Rows in a batch; the last batch may have fewer. None means 256.
 
     Returns
     -------
@@ -41,16 +41,15 @@ def batches(n_rows, most_rows=None):
 
 
 def batches_of_series(series):
-    """Batches of at most 256 series and 16 MiB.
+    """Cut series into batches of at most 256 series and 16 MiB.
 
     Parameters
     ----------
-    series : ndarray of shape (n_instances, n_channels, n_timepoints), or an object with that \
-            length that gives slices of it
+    series : ndarray of shape (n_instances, n_channels, n_timepoints), or an object that has a \
+            length and returns such arrays for slices
 
     Returns
     -------
     slices : list of slice
     """
-    fit = rows_that_fit(series[0:1].nbytes)
-    return batches(len(series), min(ROWS_A_BATCH, fit))
+    return batches(len(series), min(ROWS_A_BATCH, rows_that_fit(series[0:1].nbytes)))

@@ -1,27 +1,27 @@
-"""What networks and other models answer with: logits, and log-probabilities made of them."""
+"""Functions of logits."""
 
 import numpy as np
 
 
 def first_output(outputs):
-    """The answers of a network that may return further outputs beside them, in a tuple."""
+    """The logits of a network, which may return a tuple with further outputs after them."""
     return outputs[0] if isinstance(outputs, tuple) else outputs
 
 
 def centred(logits):
-    """Logits less their mean over the classes, ``c(z)_k = z_k - mean_k z``.
+    """Subtract the mean over the classes, ``c(z)_k = z_k - mean_k z``.
 
-    Logits and the log-probabilities that follow from them differ by a constant of each series,
-    so both have the same centred logits.
+    Logits and their log-probabilities differ by one constant per series, so both have the same
+    centred logits.
 
     Parameters
     ----------
     logits : ndarray or Tensor of shape (..., n_classes)
-        Logits, log-probabilities, or the difference of two of either.
+        Logits, log-probabilities, or differences of these.
 
     Returns
     -------
-    centred : ndarray or Tensor of that shape
+    centred : ndarray or Tensor of shape (..., n_classes)
 
     Examples
     --------
@@ -33,7 +33,7 @@ def centred(logits):
 
 
 def log_softmax(logits):
-    """Log-probabilities of logits, ``z_k - log sum_j exp z_j``.
+    """Convert logits to log-probabilities, ``z_k - log sum_j exp z_j``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The global random states of Python, NumPy and torch stay as they were."""
+"""Seeds the global random states of Python, NumPy and torch, and restores them."""
 
 import contextlib
 import random
@@ -13,19 +13,19 @@ _THREAD = threading.local()
 
 @contextlib.contextmanager
 def global_states_kept(seed, device="cpu"):
-    """Seed Python's, NumPy's and torch's global random states, and put them back after.
+    """Seed the global random states of Python, NumPy and torch, and restore them afterwards.
 
-    Threads wait for each other: the states are the process's, and so is the mode (training or
-    evaluation) of a module that several fits share as their teacher.
+    Only one thread at a time runs the block: all threads share the random states, and the mode
+    (training or evaluation) of a teacher module that several fits use.
     """
-    held = contextlib.nullcontext() if getattr(_THREAD, "on_behalf", False) else _ONE_AT_A_TIME
-    with held:
+    on_behalf = getattr(_THREAD, "on_behalf", False)
+    with contextlib.nullcontext() if on_behalf else _ONE_AT_A_TIME:
         yield from _states_kept(seed, device)
 
 
 @contextlib.contextmanager
 def on_behalf_of_a_fit():
-    """Mark a thread in which a teacher is asked for a fit that waits for it, and must not wait."""
+    """Mark a thread that queries a teacher for a waiting fit, so that it does not wait for it."""
     before = getattr(_THREAD, "on_behalf", False)
     _THREAD.on_behalf = True
     try:

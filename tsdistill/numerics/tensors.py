@@ -1,4 +1,4 @@
-"""Arrays as tensors that share their memory."""
+"""Converts arrays to tensors that share their memory."""
 
 import warnings
 
@@ -6,9 +6,9 @@ import torch
 
 
 def as_tensor(array, device="cpu"):
-    """A tensor that shares the memory of an array where device is the CPU.
+    """Convert an array to a tensor; on the CPU it shares the memory of the array.
 
-    Read-only arrays too: nobody here writes to such a tensor.
+    Read-only arrays are accepted, without torch's warning: callers never write to the tensor.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*not writable.*")

@@ -1,4 +1,4 @@
-"""The terms of the distillation loss, one file a published method."""
+"""The terms of the distillation loss, one published method a file."""
 
 from tsdistill.objectives.autoencoder import ExplanationAutoencoder, explanation_loss
 from tsdistill.objectives.base import Answers, Objective

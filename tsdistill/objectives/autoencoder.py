@@ -1,14 +1,14 @@
-"""XDistillation: an autoencoder that gives the teacher's explanation, fused into the student.
+"""XDistillation: an autoencoder that predicts the teacher's explanation, fused into the student.
 
-With E_t(x) the teacher's map of a series for its own prediction, p_t(x) its probabilities, g an
-autoencoder from a series and a prediction to a map, b(x) its bottleneck's mean over time, and
-z_s the student's logits::
+Let E_t(x) be the map that explains the teacher's prediction for a series x, p_t(x) the teacher's
+probabilities, g an autoencoder that turns a series and probabilities into a map, b(x) the mean
+over time of its bottleneck, and z_s the student's logits. The loss and the new logits are::
 
     L      = mean_t ( (g(x, p_t(x))[t] - E_t(x)[t]) / max_t |E_t(x)[t]| )^2
     logits = z_s(x) + W b(x)
 
-Where the student ends in a linear layer, its logits are those of a head that reads b(x) beside
-the student's own features. Once trained, the student's own prediction takes the teacher's place.
+If the student ends in a linear layer, this equals a head that takes b(x) in addition to the
+student's own features. After training, the student's own probabilities replace p_t(x).
 """
 
 import functools
@@ -26,18 +26,20 @@ from tsdistill.students.explained import N_STRIDES, ExplainedStudent
 from tsdistill.students.extension import part_with_maps
 
 EXPLANATIONS = ("occlusion", "gradient", "integrated_gradients")
-QUESTIONS_A_MAP = {"gradient": 1, "integrated_gradients": 50}
-MOST_DONORS, DONORS_A_MIXTURE, MOST_MIXTURES = 8, 2, 16
+QUERIES_PER_MAP = {"gradient": 1, "integrated_gradients": 50}
+MAX_DONORS, DONORS_PER_MIXTURE, MAX_MIXTURES = 8, 2, 16
 SHARE_OF_LARGEST = 0.05
 
 
 def explanation_loss(maps, teacher, scale):
-    """Mean squared error of a map in units of the teacher's largest value, for each series.
+    """Mean squared error of a map, in units of ``scale``, for each series.
 
     Parameters
     ----------
     maps, teacher : Tensor of shape (n_instances, n_timepoints)
+        Maps of the autoencoder and of the teacher.
     scale : Tensor of shape (n_instances,), above 0
+        Usually the largest absolute value of the teacher's map.
 
     Returns
     -------
@@ -47,38 +49,39 @@ def explanation_loss(maps, teacher, scale):
 
 
 class ExplanationAutoencoder(Objective):
-    """XDistillation: the student learns to give the teacher's explanation of a series.
+    """XDistillation: the student learns to predict the teacher's explanation of a series.
 
-    An autoencoder beside the student approximates the teacher's maps, trained jointly; its
-    bottleneck is added to what the student's head reads. Afterwards
-    ``explain(X, method="autoencoder")`` gives maps in one forward pass.
+    An autoencoder is trained together with the student to approximate the teacher's maps, and
+    its bottleneck is a second input of the student's head. After training,
+    ``explain(X, method="autoencoder")`` computes maps in one forward pass.
 
     Parameters
     ----------
     weight : float, default=5.0
-        gamma, the weight of the map's error.
+        gamma, the factor of the error of the maps in the loss.
     explanation : {"occlusion", "gradient", "integrated_gradients"}, default="occlusion"
-        Whose maps are learnt: those of ``explain(X, of="teacher", method=explanation)``, for the
-        teacher's own prediction. "occlusion" serves any teacher, the others torch modules.
+        The student learns the maps of ``explain(X, of="teacher", method=explanation)`` for the
+        teacher's own prediction. "occlusion" works for any teacher, the others for torch modules.
     n_questions : int, default=40_000
-        How often the teacher may be asked for maps; a gradient counts as one question,
-        integrated gradients as 50. First about each training series, for occlusion with up to 8
-        donors for which half of the questions suffice; then about mixtures of two series of a
-        class, up to 16 a series. Where there are more series than questions for one map each, a
-        random part of them has maps.
+        Budget of queries to the teacher for maps. A gradient counts as one query, integrated
+        gradients as 50. Each training series gets a map first; occlusion uses up to 8 donors for
+        it, as many as half of the budget allows. The remaining queries are spent on mixtures of
+        two series of a class, up to 16 mixtures a series. If the budget is too small for one map
+        a series, a random part of the series gets maps.
     n_filters : int, default=8
-        Of the autoencoder's outer layers; the bottleneck has twice as many. 8 adds about 10,000
-        weights to the student.
+        Filters in the outer layers of the autoencoder; the bottleneck has twice as many. The
+        default adds about 10,000 weights to the student.
 
     Notes
     -----
-    After Alharbi et al., rebuilt from the abstract: layers, weights and scales are our own
-    choice. Maps are learnt in units of the target's centred logit, each error divided by the
-    largest value of its series' map. Mixtures are ``a x + (1 - a) x'`` with a between 1/2 and 1:
-    a few dozen series alone do not tell what a map depends on.
+    The method is that of Alharbi et al., rebuilt from the abstract: layers, weights and scales
+    are our own choice. Maps are learnt in units of the target's centred logit, and the error of
+    each map is divided by its largest absolute value. Mixtures are ``a x + (1 - a) x'`` with a
+    between 1/2 and 1; they are needed because a few dozen series are too few to learn maps from.
 
-    The trained module holds the student as ``extended``, so the names of its parameters begin
-    with that, for a skorch student's ``optimizer__param_groups`` and ``Freezer`` too.
+    The trained module holds the student in its attribute ``extended``, so the names of the
+    student's parameters begin with "extended.". This matters for ``optimizer__param_groups`` and
+    ``Freezer`` of a skorch student.
 
     References
     ----------
@@ -105,8 +108,8 @@ class ExplanationAutoencoder(Objective):
         if n_timepoints < shortest:
             raise ParameterError(
                 f"ExplanationAutoencoder halves the length of a series {N_STRIDES} times and needs "
-                f"{shortest} timepoints or more, but X has {n_timepoints}; teach the reasons by "
-                "the saliency term alone, or pad the series."
+                f"{shortest} timepoints or more, but X has {n_timepoints}; use the saliency term "
+                "without it, or pad the series."
             )
         return functools.partial(
             ExplainedStudent,
@@ -119,8 +122,8 @@ class ExplanationAutoencoder(Objective):
         if self.explanation != "occlusion" and not preparation.teacher.differentiable:
             raise TeacherError(
                 f"ExplanationAutoencoder(explanation={self.explanation!r}) needs a teacher made of "
-                f"torch modules, and {preparation.teacher!r} is a black box; "
-                "explanation='occlusion' serves any teacher."
+                f"torch modules, but {preparation.teacher!r} is a black box; use "
+                "explanation='occlusion', which works for any teacher."
             )
         if self.explanation != "occlusion":
             check_gradients(preparation.teacher, preparation.panel, preparation.device)
@@ -128,9 +131,9 @@ class ExplanationAutoencoder(Objective):
     def prepare(self, preparation):
         learnt_from = preparation.learnt_from.tobytes()
         key = (self.name, self.explanation, self.n_questions, preparation.width, learnt_from)
-        told = preparation.once(key, lambda: self._ask_for_maps(preparation))
+        transfer_set = preparation.once(key, lambda: self._query_maps(preparation))
         self.counts_, self.partner_, self.share_, self.answers_, self.maps_ = (
-            as_tensor(array).to(preparation.device) for array in told
+            as_tensor(array).to(preparation.device) for array in transfer_set
         )
         largest = self.maps_.abs().amax(dim=-1)
         floor = (SHARE_OF_LARGEST * largest.max()).clamp_min(torch.finfo(largest.dtype).tiny)
@@ -138,21 +141,23 @@ class ExplanationAutoencoder(Objective):
         self.panel_ = as_tensor(preparation.panel).to(preparation.device)
         part_with_maps(preparation.network).autoencoder.unit.copy_(self.scale_.mean())
 
-    def _ask_for_maps(self, preparation):
-        """Mixtures of each series with others of its class, and what the teacher makes of them.
+    def _query_maps(self, preparation):
+        """Mix each series with others of its class, and query the teacher for answers and maps.
 
         The first "mixture" of a series is the series itself.
 
         Returns
         -------
         counts : ndarray of shape (n_instances,), float32
-            Of series that have maps how many they stand for; 0 of the others.
+            Number of series that each series with a map stands for; 0 for the others.
         partner : ndarray of shape (n_mixtures, n_instances), int64
+            Row of the series that each series is mixed with.
         share : ndarray of shape (n_mixtures, n_instances), float32
-            Of the series; the rest is its partner's.
+            Share of the series in a mixture; the rest is its partner's.
         answers : ndarray of shape (n_mixtures, n_instances, n_classes), float32
-            Log-probabilities.
+            The teacher's log-probabilities.
         maps : ndarray of shape (n_mixtures, n_instances, n_timepoints), float32
+            Maps for the teacher's predictions.
         """
         panel, class_index, clean = preparation.panel, preparation.class_index, preparation.clean
         n_series, _, n_timepoints = panel.shape
@@ -166,9 +171,9 @@ class ExplanationAutoencoder(Objective):
         partner = np.empty((1 + n_mixtures, n_series), dtype=np.int64)
         for k in np.unique(class_index):
             members = np.flatnonzero(class_index == k)
-            learnt = members[preparation.learnt_from[members]]
-            learnt = learnt if len(learnt) else members
-            partner[:, members] = rng.choice(learnt, size=(len(partner), len(members)))
+            candidates = members[preparation.learnt_from[members]]
+            candidates = candidates if len(candidates) else members
+            partner[:, members] = rng.choice(candidates, size=(len(partner), len(members)))
         share = rng.uniform(0.5, 1, size=partner.shape).astype(np.float32)
         share[0] = 1
         answers = np.empty((*partner.shape, clean.shape[1]), dtype=np.float32)
@@ -180,30 +185,30 @@ class ExplanationAutoencoder(Objective):
             weight = share[m][:, np.newaxis, np.newaxis]
             series = weight * panel + (1 - weight) * panel[partner[m]]
             answers[m] = preparation.ask(series, title="teacher: mixtures")
-            turn = DONORS_A_MIXTURE * m + np.arange(DONORS_A_MIXTURE)
-            maps[m] = self._teacher_maps(preparation, series, answers[m], turn)
+            donors = DONORS_PER_MIXTURE * m + np.arange(DONORS_PER_MIXTURE)
+            maps[m] = self._teacher_maps(preparation, series, answers[m], donors)
         return counts, partner, share, answers, maps
 
     def _shares_of_questions(self, n_series, n_starts):
-        """Series that get maps, donors of those, and mixtures of each (of all or none)."""
+        """Split ``n_questions`` into series with maps, donors a series, and mixtures a series."""
         by_occlusion = self.explanation == "occlusion"
-        a_map = n_starts if by_occlusion else QUESTIONS_A_MAP[self.explanation]
-        n_explained = int(np.clip(self.n_questions // a_map, 1, n_series))
-        n_donors, donors_a_mixture = 1, 1
+        cost = n_starts if by_occlusion else QUERIES_PER_MAP[self.explanation]
+        n_explained = int(np.clip(self.n_questions // cost, 1, n_series))
+        n_donors, donors_per_mixture = 1, 1
         if by_occlusion:
-            n_donors = np.clip(self.n_questions // (2 * n_explained * a_map), 1, MOST_DONORS)
-            donors_a_mixture = DONORS_A_MIXTURE
-        left = self.n_questions - n_explained * n_donors * a_map
-        n_mixtures = left // (n_series * donors_a_mixture * a_map)
-        return n_explained, n_donors, int(np.clip(n_mixtures, 0, MOST_MIXTURES))
+            n_donors = np.clip(self.n_questions // (2 * n_explained * cost), 1, MAX_DONORS)
+            donors_per_mixture = DONORS_PER_MIXTURE
+        remaining = self.n_questions - n_explained * n_donors * cost
+        n_mixtures = remaining // (n_series * donors_per_mixture * cost)
+        return n_explained, n_donors, int(np.clip(n_mixtures, 0, MAX_MIXTURES))
 
-    def _teacher_maps(self, preparation, series, answers, turn):
-        """Maps of series for the teacher's prediction; turn says which donors to use."""
+    def _teacher_maps(self, preparation, series, answers, chosen):
+        """Maps for the teacher's predictions; occlusion uses the chosen donors, taken in turn."""
         teacher, baselines = preparation.teacher, preparation.baselines
         target = answers.argmax(axis=1)
         if self.explanation == "occlusion":
             donors, rows = baselines.opposing(answers.shape[1])
-            rows = rows[:, np.unique(turn % rows.shape[1])]
+            rows = rows[:, np.unique(chosen % rows.shape[1])]
             return occlusion(
                 teacher, series, target, donors, rows, preparation.width,
                 options=preparation.options, log_proba=answers,
@@ -224,5 +229,6 @@ class ExplanationAutoencoder(Objective):
         return (losses + self._errors(network, mixed, rows, m)) / 2
 
     def _errors(self, network, series, rows, m):
+        """Loss of the autoencoder's maps for the mixtures m of the given rows."""
         maps = network.autoencoder(series, self.answers_[m, rows].exp())
         return explanation_loss(maps, self.maps_[m, rows], self.scale_[m, rows])

@@ -1,4 +1,4 @@
-"""What an objective is: one weighted term of the distillation loss."""
+"""Base of the objectives, each of which is one weighted term of the distillation loss."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,29 +11,33 @@ from tsdistill.inputs.checks import check_positive
 
 @dataclass
 class Answers:
-    """What student and teacher said about one batch.
+    """Answers of student and teacher for one batch.
 
     Attributes
     ----------
     student : Tensor of shape (n_instances, n_classes)
-        The student's logits for the series. Carries gradients.
+        The student's logits for the series, with gradients.
     teacher : Tensor of shape (n_instances, n_classes)
         The teacher's log-probabilities for the series.
     labels : Tensor of shape (n_instances,), int64
-        Positions in ``classes_``; the teacher's answer where a series has no label.
+        Class indices; the teacher's prediction for a series without a label.
     student_perturbed : Tensor of shape (n_instances, n_windows, n_classes) or None
         The student's logits for the perturbed copies of this step.
     teacher_perturbed : Tensor of shape (n_instances, n_windows, n_classes) or None
+        The teacher's log-probabilities for the same copies.
     teacher_change : Tensor, a scalar
         Mean absolute change of the teacher's centred logits over all windows of all series.
     series : Tensor of shape (n_instances, n_channels, n_timepoints) or None
         The series of the batch, unperturbed.
     rows : Tensor of shape (n_instances,), int64, or None
-        Their places among the training series, for what :meth:`Objective.prepare` worked out.
+        Rows of the series among the training series, to index results of
+        :meth:`Objective.prepare`.
     ask : callable or None
-        From series to the logits of the student as it is now, for objectives that ask it more.
+        Takes series and returns the current student's logits, for objectives that need more of
+        them.
     network : torch.nn.Module or None
-        The student. In eval mode the batch is of held-out series, and no gradients are taken.
+        The student. If it is in eval mode, the batch holds held-out series and no gradients are
+        taken.
     """
 
     student: Tensor
@@ -51,22 +55,22 @@ class Answers:
 class Objective(BaseEstimator):
     """Base of the terms that add up to the distillation loss.
 
-    A subclass gives ``name``, the key of its value in ``history_``, says by
-    ``needs_copies`` whether it reads the perturbed answers, and computes :meth:`losses`. That
-    is all that most need; the other methods do nothing here. Every ``fit`` works on a clone,
-    so whatever they keep on the objective is gone afterwards.
+    A subclass sets ``name``, the key of its value in ``history_``; sets ``needs_copies`` to True
+    if it uses the answers for perturbed copies; and computes :meth:`losses`. Most subclasses need
+    no more: the other methods do nothing by default. Every ``fit`` works on a clone, so
+    attributes that are set on an objective during ``fit`` are lost afterwards.
 
-    Being scikit-learn estimators, objectives can be cloned and their parameters searched
+    Objectives are scikit-learn estimators, so they can be cloned and their parameters searched
     (``auxiliary__weight``).
 
     Parameters
     ----------
     weight : float, default=1.0
-        Factor in the sum, 0 or more.
+        Factor of the term in the loss, 0 or more.
 
     Examples
     --------
-    Students that are less sure of themselves:
+    A term that makes the student less certain:
 
     >>> import torch
     >>> from tsdistill.objectives import Objective
@@ -81,46 +85,51 @@ class Objective(BaseEstimator):
 
     name = "objective"
     needs_copies = False
-    weight = 1.0  # of subclasses that have no such parameter
+    weight = 1.0  # for subclasses without this parameter
 
     def __init__(self, weight=1.0):
         self.weight = weight
 
     def losses(self, answers, sample_weight):
-        """Loss of each series of a batch, before ``weight`` and ``sample_weight`` are applied.
+        """Compute the loss of each series, before ``weight`` and ``sample_weight`` are applied.
 
         Parameters
         ----------
         answers : Answers
         sample_weight : Tensor of shape (n_instances,)
-            For statistics over the batch; the caller weighs the losses themselves.
+            Needed only for statistics over the batch; the caller applies it to the losses.
 
         Returns
         -------
         losses : Tensor of shape (n_instances,)
         """
-        raise TypeError(f"{type(self).__name__} defines no losses(answers, sample_weight).")
+        raise TypeError(
+            f"{type(self).__name__} defines no losses(answers, sample_weight); every objective "
+            "must define it."
+        )
 
     def check(self):
-        """Refuse parameters that cannot be used, before anything else is done."""
+        """Raise ParameterError if a parameter cannot be used; called before anything else."""
         check_positive(f"{type(self).__name__}.weight", self.weight, zero=True)
 
     def extension(self, n_channels, n_timepoints, n_classes):
-        """Layers that the student is to have besides its own, and keep.
+        """Return a function that adds layers to the student, which it keeps after training.
 
         Returns
         -------
         extend : callable or None
-            From the student, a module that gives logits, to a module that holds it and gives
-            logits too; can be pickled. A class attribute ``holds`` of the latter names the
-            attribute where the student lies, so that its stages are found.
+            Takes the student, a module that returns logits, and returns a module that contains
+            it and returns logits too. Must be picklable. The class attribute ``holds`` of the
+            returned module names the attribute that holds the student, so that the student's
+            stages can be found. None adds no layers.
         """
         return None
 
     def check_models(self, preparation):
-        """Refuse a teacher or student that lacks what this objective needs.
+        """Raise an error if the teacher or student lacks what this objective needs.
 
-        Called before the teacher is asked anything: ``preparation.clean`` and ``fills`` are None.
+        Called before the teacher is queried: ``clean`` and ``baselines`` of ``preparation`` are
+        None.
 
         Parameters
         ----------
@@ -128,20 +137,20 @@ class Objective(BaseEstimator):
         """
 
     def prepare(self, preparation):
-        """Work out, once before training, what the steps will need.
+        """Compute, once before training, what the steps will need.
 
         Parameters
         ----------
         preparation : Preparation
-            Teacher, student and series; asks the teacher.
+            Holds teacher, student and series, and queries the teacher.
         """
 
     def own_modules(self):
-        """Modules of this objective to train beside the student; they are dropped after it."""
+        """Modules to train together with the student and to drop after training."""
         return []
 
     def begin_epoch(self, epoch, network):
-        """Hook at the begin of an epoch, counted from 1; network is the student, in any mode."""
+        """Called when an epoch begins; ``epoch`` counts from 1, ``network`` is the student."""
 
     def end_epoch(self, epoch, network):
-        """Hook at the end of an epoch."""
+        """Called when an epoch ends, with the same arguments as :meth:`begin_epoch`."""

@@ -1,11 +1,12 @@
-"""e2KD: the gradients of student and teacher point the same way.
+"""e2KD: the input gradients of student and teacher point in the same direction.
 
-With z the logits, k the teacher's class of a series x and c(z) = z - mean_k z, the maps and the
-loss are::
+Let z be the logits, k the class that the teacher predicts for a series x, and
+c(z) = z - mean_k z. The map E_f of a network f and the loss are::
 
     E_f(x) = d c(z_f(x))_k / d x,        L = 1 - cos(E_t(x), E_s(x))
 
-over all channels and timesteps of a series. The teacher's maps are worked out once.
+where the cosine is over all channels and timesteps of a series. The teacher's maps are computed
+once.
 """
 
 import torch
@@ -20,27 +21,28 @@ from tsdistill.objectives.base import Objective
 
 
 def gradient_cosine_loss(student, teacher):
-    """One minus the cosine of two gradient maps, for each series.
+    """One minus the cosine similarity of two gradient maps, for each series.
 
     Parameters
     ----------
     student, teacher : Tensor of shape (n_instances, n_channels, n_timepoints)
+        Gradient maps.
 
     Returns
     -------
     losses : Tensor of shape (n_instances,)
-        In 0 to 2; 1 where a map is zero.
+        From 0 to 2; 1 if a map is zero.
 
     References
     ----------
     Parchami-Araghi et al.: Good teachers explain: explanation-enhanced knowledge distillation.
     ECCV 2024, arXiv 2402.03119.
     """
-    return 1 - F.cosine_similarity(_in_own_units(student), _in_own_units(teacher), dim=1)
+    return 1 - F.cosine_similarity(_rescaled(student), _rescaled(teacher), dim=1)
 
 
-def _in_own_units(maps):
-    """Rows of largest entry 1, since torch takes a norm below 1e-8 for zero."""
+def _rescaled(maps):
+    """Flat maps whose largest absolute entry is 1, since torch takes a norm below 1e-8 for zero."""
     maps = maps.flatten(1)
     largest = maps.detach().abs().amax(dim=1, keepdim=True)
     return maps / largest.clamp_min(torch.finfo(maps.dtype).tiny)
@@ -49,9 +51,9 @@ def _in_own_units(maps):
 class GradientSaliency(Objective):
     """Explanation-enhanced knowledge distillation (e2KD), on gradient maps.
 
-    Used as ``SaliencyDistilledClassifier(teacher, saliency="gradient")``, or as an auxiliary.
-    The teacher has to be made of torch modules. A step runs the student once more, and
-    differentiates it twice. The teacher's maps take as much memory as the series.
+    Use it as ``SaliencyDistilledClassifier(teacher, saliency="gradient")``, or as an auxiliary
+    objective. The teacher must be made of torch modules. Each training step runs the student
+    once more, and differentiates it twice. The teacher's maps take as much memory as the series.
 
     Parameters
     ----------
@@ -60,10 +62,10 @@ class GradientSaliency(Objective):
 
     Notes
     -----
-    After Parchami-Araghi et al., who compare GradCAM or B-cos maps of images; plain gradients
-    of the centred logit take their place here, so that any network can be explained. The
-    student's maps are of its eval mode, as users will see them: in training mode batch
-    normalisation would mix the series of a batch.
+    Parchami-Araghi et al. compare GradCAM or B-cos maps of images. Here, plain gradients of the
+    centred logit replace them, so that any network can be explained. The student's maps are
+    computed in eval mode, in which it is used later: in training mode, batch normalisation would
+    mix the series of a batch.
 
     References
     ----------
@@ -77,9 +79,9 @@ class GradientSaliency(Objective):
         teacher, network = preparation.teacher, preparation.network
         if not teacher.differentiable:
             raise TeacherError(
-                "GradientSaliency (saliency='gradient') needs a teacher made of torch modules, and "
-                f"{teacher!r} is a black box; saliency='logit_change', without this objective, "
-                "teaches the saliency of any teacher."
+                "GradientSaliency (saliency='gradient') needs a teacher made of torch modules, but "
+                f"{teacher!r} is a black box; use saliency='logit_change' without this objective, "
+                "which works for any teacher."
             )
         check_gradients(teacher, preparation.panel, preparation.device)
         series = as_tensor(preparation.panel[:2].copy()).to(preparation.device)
@@ -90,7 +92,8 @@ class GradientSaliency(Objective):
         except RuntimeError as error:
             raise StudentError(
                 "GradientSaliency (saliency='gradient') needs a student that torch can "
-                f"differentiate twice, and {type(network).__name__} cannot be: {error}"
+                f"differentiate twice, but {type(network).__name__} cannot be: {error}. Use "
+                "another student, or saliency='logit_change' without this objective."
             ) from error
 
     def prepare(self, preparation):
@@ -107,14 +110,14 @@ class GradientSaliency(Objective):
 
 
 def _maps_in_use(network, ask, series, target):
-    """Gradient maps of a network as it answers in use, in eval mode, to be differentiated again."""
+    """Gradient maps of a network in eval mode, which can be differentiated again."""
     training = [module for module in network.modules() if module.training]
     try:
         network.eval()
-        # cuDNN differentiates recurrent layers once and in training only, and fused attention
-        # once; our call goes without.
-        plain = torch.backends.cudnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH)
-        with torch.enable_grad(), plain[0], plain[1]:
+        # cuDNN differentiates recurrent layers only once and in training; fused attention, once.
+        no_cudnn = torch.backends.cudnn.flags(enabled=False)
+        no_fused_attention = sdpa_kernel(SDPBackend.MATH)
+        with torch.enable_grad(), no_cudnn, no_fused_attention:
             series = series.clone().requires_grad_()
             answers = first_output(ask(series))
             return score_gradients(answers, target, series, create_graph=True)

@@ -1,4 +1,4 @@
-"""Labels: cross-entropy, the term that needs no teacher."""
+"""Cross-entropy with the labels, the term that needs no teacher."""
 
 import torch.nn.functional as F
 
@@ -12,6 +12,7 @@ def label_loss(logits, labels):
     ----------
     logits : Tensor of shape (n_instances, n_classes)
     labels : Tensor of shape (n_instances,), int64
+        Class indices.
 
     Returns
     -------
@@ -21,7 +22,7 @@ def label_loss(logits, labels):
 
 
 class Label(Objective):
-    """Cross-entropy with the labels (the teacher's answer where a series has none)."""
+    """Cross-entropy with the labels, or with the teacher's prediction for unlabelled series."""
 
     name = "label"
 

@@ -1,11 +1,11 @@
-"""Soft targets on noisy series, which match Jacobians to first order.
+"""Soft targets for noisy series, which match Jacobians to first order.
 
-With e ~ N(0, (scale * std_c)^2) for channel c, the loss of one draw is::
+Let e ~ N(0, (scale * std_c)^2) be noise in channel c. The loss of one draw is::
 
     tau^2 * KL(p_t(x + e) || p_s(x + e)),   p = softmax(z / tau)
 
-Its expectation is that of the soft targets on x plus, to first order, the squared difference of
-the Jacobians of both networks times the variance of the noise (Srinivas and Fleuret).
+Its expectation is the soft-target loss on x plus, to first order, the squared difference of both
+networks' Jacobians times the variance of the noise (Srinivas and Fleuret).
 """
 
 from dataclasses import dataclass
@@ -22,14 +22,16 @@ NOISE_SERIES = 64
 
 @dataclass(frozen=True)
 class NoisySeries:
-    """Series with noise added, described by integers and built a slice at a time.
+    """Series with noise added, stored as indices and computed one slice at a time.
 
     Attributes
     ----------
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+        The series.
     noise : ndarray of shape (n_noise, n_channels, n_timepoints), float32
+        The noise, in the units of the series.
     row, draw : ndarray of shape (n_copies,), int64
-        Row of the panel, row of noise.
+        Row of ``panel`` and row of ``noise`` that are added, for each copy.
     """
 
     panel: np.ndarray
@@ -45,26 +47,27 @@ class NoisySeries:
 
 
 class InputNoise(SoftTargets):
-    """Soft targets on series with noise added: Jacobian matching to first order.
+    """Soft targets for series with noise added: Jacobian matching to first order.
 
-    The teacher may be a black box: it is asked once about ``n_draws`` noisy copies of each
-    series, one of which is used in a step.
+    The teacher may be a black box: it is queried once, for ``n_draws`` noisy copies of each
+    series. A training step uses one of them.
 
     Parameters
     ----------
     weight : float, default=1.0
+        Factor of the term in the loss.
     scale : float, default=0.1
-        Standard deviation of the noise, in standard deviations of each channel.
+        Standard deviation of the noise, in units of the standard deviation of each channel.
     n_draws : int, default=8
-        Noisy copies of a series.
+        Number of noisy copies of each series.
     temperature : float, default=None
-        None takes that of the estimator.
+        tau, above 0; None takes the estimator's temperature.
 
     Notes
     -----
-    A term beside the soft targets on the series themselves, which
-    ``soft_target_weight=0`` leaves out. So that the teacher is asked once, the noise of a
-    series is one of ``n_draws`` and not new in every step.
+    This term is added to the soft targets for the series themselves, which can be turned off by
+    ``soft_target_weight=0``. The noise of a series is one of ``n_draws`` draws rather than new in
+    every step, so that the teacher is queried only once.
 
     References
     ----------
@@ -85,12 +88,13 @@ class InputNoise(SoftTargets):
 
     def prepare(self, preparation):
         key = (self.name, self.scale, self.n_draws)
-        noise, draw, answers = preparation.once(key, lambda: self._asked_about_noise(preparation))
+        noise, draw, answers = preparation.once(key, lambda: self._query_noisy(preparation))
         device = preparation.device
         self.noise_, self.draw_ = as_tensor(noise).to(device), as_tensor(draw).to(device)
         self.teacher_noisy_ = as_tensor(answers.reshape(*draw.shape, -1)).to(device)
 
-    def _asked_about_noise(self, preparation):
+    def _query_noisy(self, preparation):
+        """Draw the noise, and query the teacher for the noisy series."""
         panel, rng = preparation.panel, preparation.rng(self.name)
         n_series = len(panel)
         std = panel.std(axis=(0, 2), dtype=np.float64)[:, np.newaxis]
@@ -103,9 +107,9 @@ class InputNoise(SoftTargets):
 
     def losses(self, answers, sample_weight):
         if answers.network.training:
-            turn = torch.randint(self.n_draws, (len(answers.rows),)).to(answers.rows.device)
+            copy = torch.randint(self.n_draws, (len(answers.rows),)).to(answers.rows.device)
         else:
-            turn = torch.zeros_like(answers.rows)
-        at = (answers.rows, turn)
-        student = answers.ask(answers.series + self.noise_[self.draw_[at]])
-        return soft_target_loss(student, self.teacher_noisy_[at], self.temperature)
+            copy = torch.zeros_like(answers.rows)
+        index = (answers.rows, copy)
+        student = answers.ask(answers.series + self.noise_[self.draw_[index]])
+        return soft_target_loss(student, self.teacher_noisy_[index], self.temperature)

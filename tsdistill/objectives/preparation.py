@@ -1,4 +1,4 @@
-"""What an objective may look at, and ask the teacher, before training."""
+"""What an objective can use before training: models, series and queries to the teacher."""
 
 from dataclasses import dataclass, field
 
@@ -12,37 +12,39 @@ from tsdistill.teachers.teacher import Teacher
 
 @dataclass(frozen=True)
 class Preparation:
-    """Teacher, student and series, as :meth:`Objective.prepare` sees them.
+    """Teacher, student and series, as :meth:`Objective.prepare` receives them.
 
     Attributes
     ----------
     teacher : Teacher
-        Bound to the classes.
+        The teacher, bound to the classes.
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
-        The training series, read-only: they may be the user's own array.
+        The training series; read-only, since they may be the user's own array.
     network : torch.nn.Module
         The student, not trained yet.
     device : str or torch.device
         Where the student trains.
     n_epochs : int
+        Epochs of training.
     width : int
         Timesteps in a window.
     seed : int
+        Seed of :meth:`rng`.
     options : QueryOptions
         How the teacher is queried.
     class_index : ndarray of shape (n_instances,), int64, or None
-        The class of each series: its label, or else the teacher's answer. None in
-        ``check_models``, as all that follow.
+        Class index of each series: its label, or else the teacher's prediction. None in
+        :meth:`Objective.check_models`, as are the three attributes that follow.
     clean : ndarray of shape (n_instances, n_classes), float32, or None
         The teacher's log-probabilities for the series.
     baselines : Baselines or None
-        What explanations replace windows by.
+        Series that replace windows in explanations.
     learnt_from : ndarray of shape (n_instances,), bool, or None
-        The series that are trained on: not held out, and of a weight above 0.
+        True for the series that are trained on: not held out, with a weight above 0.
     worked_out : dict
-        What :meth:`once` gave in the last fit on the same transfer set.
+        Results of :meth:`once` in the last fit on the same transfer set, by key.
     used : dict
-        What :meth:`once` has given in this fit.
+        Results of :meth:`once` in this fit, by key.
     """
 
     teacher: Teacher
@@ -61,34 +63,36 @@ class Preparation:
     used: dict = field(default_factory=dict, repr=False)
 
     def rng(self, name):
-        """A random generator for the objective of that name, a numpy.random.Generator."""
+        """Return a numpy.random.Generator for the objective of this name."""
         return np.random.default_rng([self.seed, *name.encode()])
 
     def once(self, key, work_out):
-        """The result of ``work_out()``, or with ``warm_start`` that of the last fit.
+        """Return the result of ``work_out()``, or with ``warm_start`` its result in the last fit.
 
         Parameters
         ----------
         key : tuple
-            What the result depends on, besides the series and the teacher.
-        work_out : callable () -> anything
+            Everything that the result depends on, except the series and the teacher.
+        work_out : callable () -> object
+            Computes the result; called only if it is not known yet.
         """
         if key not in self.used:
             self.used[key] = self.worked_out[key] if key in self.worked_out else work_out()
         return self.used[key]
 
     def ask(self, series, title="teacher"):
-        """The teacher's log-probabilities for other series, by a query or from ``memory``.
+        """Query the teacher for other series, or read its answers from ``memory``.
 
         Parameters
         ----------
         series : ndarray of shape (n_queries, n_channels, n_timepoints), float32, or an object \
-                with that length that gives slices of it
+                with a length and such arrays as slices
         title : str, default="teacher"
-            Of the progress bar.
+            Title of the progress bar.
 
         Returns
         -------
         log_proba : ndarray of shape (n_queries, n_classes), float32
+            The teacher's log-probabilities.
         """
         return query(self.teacher, series, self.options, title=title)

@@ -1,15 +1,15 @@
-"""Temporal review (TSKD): what the student learnt over training time leads it to the teacher.
+"""Temporal review (TSKD): the student learns to predict its next step towards the teacher.
 
-Training is cut by nodes into cycles of memory, memory, memory, review. With F a stage's feature
-map, m1, m2, m3 the student as it was at the last three memory nodes, s the student now and t the
-teacher, a review epoch adds, for a series and one stage::
+Nodes divide training into cycles of memory, memory, memory, review. Let F be a stage's feature
+map, m1, m2, m3 the snapshots of the student at the last three memory nodes, s the current student
+and t the teacher. A review epoch adds, for one series and one stage::
 
-    A(F)    = q / ||q||_2,   q[l] = mean_c F[c, l]^2               attention over the length
+    A(F)    = q / ||q||_2,   q[l] = mean_c F[c, l]^2               attention over time
     I(a, b) = |A(a) - A(b)|                                        increment
     I_hat   = ConvLSTM( I(m1, m2), I(m2, m3), I(m3, s) )           the next increment
     L       = mean_l ( I_hat - |A(s) - A(t)| )^2
 
-summed over the stages.
+The term is the sum of L over the stages.
 """
 
 import copy
@@ -31,18 +31,18 @@ NODES_A_CYCLE = 4
 
 
 def attention_map(features, length=None):
-    """Attention over time, ``mean_c F^2`` in units of its Euclidean norm.
+    """Attention over time: ``mean_c F^2``, divided by its Euclidean norm.
 
     Parameters
     ----------
     features : Tensor of shape (n_instances, n_features, length)
     length : int, optional
-        Resample to this length by linear interpolation, before the norm is taken.
+        Resample to this length by linear interpolation before the division.
 
     Returns
     -------
     attention : Tensor of shape (n_instances, length)
-        0 or more; a map of zeros stays as it is.
+        0 or more; a map of zeros remains zero.
     """
     energy = features.square().mean(dim=1)
     if length is not None and length != energy.shape[1]:
@@ -51,37 +51,40 @@ def attention_map(features, length=None):
 
 
 def review_losses(now, memories, teacher, forecaster):
-    """Squared error of the forecast increment, for each series of one stage.
+    """Mean squared error of the forecast increment in one stage, for each series.
 
     Parameters
     ----------
     now : Tensor of shape (n_instances, length)
         The student's attention map.
     memories : list of Tensor of shape (n_instances, length)
-        Those of its snapshots, oldest first.
+        The attention maps of the student's snapshots, oldest first.
     teacher : Tensor of shape (n_instances, length)
+        The teacher's attention map.
     forecaster : callable
-        From increments ``(n_instances, n_steps, length)`` to the next, ``(n_instances, length)``.
+        Takes increments ``(n_instances, n_steps, length)`` and returns the forecast of the next,
+        ``(n_instances, length)``.
 
     Returns
     -------
     losses : Tensor of shape (n_instances,)
     """
-    course = torch.stack([*memories, now], dim=1)
-    increments = (course[:, 1:] - course[:, :-1]).abs()
+    history = torch.stack([*memories, now], dim=1)
+    increments = (history[:, 1:] - history[:, :-1]).abs()
     target = (now - teacher).abs()
     return (forecaster(increments) - target).square().mean(dim=1)
 
 
 class ConvLSTM(nn.Module):
-    """Reads maps over one axis, one after the other, and forecasts the next.
+    """Forecasts the next map of a sequence of maps over one axis.
 
-    A strided convolution, one LSTM whose gates are convolutions, a convolution that forecasts,
-    and one back to the input's length.
+    It consists of a strided convolution, an LSTM whose gates are convolutions, a convolution for
+    the forecast, and a transposed convolution back to the length of the input.
 
     Parameters
     ----------
     hidden_size : int, default=8
+        Number of features of the hidden state.
     """
 
     def __init__(self, hidden_size=8):
@@ -92,38 +95,39 @@ class ConvLSTM(nn.Module):
         self.up = nn.ConvTranspose1d(hidden_size, 1, 4, stride=2, padding=1)
 
     def forward(self, maps):
-        """From ``(n_instances, n_steps, length)`` to ``(n_instances, length)``."""
+        """Forecast ``(n_instances, length)`` from maps ``(n_instances, n_steps, length)``."""
         hidden = cell = None
         for step in maps.unbind(dim=1):
-            read = torch.relu(self.down(step[:, None]))
+            features = torch.relu(self.down(step[:, None]))
             if hidden is None:
-                hidden = cell = torch.zeros_like(read)
-            gates = self.gates(torch.cat([read, hidden], dim=1)).chunk(4, dim=1)
-            take, forget, give = (torch.sigmoid(gate) for gate in gates[:3])
-            cell = forget * cell + take * torch.tanh(gates[3])
-            hidden = give * torch.tanh(cell)
-        ahead = self.up(torch.relu(self.forecast(hidden)))
-        return ahead[:, 0, : maps.shape[-1]]
+                hidden = cell = torch.zeros_like(features)
+            gates = self.gates(torch.cat([features, hidden], dim=1)).chunk(4, dim=1)
+            input_gate, forget_gate, output_gate = (torch.sigmoid(gate) for gate in gates[:3])
+            cell = forget_gate * cell + input_gate * torch.tanh(gates[3])
+            hidden = output_gate * torch.tanh(cell)
+        forecast = self.up(torch.relu(self.forecast(hidden)))
+        return forecast[:, 0, : maps.shape[-1]]
 
 
 def node_epochs(interval, n_epochs):
-    """Epochs of the nodes: every fourth is a review, the others are memories.
+    """Epochs of the nodes: every fourth node is a review, the others are memories.
 
     Parameters
     ----------
     interval : int or float
-        Epochs between nodes, or a share of the run, of at least one epoch.
+        Epochs between nodes (int), or a share of all epochs (float); at least one epoch.
     n_epochs : int
+        Epochs of training.
 
     Returns
     -------
     memories, reviews : ndarray of int64
-        Counted from 1. Memories after the last review are left out.
+        Epochs, counted from 1. Memories after the last review are left out.
 
     Raises
     ------
     ParameterError
-        If not one cycle fits.
+        If training is shorter than one cycle.
 
     Examples
     --------
@@ -136,8 +140,8 @@ def node_epochs(interval, n_epochs):
     if not n_cycles:
         raise ParameterError(
             f"TemporalReview.interval={interval!r} puts {between:g} epochs between nodes, and a "
-            f"cycle has {NODES_A_CYCLE}, but there are {n_epochs} epochs; train for at least "
-            f"{int(np.ceil(NODES_A_CYCLE * between))}, or pass a smaller interval."
+            f"cycle has {NODES_A_CYCLE} nodes, but there are {n_epochs} epochs; train for at least "
+            f"{int(np.ceil(NODES_A_CYCLE * between))} epochs, or pass a smaller interval."
         )
     nodes = np.floor(between * np.arange(1, NODES_A_CYCLE * n_cycles + 1) + 1e-6).astype(np.int64)
     is_review = np.arange(1, len(nodes) + 1) % NODES_A_CYCLE == 0
@@ -145,35 +149,36 @@ def node_epochs(interval, n_epochs):
 
 
 class TemporalReview(Objective):
-    """Temporal supervised knowledge distillation (TSKD): reviews along the training time.
+    """Temporal supervised knowledge distillation (TSKD): reviews at intervals during training.
 
-    The teacher has to be made of torch modules; neither its modules nor the student's are
-    changed. In epochs without a review, and on held-out series, the term is 0.
+    The teacher must be a single torch module; neither its modules nor the student's are changed.
+    The term is 0 in epochs without a review, and for held-out series.
 
     Parameters
     ----------
     weight : float, default=1.0
+        Factor of the term in the loss.
     interval : float or int, default=1/48
-        Between nodes: a share of the epochs (float, in (0, 1/4]), or epochs (int). Every fourth
-        node is a review, the others keep a snapshot of the student in memory. 1/48 is the
-        published 5 of 240 epochs, which gives 12 reviews.
+        Interval between nodes: a share of all epochs (float in (0, 1/4]), or a number of epochs
+        (int). Every fourth node is a review, the others keep a snapshot of the student. 1/48 is
+        the published 5 of 240 epochs, which gives 12 reviews.
     student_stages, teacher_stages : sequence of str, default=None
-        Names of the modules (as in ``named_modules()``) whose outputs are compared, in pairs:
-        maps ``(n_instances, n_features, length)``, time last, or the states of torch's own
-        recurrent and transformer layers. None takes
-        those that networks of :mod:`tsdistill.students` declare, thinned out evenly where the
-        other network has fewer, the last stage kept.
+        Names of the modules (as in ``named_modules()``) whose outputs are compared in pairs. The
+        outputs must be maps ``(n_instances, n_features, length)``, or states of torch's own
+        recurrent and transformer layers. None takes the stages that networks of
+        :mod:`tsdistill.students` declare; if the other network has fewer, they are thinned out
+        evenly and the last one is kept.
     hidden_size : int, default=8
-        Features of the ConvLSTM of each stage. It is trained in review epochs only, by AdamW at
-        the student's learning rate, and dropped after training.
+        Features of each stage's ConvLSTM. It is trained in review epochs only, by AdamW at the
+        student's learning rate, and dropped after training.
 
     Notes
     -----
-    The published method is for images. Maps have one axis here, the teacher's are resampled to
-    the student's length, snapshots are held in memory, and the layers of the ConvLSTM are our
-    own choice. Other epochs are what the estimator's weights say; the published ones are
-    ``label_weight=1, soft_target_weight=1, saliency_weight=0``. The teacher's maps are worked
-    out once, and take a stage's length for each series.
+    The published method is for images. Here, maps have one axis, the teacher's maps are resampled
+    to the student's length, snapshots are held in memory, and the layers of the ConvLSTM are our
+    own choice. The other terms of the loss follow the estimator's weights; the published ones are
+    ``label_weight=1, soft_target_weight=1, saliency_weight=0``. The teacher's attention maps are
+    computed once; they take one value per series, stage and position.
 
     References
     ----------
@@ -204,54 +209,50 @@ class TemporalReview(Objective):
             check_count(f"{type(self).__name__}.interval", interval)
         elif not (isinstance(interval, Real) and 0 < interval <= 1 / NODES_A_CYCLE):
             raise ParameterError(
-                f"{type(self).__name__}.interval={interval!r}; expected epochs (int, 1 or more) or "
-                "a share of the run (float in (0, 0.25])."
+                f"{type(self).__name__}.interval={interval!r}; expected a number of epochs (int, "
+                "1 or more) or a share of all epochs (float in (0, 0.25])."
             )
 
     def check_models(self, preparation):
         teacher, panel = preparation.teacher, preparation.panel
         if teacher.module is None:
             raise TeacherError(
-                f"TemporalReview compares feature maps, and {teacher!r} is no single torch module, "
-                "so it has none. For such teachers there are the saliency term of the default "
-                "loss, objectives.ExplanationAutoencoder and objectives.InputNoise."
+                f"TemporalReview compares feature maps, but {teacher!r} is not a single torch "
+                "module, so it has none. For such a teacher use the saliency term of the default "
+                "loss, objectives.ExplanationAutoencoder or objectives.InputNoise."
             )
         self.memories_, self.reviews_ = node_epochs(self.interval, preparation.n_epochs)
-        of_student = stages_of(preparation.network, self.student_stages, "student")
+        student_stages = stages_of(preparation.network, self.student_stages, "student")
         try:
-            of_teacher = stages_of(teacher.module, self.teacher_stages, "teacher")
+            teacher_stages = stages_of(teacher.module, self.teacher_stages, "teacher")
         except StudentError as error:
             raise TeacherError(str(error)) from error
-        n = min(len(of_student), len(of_teacher))
-        told = [
-            len(stages)
-            for stages, names in (
-                (of_student, self.student_stages),
-                (of_teacher, self.teacher_stages),
-            )
-            if names is not None
-        ]
-        if any(n_told > n for n_told in told):
+        n = min(len(student_stages), len(teacher_stages))
+        # Declared stages may be thinned out, but those that the user named may not.
+        if (self.student_stages is not None and len(student_stages) > n) or (
+            self.teacher_stages is not None and len(teacher_stages) > n
+        ):
             raise ParameterError(
-                f"TemporalReview has {len(of_student)} student_stages and {len(of_teacher)} "
-                "teacher_stages; expected as many of one as of the other."
+                f"TemporalReview has {len(student_stages)} student_stages and "
+                f"{len(teacher_stages)} teacher_stages; expected equal numbers, since stages are "
+                "compared in pairs."
             )
-        of_student, of_teacher = _thinned(of_student, n), _thinned(of_teacher, n)
-        self._stages, self._teacher_stages = of_student, of_teacher
+        student_stages, teacher_stages = _thinned(student_stages, n), _thinned(teacher_stages, n)
+        self._stages, self._teacher_stages = student_stages, teacher_stages
         self._lengths = [m.shape[-1] for m in self._student_maps(preparation, panel[:2])]
-        of_both = (
-            (of_student, self._lengths, StudentError),
-            (of_teacher, [m.shape[-1] for m in self._teacher_maps(preparation, panel[:2])],
-             TeacherError),
-        )  # fmt: skip
-        for stages, lengths, error in of_both:
+        teacher_lengths = [m.shape[-1] for m in self._teacher_maps(preparation, panel[:2])]
+        for stages, lengths, error in (
+            (student_stages, self._lengths, StudentError),
+            (teacher_stages, teacher_lengths, TeacherError),
+        ):
             if 1 in lengths and panel.shape[-1] > 1:
                 raise error(
-                    f"stage {stages[lengths.index(1)]!r} gives maps of length 1, in which there "
-                    "is nothing to compare. Name a stage before the pooling over time."
+                    f"stage {stages[lengths.index(1)]!r} gives maps of length 1, which cannot be "
+                    "compared over time; name a stage before the pooling over time."
                 )
 
     def _student_maps(self, preparation, series):
+        """Feature maps of the student's stages, in eval mode."""
         network, series = preparation.network, as_tensor(series.copy()).to(preparation.device)
         was_training = network.training
         try:
@@ -263,6 +264,7 @@ class TemporalReview(Objective):
             network.train(was_training)
 
     def _teacher_maps(self, preparation, series):
+        """Feature maps of the teacher's stages, in eval mode."""
         teacher, device = preparation.teacher, preparation.device
         series = as_tensor(series.copy()).to(device)
         try:
@@ -278,16 +280,16 @@ class TemporalReview(Objective):
 
     def prepare(self, preparation):
         device, panel = preparation.device, preparation.panel
-        found = []
+        batch_maps = []
         for part in batches(len(panel)):
             maps = self._teacher_maps(preparation, panel[part])
-            found.append(
+            batch_maps.append(
                 [attention_map(m.float(), n) for m, n in zip(maps, self._lengths, strict=True)]
             )
-        self.teacher_maps_ = [torch.cat(stage) for stage in zip(*found, strict=True)]
+        self.teacher_maps_ = [torch.cat(stage) for stage in zip(*batch_maps, strict=True)]
         self.forecasters_ = nn.ModuleList(ConvLSTM(self.hidden_size) for _ in self._lengths)
         self.forecasters_.to(device)
-        # Copied now, since a student that keeps activations cannot be copied amid training.
+        # Snapshots are copied now, since a student that keeps activations cannot be copied later.
         self._student_maps(preparation, panel[:2])
         network = preparation.network
         self._spare = [copy.deepcopy(network) for _ in range(NODES_A_CYCLE - 1)]
@@ -327,5 +329,5 @@ class TemporalReview(Objective):
 
 
 def _thinned(stages, n):
-    """As many as n of the stages, evenly, the last one kept."""
+    """Select n of the stages, evenly spaced and including the last."""
     return tuple(stages[round((i + 1) * len(stages) / n) - 1] for i in range(n))

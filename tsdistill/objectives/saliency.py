@@ -1,17 +1,17 @@
-"""Temporal saliency: what replacing a window does to the prediction, taught to the student.
+"""Temporal saliency: the student learns how replacing a window changes the teacher's prediction.
 
-With z the logits (log-probabilities of a teacher that gives no logits), x a series and x~_m
-its copy with window m replaced, the measures of one network are::
+Let z be the logits (log-probabilities if a teacher gives no logits), x a series and x~_m its
+copy with window m replaced. The measures of one network are::
 
     "class"         s[m, k] = tau^2 * p_k(x) * (log p_k(x) - log p_k(x~_m)),   p = softmax(z / tau)
     "sum"           S[m]    = sum_k s[m, k] = tau^2 * KL(p(x) || p(x~_m))
-    "decoupled"     (s[m, y], sum_{k != y} s[m, k]),   y the label
+    "decoupled"     (s[m, y], sum_{k != y} s[m, k]),   y the label of x
     "logit_change"  d[m, k] = c(z(x))_k - c(z(x~_m))_k,   c(z) = z - mean_k z
 
-and the loss is ``mean SmoothL1(student / scale_s, teacher / scale_t)`` with beta = 1.
-"class", "sum" and both parts of "decoupled" divide each network by the mean of its own positive
-entries over the batch; "logit_change" divides both by the teacher's mean absolute change, so
-that the student learns the absolute size too.
+and the loss is ``mean SmoothL1(student / scale_s, teacher / scale_t)`` with beta = 1. For
+"class", "sum" and both parts of "decoupled", the scale of each network is the mean of its own
+positive entries over the batch. For "logit_change", both scales are the teacher's mean absolute
+change, so that the student learns the absolute size too.
 """
 
 import torch
@@ -28,14 +28,14 @@ SHARE_OF_OVERALL = 0.1
 
 
 def class_saliency(clean, perturbed, temperature):
-    """Per-class saliency ``s[m, k]``, the pointwise terms of tau^2 * KL(p(x) || p(x~_m)).
+    """Saliency of each class, ``s[m, k]``: the terms of tau^2 * KL(p(x) || p(x~_m)).
 
     Parameters
     ----------
     clean : Tensor of shape (n_instances, n_classes)
         Logits for the series.
     perturbed : Tensor of shape (n_instances, n_windows, n_classes)
-        Logits for their copies.
+        Logits for their perturbed copies.
     temperature : float
         tau, above 0.
 
@@ -55,7 +55,7 @@ def class_saliency(clean, perturbed, temperature):
 def sum_saliency(clean, perturbed, temperature):
     """Saliency summed over classes, ``S[m] = tau^2 * KL(p(x) || p(x~_m))``, 0 or more.
 
-    Parameters and source as :func:`class_saliency`.
+    Parameters and reference are those of :func:`class_saliency`.
 
     Returns
     -------
@@ -65,35 +65,38 @@ def sum_saliency(clean, perturbed, temperature):
 
 
 def decoupled_saliency(clean, perturbed, labels, temperature):
-    """Saliency of the label's class, and that of all others together.
+    """Saliency of the label's class, and summed saliency of all other classes.
 
     Parameters
     ----------
     clean, perturbed, temperature
         As in :func:`class_saliency`.
     labels : Tensor of shape (n_instances,), int64
+        Class indices.
 
     Returns
     -------
     target, others : Tensor of shape (n_instances, n_windows)
-        They add up to "sum".
+        Their sum is :func:`sum_saliency`.
     """
     saliency = class_saliency(clean, perturbed, temperature)
-    at = labels[:, None, None].expand(-1, saliency.shape[1], 1)
-    target = saliency.gather(2, at)[..., 0]
+    index = labels[:, None, None].expand(-1, saliency.shape[1], 1)
+    target = saliency.gather(2, index)[..., 0]
     return target, saliency.sum(dim=-1) - target
 
 
 def logit_change(clean, perturbed):
     """Change of the centred logits, ``d[m, k] = c(z(x))_k - c(z(x~_m))_k``.
 
-    The measure of this library: at high temperature the paper's tends to it, without that
-    measure's freedom of scale.
+    This is the measure of this library. The paper's measure tends to it at high temperature, but
+    is invariant to scale, which this one is not.
 
     Parameters
     ----------
     clean : Tensor of shape (n_instances, n_classes)
+        Logits or log-probabilities for the series.
     perturbed : Tensor of shape (n_instances, n_windows, n_classes)
+        Logits or log-probabilities for their perturbed copies.
 
     Returns
     -------
@@ -103,15 +106,16 @@ def logit_change(clean, perturbed):
 
 
 def own_scale(saliency, sample_weight=None):
-    """The paper's normaliser: mean positive entry of one network's saliency over a batch.
+    """The paper's scale: mean positive entry of one network's saliency over a batch.
 
-    Bounded from below by 1e-4, and 1 where no entry is positive: the measure is free of
-    scale, so a network whose saliency dies would otherwise be blown up without limit.
+    It is at least 1e-4, and 1 if no entry is positive: otherwise, a vanishing saliency would be
+    scaled up without limit.
 
     Parameters
     ----------
     saliency : Tensor of shape (n_instances, ...)
     sample_weight : Tensor of shape (n_instances,), optional
+        Weights of the series.
 
     Returns
     -------
@@ -128,16 +132,17 @@ def own_scale(saliency, sample_weight=None):
 def teacher_scale(change, sample_weight=None, overall=0.0):
     """Mean absolute change of the teacher over a batch.
 
-    Bounded from below by a tenth of the mean over all windows and by a hundredth of a logit:
-    where a teacher hardly reacts to the windows of a batch, what little the student does there
-    would otherwise outweigh everything that it is to learn.
+    It is at least a tenth of ``overall`` and at least 0.01 logits: otherwise, batches in which
+    the teacher hardly reacts to the windows would dominate training.
 
     Parameters
     ----------
     change : Tensor of shape (n_instances, ...)
+        Result of :func:`logit_change` for the teacher.
     sample_weight : Tensor of shape (n_instances,), optional
+        Weights of the series.
     overall : float or Tensor, default=0.0
-        The same mean over all windows of all series.
+        The teacher's mean absolute change over all windows of all series.
 
     Returns
     -------
@@ -155,12 +160,14 @@ def teacher_scale(change, sample_weight=None, overall=0.0):
 
 
 def saliency_loss(student, teacher, student_scale, teacher_scale):
-    """Mean SmoothL1 (beta = 1) between two scaled saliencies, for each series.
+    """Mean SmoothL1 (beta = 1) between the scaled saliencies of two networks, for each series.
 
     Parameters
     ----------
     student, teacher : Tensor of shape (n_instances, ...)
+        Saliency of each network.
     student_scale, teacher_scale : Tensor, scalars
+        What the saliency is divided by.
 
     Returns
     -------
@@ -171,23 +178,24 @@ def saliency_loss(student, teacher, student_scale, teacher_scale):
 
 
 def _along(sample_weight, saliency):
+    """Reshape weights to broadcast over the axes of a saliency."""
     return sample_weight.view(-1, *[1] * (saliency.ndim - 1))
 
 
 class TemporalSaliency(Objective):
-    """The student's temporal saliency follows the teacher's.
+    """Temporal saliency distillation: the student learns the teacher's temporal saliency.
 
     Parameters
     ----------
     weight : float, default=5.0
-        With any measure but "logit_change" keep it at 1 or below: the others are free of
-        scale, and small students collapsed at 10.
+        Factor of the term in the loss. Use 1 or less with any measure but "logit_change": the
+        others are invariant to scale, and small students collapsed at 10.
     measure : {"logit_change", "class", "sum", "decoupled"}, default="logit_change"
-        How the effect of a window is measured; "class" is the published one, "sum" and
-        "decoupled" are the authors' variants (the latter as we read it: two terms, each
-        scaled by itself, averaged).
+        How the effect of a window is measured. "class" is the published measure; "sum" and
+        "decoupled" are the authors' variants. We read "decoupled" as the mean of two terms, each
+        with a scale of its own.
     temperature : float, default=4.0
-        Of the other three; "logit_change" has none.
+        tau of the measures other than "logit_change", which has none.
 
     References
     ----------
@@ -211,9 +219,9 @@ class TemporalSaliency(Objective):
         student = (answers.student, answers.student_perturbed)
         teacher = (answers.teacher, answers.teacher_perturbed)
         if self.measure == "logit_change":
-            of_student, of_teacher = logit_change(*student), logit_change(*teacher)
-            scale = teacher_scale(of_teacher, sample_weight, answers.teacher_change)
-            return saliency_loss(of_student, of_teacher, scale, scale)
+            student_change, teacher_change = logit_change(*student), logit_change(*teacher)
+            scale = teacher_scale(teacher_change, sample_weight, answers.teacher_change)
+            return saliency_loss(student_change, teacher_change, scale, scale)
         if self.measure == "decoupled":
             parts = zip(
                 decoupled_saliency(*student, answers.labels, self.temperature),
@@ -222,15 +230,16 @@ class TemporalSaliency(Objective):
             )
             return sum(self._self_scaled(*part, sample_weight) for part in parts) / 2
         measure = class_saliency if self.measure == "class" else sum_saliency
-        of_student = measure(*student, self.temperature)
-        of_teacher = measure(*teacher, self.temperature)
-        return self._self_scaled(of_student, of_teacher, sample_weight)
+        return self._self_scaled(
+            measure(*student, self.temperature), measure(*teacher, self.temperature), sample_weight
+        )
 
     @staticmethod
-    def _self_scaled(of_student, of_teacher, sample_weight):
+    def _self_scaled(student, teacher, sample_weight):
+        """Loss with the scale of each network computed from its own saliency."""
         return saliency_loss(
-            of_student,
-            of_teacher,
-            own_scale(of_student, sample_weight),
-            own_scale(of_teacher, sample_weight),
+            student,
+            teacher,
+            own_scale(student, sample_weight),
+            own_scale(teacher, sample_weight),
         )

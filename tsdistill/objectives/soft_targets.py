@@ -1,6 +1,6 @@
-"""Soft targets: knowledge distillation as Hinton et al. wrote it, and its control.
+"""Soft targets: the knowledge distillation of Hinton et al., and a control for saliency.
 
-Formula, for one series::
+The loss of one series is::
 
     tau^2 * KL(p_t || p_s) = tau^2 * sum_k p_t,k * (log p_t,k - log p_s,k),   p = softmax(z / tau)
 """
@@ -12,14 +12,14 @@ from tsdistill.objectives.base import Objective
 
 
 def soft_target_loss(student, teacher, temperature):
-    """tau^2 * KL(teacher || student) at a temperature, summed over classes.
+    """Soft-target loss of each series, ``tau^2 * KL(teacher || student)``.
 
     Parameters
     ----------
     student, teacher : Tensor of shape (..., n_classes)
         Logits or log-probabilities.
     temperature : float
-        tau, above 0; 1 compares the distributions as they are.
+        tau, above 0; 1 compares the probabilities as they are.
 
     Returns
     -------
@@ -35,12 +35,18 @@ def soft_target_loss(student, teacher, temperature):
 
 
 class SoftTargets(Objective):
-    """Knowledge distillation: the student's distribution follows the teacher's.
+    """Knowledge distillation: the student learns the teacher's class probabilities.
 
     Parameters
     ----------
     weight : float, default=1.0
+        Factor of the term in the loss.
     temperature : float, default=4.0
+        tau, above 0; higher values soften the probabilities of both networks.
+
+    References
+    ----------
+    Hinton, Vinyals, Dean: Distilling the knowledge in a neural network. arXiv 1503.02531.
     """
 
     name = "soft_targets"
@@ -58,18 +64,18 @@ class SoftTargets(Objective):
 
 
 class PerturbedSoftTargets(SoftTargets):
-    """Soft targets on the perturbed copies: more data, no saliency.
+    """Soft targets for the perturbed copies: more data, but no saliency.
 
-    The control that a claim for saliency has to beat: the student sees the same copies and
-    the teacher's answers to them, but is never asked for the *change* that a window makes.
-    Used as ``SaliencyDistilledClassifier(teacher, saliency_weight=0,
-    auxiliary=PerturbedSoftTargets())``.
+    This is the control that saliency has to beat: the student learns from the same copies and
+    the teacher's answers for them, but never from the *change* that a window makes. Use it as
+    ``SaliencyDistilledClassifier(teacher, saliency_weight=0, auxiliary=PerturbedSoftTargets())``.
 
     Parameters
     ----------
     weight : float, default=1.0
+        Factor of the term in the loss.
     temperature : float, default=None
-        None takes that of the estimator.
+        tau, above 0; None takes the estimator's temperature.
     """
 
     name = "perturbed_soft_targets"

@@ -1,1 +1,1 @@
-"""Perturbation: which windows are replaced, by what, and the copies that this makes."""
+"""Perturbation: which windows are replaced, by which donors, and the perturbed copies."""

@@ -1,4 +1,4 @@
-"""Baselines: what takes a window's place in explanations, and series that stand for absence."""
+"""Baselines, which take the place of windows in explanations, and constant or noise donors."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,17 @@ DONORS_A_TARGET = 8
 
 
 def stand_in_donors(panel, kind, rng=None):
-    """Series that stand for absence, ``(n_donors, n_channels, n_timepoints)``.
+    """Make donors that carry no information about the class.
 
     Parameters
     ----------
     panel : ndarray of shape (n_instances, n_channels, n_timepoints)
     kind : {"mean", "zero", "noise"}
     rng : numpy.random.Generator, needed for "noise"
+
+    Returns
+    -------
+    donors : ndarray of shape (n_donors, n_channels, n_timepoints), float32
     """
     check_choice("kind", kind, STAND_INS)
     _, n_channels, n_timepoints = panel.shape
@@ -35,16 +39,16 @@ def stand_in_donors(panel, kind, rng=None):
 
 @dataclass(frozen=True)
 class Baselines:
-    """What takes the place of a window in explanations.
+    """Series that take the place of windows in explanations.
 
     Attributes
     ----------
     series : ndarray of shape (n_kept, n_channels, n_timepoints), float32
         A few training series of each class.
     class_index : ndarray of shape (n_kept,), int64
-        The class of each.
+        Class index of each of them.
     mean : ndarray of shape (1, n_channels, n_timepoints), float32
-        Each channel's mean over the training series.
+        Mean of each channel over the training series.
     trained_on_constants : bool, default=False
         Whether the student was trained on windows replaced by means or zeros, not by series.
     """
@@ -56,7 +60,7 @@ class Baselines:
 
     @classmethod
     def choose(cls, panel, class_index, rng, n_a_class=KEPT_A_CLASS):
-        """Keep a few series of each class of a panel, and its mean."""
+        """Draw a few series of each class of a panel, and compute its mean."""
         rows = [
             rng.permutation(np.flatnonzero(class_index == k))[:n_a_class]
             for k in np.unique(class_index)
@@ -66,34 +70,44 @@ class Baselines:
 
     @property
     def untrained(self):
-        """The kind on which the student was not trained, "mean" or "opposing": for measuring."""
+        """The baseline on which the student was not trained, for measures: "mean" or "opposing"."""
         return "opposing" if self.trained_on_constants else "mean"
 
     def opposing(self, n_classes):
-        """Donors for each target: series of the other classes.
+        """Donors for each target class: series of the other classes.
 
         Classes take turns: the second series of a class comes after the first series of all
-        others.
+        other classes.
+
+        Parameters
+        ----------
+        n_classes : int
 
         Returns
         -------
         donors : ndarray of shape (n_kept, n_channels, n_timepoints)
         donor_rows : ndarray of shape (n_classes, n_donors), int64
+            Rows of ``donors`` to use for each target class.
         """
-        known = self.class_index
-        turn = np.array([np.sum(known[:i] == k) for i, k in enumerate(known)])
-        order = np.argsort(turn, kind="stable")
-        others = [order[known[order] != target] for target in range(n_classes)]
+        class_index = self.class_index
+        n_before = np.array([np.sum(class_index[:i] == k) for i, k in enumerate(class_index)])
+        order = np.argsort(n_before, kind="stable")
+        others = [order[class_index[order] != target] for target in range(n_classes)]
         n_donors = min(DONORS_A_TARGET, *map(len, others))
         return self.series, np.stack([rows[:n_donors] for rows in others])
 
     def donors(self, kind, n_classes):
-        """Donors of a kind, as :meth:`opposing` gives them.
+        """Donors of a kind for each target class.
 
         Parameters
         ----------
         kind : {"opposing", "mean", "zero"}
         n_classes : int
+
+        Returns
+        -------
+        donors, donor_rows
+            See :meth:`opposing`.
         """
         if kind == "opposing":
             return self.opposing(n_classes)

@@ -1,4 +1,4 @@
-"""Perturbed copies: series with one window taken from a donor, built a batch at a time."""
+"""Perturbed copies: series in which one window is replaced by that window of a donor."""
 
 from dataclasses import dataclass
 
@@ -9,17 +9,18 @@ from tsdistill.numerics.tensors import as_tensor
 
 
 def replace_windows(series, donor, start, width, channel=None):
-    """Build perturbed copies: each series with one window taken from its donor.
+    """Build perturbed copies: replace one window of each series by that window of its donor.
 
     Parameters
     ----------
     series : Tensor of shape (..., n_channels, n_timepoints)
-    donor : Tensor, broadcastable to the copies
+    donor : Tensor
+        Broadcasts against the copies.
     start : Tensor of shape (...), integer
         First timestep of each copy's window; its axes broadcast against those of series.
     width : int
     channel : Tensor of shape (...), integer, optional
-        The only channel to replace in each copy; all channels without it.
+        The only channel to replace in each copy. Without it all channels are replaced.
 
     Returns
     -------
@@ -42,17 +43,18 @@ def replace_windows(series, donor, start, width, channel=None):
 
 @dataclass(frozen=True)
 class PerturbedCopies:
-    """Perturbed copies of series, described by integers and built a slice at a time.
+    """Perturbed copies, stored as integers and built when sliced.
 
     Attributes
     ----------
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
     donors : ndarray of shape (n_donors, n_channels, n_timepoints), float32
     row, donor, start : ndarray of shape (n_copies,), int64
-        Series of the panel, row of donors, first timestep of the window.
+        For each copy its row of ``panel``, its row of ``donors`` and the first timestep of its
+        window.
     width : int
     channel : ndarray of shape (n_copies,), int64, optional
-        The only channel to replace.
+        The only channel to replace in each copy.
     """
 
     panel: np.ndarray

@@ -1,7 +1,7 @@
-"""Which window of which series is replaced by what: the plan, and the gather that applies it.
+"""Draws the windows to replace, and the donor of each.
 
-A plan is integers only. The perturbed copies it describes exist a batch at a time, on
-the device that needs them.
+A plan holds integers. Perturbed copies are built from it batch by batch, on the device that
+needs them.
 """
 
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ DONORS = ("opposing", "same", "any", "mean", "zero", "noise")
 
 @dataclass(frozen=True)
 class WindowPlan:
-    """Windows to replace, and by which donors.
+    """Windows to replace, and the donor of each.
 
     Attributes
     ----------
     start : ndarray of shape (n_instances, n_windows), int64
         First timestep of each window, in 0 .. n_timepoints - width.
     donor : ndarray of shape (n_instances, n_windows), int64
-        Row of ``donors`` that gives the window's new values.
+        Row of ``donors`` from which the window is taken.
     width : int
         Timesteps in a window.
     donors : ndarray of shape (n_donors, n_channels, n_timepoints), float32
-        The series themselves for the kinds "opposing", "same" and "any"; stand-ins otherwise.
+        The panel for the kinds "opposing", "same" and "any"; means, zeros or noise otherwise.
     """
 
     start: np.ndarray
@@ -39,19 +39,19 @@ class WindowPlan:
 
 
 def window_width(window_size, n_timepoints):
-    """Resolve ``window_size`` to a number of timesteps.
+    """Convert ``window_size`` to a number of timesteps.
 
     Parameters
     ----------
     window_size : int or float
-        Steps (int, 1 .. n_timepoints) or a fraction of the series (float in (0, 1]),
-        which gives at least one step.
+        An int counts timesteps, 1 .. n_timepoints; a float in (0, 1] is a fraction of the
+        series, and gives at least one timestep.
     n_timepoints : int
 
     Raises
     ------
     ParameterError
-        If it is neither, or longer than the series.
+        If window_size is neither, or longer than the series.
 
     Examples
     --------
@@ -62,39 +62,39 @@ def window_width(window_size, n_timepoints):
         if 1 <= window_size <= n_timepoints:
             return int(window_size)
         raise ParameterError(
-            f"window_size={window_size} steps does not fit series of {n_timepoints} timepoints; "
-            f"expected 1 to {n_timepoints}, or a fraction such as 0.1."
+            f"window_size={window_size} does not fit series of {n_timepoints} timepoints; expected "
+            f"an int from 1 to {n_timepoints}, or a fraction such as 0.1."
         )
     is_number = isinstance(window_size, Real) and not isinstance(window_size, (bool, np.bool_))
     if is_number and 0 < window_size <= 1:
         return max(1, round(float(window_size) * n_timepoints))
     raise ParameterError(
-        f"window_size={window_size!r}; expected an int (steps) or a float in (0, 1] (a fraction "
-        "of the series)."
+        f"window_size={window_size!r}; expected an int (timesteps) or a float in (0, 1] (a "
+        "fraction of the series)."
     )
 
 
-def draw_plan(panel, groups, *, width, n_windows, donors, rng):
+def draw_plan(panel, labels, *, width, n_windows, donors, rng):
     """Draw windows and donors for every series.
 
-    Starts are stratified: each series has one in every n_windows-th part of the range
-    0 .. n_timepoints - width, both ends included, so they are distinct wherever there are
-    enough, and cover the series evenly. Donors do not repeat within a series until
-    all that qualify were used.
+    Starts are stratified: the range 0 .. n_timepoints - width, both ends included, is cut into
+    n_windows equal parts, and each series has one start in each part. Starts therefore cover the
+    series evenly, and are distinct if the range has n_windows timesteps or more. The donors of a
+    series do not repeat until all candidates were used.
 
     Parameters
     ----------
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
-    groups : ndarray of shape (n_instances,)
-        The class of each series, by its label or by the teacher's answer.
+    labels : ndarray of shape (n_instances,)
+        Label of each series, given or predicted by the teacher.
     width : int
         Timesteps in a window.
     n_windows : int
-        Windows a series.
+        Windows in each series.
     donors : {"opposing", "same", "any", "mean", "zero", "noise"}
-        Who gives the new values: a series of another class, of the same class, any other
-        series, each channel's mean over the panel, zeros, or Gaussian noise with each
-        channel's mean and standard deviation.
+        What a window is replaced by: a series of another class, of the same class, any other
+        series, the mean of each channel over the panel, zeros, or Gaussian noise with the mean
+        and standard deviation of each channel.
     rng : numpy.random.Generator
 
     Returns
@@ -104,15 +104,15 @@ def draw_plan(panel, groups, *, width, n_windows, donors, rng):
     Raises
     ------
     PanelError
-        If a class has no donor of the kind asked for.
+        If a class has no donor of that kind.
     ParameterError
-        If donors is none of the kinds.
+        If donors is none of these.
     """
     check_choice("donors", donors, DONORS)
     n_instances, _, n_timepoints = panel.shape
     start = _even_starts(n_instances, n_windows, n_timepoints - width + 1, rng)
     if donors in ("opposing", "same", "any"):
-        series, donor = panel, _series_donors(np.asarray(groups), n_windows, donors, rng)
+        series, donor = panel, _series_donors(np.asarray(labels), n_windows, donors, rng)
     else:
         series = stand_in_donors(panel, donors, rng)
         donor = rng.integers(len(series), size=(n_instances, n_windows))
@@ -120,10 +120,10 @@ def draw_plan(panel, groups, *, width, n_windows, donors, rng):
 
 
 def _even_starts(n_instances, n_windows, n_starts, rng):
-    """One start in each of n_windows equal strata of 0 .. n_starts - 1, in random order."""
+    """Draw one start in each of n_windows equal parts of 0 .. n_starts - 1, in random order."""
     strata = np.arange(n_windows) + rng.random((n_instances, n_windows))
     start = np.minimum(np.floor(strata * (n_starts / n_windows)), n_starts - 1).astype(np.int64)
-    # Rounding can put neighbours of adjoining strata on one start: pull those apart again.
+    # Rounding can give adjacent strata the same start.
     if n_windows <= n_starts:
         for m in range(1, n_windows):
             clash = start[:, m] <= start[:, m - 1]
@@ -132,30 +132,29 @@ def _even_starts(n_instances, n_windows, n_starts, rng):
     return rng.permuted(start, axis=1)
 
 
-def _series_donors(groups, n_windows, kind, rng):
-    """Rows of the panel to take windows from, (n_instances, n_windows)."""
-    n_instances = len(groups)
+def _series_donors(labels, n_windows, kind, rng):
+    """Draw the donor of each window, as rows of the panel of shape (n_instances, n_windows)."""
+    n_instances = len(labels)
     donor = np.empty((n_instances, n_windows), dtype=np.int64)
-    everyone = np.arange(n_instances)
-    for group in np.unique(groups):
-        members = np.flatnonzero(groups == group)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
         candidates = {
-            "opposing": np.flatnonzero(groups != group),
+            "opposing": np.flatnonzero(labels != label),
             "same": members,
-            "any": everyone,
+            "any": np.arange(n_instances),
         }[kind]
         n_usable = len(candidates) - (kind != "opposing")
         if n_usable < 1:
             raise PanelError(
-                f"donors={kind!r}: class {group.item()!r} has no donor, of {n_instances} series "
-                f"{len(members)} are of that class; pass more series or donors='any'."
+                f"donors={kind!r}: class {label.item()!r} has no donor, because {len(members)} of "
+                f"{n_instances} series are of that class; pass more series, or donors='any'."
             )
         ring = rng.permutation(candidates)
         turn = rng.integers(n_usable, size=(len(members), 1)) + np.arange(n_windows)
         if kind == "opposing":
             position = turn % n_usable
         else:
-            # Count from the series' own place in the ring, so that it is never its own donor.
+            # Starting after its own position, a series is never its own donor.
             own = np.argsort(ring)[np.searchsorted(np.sort(ring), members)][:, np.newaxis]
             position = (own + 1 + turn % n_usable) % len(ring)
         donor[members] = ring[position]

@@ -1,1 +1,1 @@
-"""Reports of fidelity: teacher and student compared, measured, and shown as text or HTML."""
+"""Fidelity reports: compare and measure teacher and student, and show the result."""

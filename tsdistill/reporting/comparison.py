@@ -1,4 +1,4 @@
-"""Teacher and student asked about the same series: answers, maps, curves, sizes, latencies."""
+"""Answers, saliency maps and curves of teacher and student on the same series."""
 
 from functools import cached_property
 
@@ -17,20 +17,19 @@ from tsdistill.teachers.querying import query
 
 CURVE_FILLS = ("mean", "opposing")
 RANDOM_ORDER = "student, random order"
-N_TIMED, ENOUGH_SECONDS = 5, 2.0
 
 
 class Comparison:
-    """A teacher and its student on one panel. Neither is asked the same thing twice.
+    """A teacher and its student on one panel. Answers and maps are computed once, and kept.
 
     Parameters
     ----------
     teacher, student : bound Teacher
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
     baselines : Baselines
-        What takes the place of windows.
+        What replaces windows.
     width : int
-        Timesteps in a window.
+        Length of a window, in timesteps.
     options : QueryOptions
         How both models are queried.
     """
@@ -45,7 +44,7 @@ class Comparison:
 
     @property
     def log_proba(self):
-        """Log-probabilities of both, {"teacher", "student"} to (n_instances, n_classes)."""
+        """Log-probabilities of both models by name, (n_instances, n_classes) each."""
         return {name: self.answers(name) for name in self.models}
 
     def answers(self, name):
@@ -60,14 +59,14 @@ class Comparison:
         return self.answers("teacher").argmax(axis=1)
 
     def ask(self, name, panel, title="series"):
-        """Log-probabilities of one model, (n_instances, n_classes).
+        """Log-probabilities of one model for any panel, (n_instances, n_classes).
 
         Parameters
         ----------
         name : {"teacher", "student"}
         panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
-        title : str
-            Of the progress bar.
+        title : str, default="series"
+            Title of the progress bar.
         """
         with self._random_states_kept():
             return query(self.models[name], panel, self.options, title=f"{name}: {title}")
@@ -77,27 +76,29 @@ class Comparison:
 
     @property
     def maps(self):
-        """Occlusion maps of both for the teacher's class, (n_instances, n_timepoints) each.
+        """Occlusion maps of both models by name, (n_instances, n_timepoints) each.
 
-        By fills that the student was not trained on.
+        They explain the class that the teacher predicts, with a baseline on which the student
+        was not trained.
         """
         return {name: self.map_of(name) for name in self.models}
 
     def map_of(self, name):
-        """Occlusion maps of one model, as :attr:`maps` has them."""
+        """Occlusion maps of one model, see :attr:`maps`."""
         if name not in self._maps:
             self._maps[name] = self.explain(self.models[name], log_proba=self.answers(name))
         return self._maps[name]
 
     def explain(self, model, *, per_channel=False, log_proba=None):
-        """Occlusion maps of a bound teacher, as :attr:`maps` has them, or one a channel.
+        """Occlusion maps of any bound teacher, see :attr:`maps`.
 
         Parameters
         ----------
         model : bound Teacher
         per_channel : bool, default=False
+            Whether to give one map for each channel.
         log_proba : ndarray of shape (n_instances, n_classes), default=None
-            The model's answers, where they are known.
+            The model's answers, if they are known.
         """
         settings = ExplainerSettings(
             self.baselines, self.width, self.baselines.untrained, per_channel, self.options,
@@ -107,44 +108,45 @@ class Comparison:
             return OCCLUSION.explain(model, self.panel, self.target, settings)
 
     def curves(self, name, fill, *, inserted, maps=None):
-        """Deletion or insertion curve of one model for the teacher's class.
+        """Deletion or insertion curve of one model for the class that the teacher predicts.
 
         Parameters
         ----------
         name : {"teacher", "student"}
         fill : {"mean", "opposing"}
-            Each channel's mean, or one series of another class.
+            The baseline: each channel's mean, or one series of another class.
         inserted : bool
+            Whether to insert timesteps, instead of deleting them.
         maps : ndarray of shape (n_instances, n_timepoints), default=None
-            Whose order is followed; None takes the model's own.
+            The maps that rank the timesteps. None takes the model's own.
 
         Returns
         -------
         shares : ndarray of shape (n_points,)
         proba : ndarray of shape (n_instances, n_points)
         """
-        donors = self.baselines.mean
+        baseline = self.baselines.mean
         if fill == "opposing":
             series, rows = self.baselines.opposing(len(self.models[name].classes_))
-            donors = series[rows[self.target, 0]]
+            baseline = series[rows[self.target, 0]]
         curve = insertion_curve if inserted else deletion_curve
         return curve(
             lambda panel: self.ask(name, panel, "curve"),
-            self.panel, self.map_of(name) if maps is None else maps, self.target, donors,
+            self.panel, self.map_of(name) if maps is None else maps, self.target, baseline,
         )  # fmt: skip
 
     def all_curves(self, random_state=0):
-        """Curves of both models by both fills, both deletion and insertion.
+        """Deletion and insertion curves of both models with both baselines.
 
         Parameters
         ----------
         random_state : int, numpy.random.Generator or None, default=0
-            Of the random order.
+            For the random order.
 
         Returns
         -------
         curves : dict of (model, fill, kind) to (shares, proba)
-            The third "model" is the student with timesteps in random order.
+            The third "model" is the student with its timesteps in random order.
         """
         noise = random_maps(self.map_of("student").shape, random_state)
         orders = {"teacher": None, "student": None, RANDOM_ORDER: noise}
@@ -167,7 +169,7 @@ class Comparison:
         y : ndarray of shape (n_instances,), int64, or None
             Class indices of the true classes.
         mask : ndarray, shaped as the panel or (n_instances, n_timepoints), bool, or None
-            Where the truth lies.
+            The timesteps that show the class.
         """
         if metric in OF_ANSWERS:
             return OF_ANSWERS[metric](*self.log_proba.values())
@@ -178,15 +180,15 @@ class Comparison:
         if metric in OF_MASKS:
             return OF_MASKS[metric](*self._map_and_mask(mask))
         inserted = metric == "insertion"
-        found = area(*self.curves("student", "mean", inserted=inserted)).mean()
-        return float(found if inserted else -found)
+        mean_area = area(*self.curves("student", "mean", inserted=inserted)).mean()
+        return float(mean_area if inserted else -mean_area)
 
     def _map_and_mask(self, mask):
-        """The student's map for the teacher's class, a channel's own where the mask is."""
+        """The student's maps and the mask; a map for each channel if the mask has several."""
         mask, (n, n_channels, n_timepoints) = np.asarray(mask), self.panel.shape
         if mask.shape not in ((n, n_timepoints), self.panel.shape) or mask.dtype != bool:
             raise ParameterError(
-                f"mask has shape {mask.shape} of {mask.dtype}; expected bool of shape "
+                f"mask has shape {mask.shape} of {mask.dtype}; expected a boolean array of shape "
                 f"{(n, n_timepoints)} or {(n, n_channels, n_timepoints)}."
             )
         if mask.ndim == 2 or n_channels == 1:
@@ -197,7 +199,7 @@ class Comparison:
         return maps, mask
 
     def rows(self, rows):
-        """The comparison on some of the series; what both answered is kept."""
+        """The comparison on some of the series, with the answers that are known already."""
         part = Comparison(
             *self.models.values(), self.panel[rows], self.baselines, self.width, self.options
         )
@@ -206,13 +208,13 @@ class Comparison:
 
     @cached_property
     def n_left_out(self):
-        """Series for which the teacher, asked freely, names a class that the student lacks."""
+        """Number of series for which the teacher predicts a class that the student lacks."""
         teacher = self.models["teacher"]
         if not teacher.left_out:
             return 0
         with self._random_states_kept():
-            whole = teacher.whole(self.panel)
-            whole = with_fingerprint(whole, self.baselines.series, self.options)
-            answers = query(whole, self.panel, self.options, title="teacher: all classes")
-        told = answers.argmax(axis=1)
-        return int(np.isin(told, class_indices(teacher.left_out, whole.classes_)[0]).sum())
+            teacher_of_all = teacher.whole(self.panel)
+            teacher_of_all = with_fingerprint(teacher_of_all, self.baselines.series, self.options)
+            answers = query(teacher_of_all, self.panel, self.options, title="teacher: all classes")
+        left_out, _ = class_indices(teacher.left_out, teacher_of_all.classes_)
+        return int(np.isin(answers.argmax(axis=1), left_out).sum())

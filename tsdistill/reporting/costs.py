@@ -1,4 +1,4 @@
-"""What a model costs: its size, and the time it takes to answer."""
+"""Costs of a model: its size, and the latency of its answers."""
 
 import io
 import pickle
@@ -24,13 +24,13 @@ def costs_of(models, panel, options):
     models : dict of str to bound Teacher
         "teacher" and "student".
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
-        Up to 256 of its series are asked about.
+        The first 256 series, at most, are used.
     options : QueryOptions
 
     Returns
     -------
     frame : pandas.DataFrame
-        As the attribute ``models`` of a :class:`~tsdistill.reporting.report.FidelityReport`.
+        The attribute ``models`` of a :class:`~tsdistill.reporting.report.FidelityReport`.
     """
     n = min(N_TIMED_SERIES, len(panel))
     rows = {
@@ -49,30 +49,30 @@ def costs_of(models, panel, options):
 
 
 def n_weights(model):
-    """Weights of a model made of torch modules; None of any other."""
+    """Number of weights of a torch model; None for any other model."""
     return None if model.module is None else sum(p.numel() for p in model.module.parameters())
 
 
 def n_bytes(model):
-    """Size of a model in bytes: of a torch module that of its weights, else pickled, or None."""
+    """Size of a model in bytes: a torch model's weights, or the pickled model; None if unknown."""
     if model.module is not None:
         tensors = [*model.module.parameters(), *model.module.buffers()]
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     models = model.model if isinstance(model.model, (list, tuple)) else [model.model]
     if any(not hasattr(one, "__dict__") or isroutine(one) for one in models):
-        return None  # a pickle of a function holds its name alone
+        return None  # a pickled function is only its name
     counted = _Counter()
     try:
         pickle.dump(model.model, counted)
-    except Exception:  # the model is the user's: any exception can come out of it
+    except Exception:  # a user's model may raise anything
         return None
     return counted.n_bytes
 
 
 def latency(model, series, options):
-    """Median seconds of one query about some series, made in this process.
+    """Median duration of a query for some series in this process, in seconds.
 
-    The query is made five times, or fewer times where that takes seconds.
+    The query is repeated five times, or fewer times if it takes seconds.
 
     Parameters
     ----------
@@ -80,18 +80,18 @@ def latency(model, series, options):
     series : ndarray of shape (n_instances, n_channels, n_timepoints), float32
     options : QueryOptions
     """
-    alone = replace(options, memory=None, n_jobs=None, verbose=0)
+    uncached = replace(options, memory=None, n_jobs=None, verbose=0)
     seconds = []
     with global_states_kept(0, options.device):
         while not seconds or (len(seconds) < N_TIMED and sum(seconds) < ENOUGH_SECONDS):
             start = time.perf_counter()
-            query(model, series, alone)
+            query(model, series, uncached)
             seconds.append(time.perf_counter() - start)
     return float(np.median(seconds))
 
 
 class _Counter(io.RawIOBase):
-    """Counts what is written, and keeps none of it."""
+    """A file that counts the bytes written to it, and keeps none."""
 
     def __init__(self):
         super().__init__()

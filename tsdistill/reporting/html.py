@@ -1,4 +1,4 @@
-"""A FidelityReport as one page of HTML that needs nothing else to be read."""
+"""A FidelityReport as a self-contained HTML page."""
 
 import base64
 import datetime
@@ -65,11 +65,11 @@ COLUMNS = {
     "label_only": "labels only",
     "kl": "KL",
     "saliency": "correlation of maps",
-    "saliency_random": "that of a random map",
+    "saliency_random": "correlation, random map",
     "saliency_labels": "correlation, labels only",
     "agreement_labels": "agreement, labels only",
     "top_overlap": "overlap of tops",
-    "top_overlap_random": "that of a random map",
+    "top_overlap_random": "overlap, random map",
     "top_overlap_labels": "overlap, labels only",
     "p_teacher": "its p",
     "p_student": "its p",
@@ -79,42 +79,43 @@ COLUMNS = {
 
 
 def page_of(report, *, title=None):
-    """The HTML of a report: with a title a whole page, else its tables, for another page.
+    """The HTML of a report: a full page, or the tables alone, to embed in another page.
 
     Parameters
     ----------
     report : FidelityReport
     title : str, default=None
+        Title of the full page. None gives the tables alone.
 
     Returns
     -------
     html : str
     """
-    whole = title is not None
+    full = title is not None
     parts = [f'<p class="verdict">{_verdict(report)}</p>', f'<p class="about">{_about(report)}</p>']
     parts += [f'<p class="warning">{escape(text)}</p>' for text in report.warnings]
     parts.append(_measures(report))
-    if whole:
+    if full:
         parts.append(_curves(report))
     else:
         parts.append(_section("Areas under the curves", AREAS, _table(report.areas())))
     parts.append(_section("By the class that the teacher predicts", "", _table(report.per_class)))
-    if whole:
-        text = f"Series on which the two differ about as much as on most. {LEGEND}"
+    if full:
+        text = f"Series whose KL is close to the median. {LEGEND}"
         parts.append(_section("Typical series", text, _maps(report.examples["typical"])))
     text = (
-        f"{report.n_differ:,} of {report.n_instances:,} predictions differ. Listed are those with "
-        "other predictions first, then by KL; the number is the row in X."
+        f"{report.n_differ:,} of {report.n_instances:,} predictions differ. The list starts with "
+        "different predictions, and is then sorted by KL; the number is the row in X."
     )
-    pictures = [_maps(report.examples["worst"])] if whole else []
+    pictures = [_maps(report.examples["worst"])] if full else []
     parts.append(_section("Where they differ most", text, *pictures, _table(report.worst)))
     text = (
-        "Medians of up to five questions each, asked in one process. Size is that of the weights, "
-        "or else of the pickled model."
+        "Latencies are medians of up to five queries, in one process. The size of a torch model "
+        "counts its weights; any other model is pickled."
     )
     parts.append(_section("Sizes and latencies", text, _table(report.models)))
     body = "\n".join(parts)
-    if not whole:
+    if not full:
         hint = "<p>to_html(path) writes the page with curves and maps.</p>"
         return f'<style>{STYLE}</style><div class="tsdistill">{body}{hint}</div>'
     title = escape(title)
@@ -146,9 +147,9 @@ def _measures(report):
     some = report.n_explained < report.n_instances
     text = (
         f"Maps and curves are of {report.n_explained:,} series{', drawn at random' * some}, for "
-        "the class that the teacher predicts, by fills that the student was not trained on. "
-        "Intervals: exact (Clopper-Pearson) of shares, bootstrap of the rest. A random map knows "
-        "nothing."
+        "the class that the teacher predicts. The maps use a baseline that the student was not "
+        "trained on. Intervals: exact (Clopper-Pearson) for shares, bootstrap for the rest. A "
+        "random map is noise."
     )
     return _section("Measures", text, _table(table))
 
@@ -169,7 +170,7 @@ def _table(frame):
 
 
 def number(value):
-    """A measured value for a table: three decimals, whole and with commas from 1000 on."""
+    """Format a value for a table: three decimals, or from 1000 on none, and commas."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"
 
 
@@ -189,10 +190,10 @@ def _curves(report):
         ),
     ]
     text = (
-        "The first picture shows below what confidence the student had better ask its teacher. In "
-        "the curves each model goes by its own map, and what takes a timestep's place is the "
-        "channel's mean, or a series of another class; where all is replaced, the curve shows what "
-        "the model says of the fill alone."
+        "The first picture shows below which confidence the student should defer to its teacher. "
+        "Each curve follows the model's own map. Timesteps are replaced by a baseline: the "
+        "channel's mean, or a series of another class. Where all timesteps are replaced, a curve "
+        "shows the model's answer to the baseline alone."
     )
     return _section(
         "Confidence, deletion and insertion", text,
@@ -203,15 +204,17 @@ def _curves(report):
 
 def _maps(examples):
     figures = []
-    for one in examples:
+    for example in examples:
         display = SaliencyDisplay(
-            one["series"][np.newaxis], {name: m[np.newaxis] for name, m in one["maps"].items()}
+            example["series"][np.newaxis],
+            {name: m[np.newaxis] for name, m in example["maps"].items()},
         )
-        same = one["teacher"] == one["student"]
+        same = example["teacher"] == example["student"]
         caption = (
-            f"Series {one['row']}: the teacher says class {one['teacher']} "
-            f"({one['p_teacher']:.2f}), the student {'too' if same else one['student']} "
-            f"({one['p_student']:.2f}); KL {one['kl']:.3f}, correlation {one['saliency']:.2f}"
+            f"Series {example['row']}: the teacher predicts class {example['teacher']} "
+            f"({example['p_teacher']:.2f}), the student {'too' if same else example['student']} "
+            f"({example['p_student']:.2f}); KL {example['kl']:.3f}, correlation "
+            f"{example['saliency']:.2f}"
         )
         figures.append(_picture(lambda figure, d=display: d.plot(figure=figure), caption,
                                 size=(4.6, 4.0), of_figure=True))  # fmt: skip
@@ -219,9 +222,9 @@ def _maps(examples):
 
 
 def _picture(draw, caption, size=(4.6, 3.6), of_figure=False):
-    """A drawing as an image inside the page; that of a whole figure gets its caption below."""
+    """Draw an image into the page; a figure of its own is shown with its caption."""
     drawn = io.BytesIO()
-    with plain_style():  # whatever the user's own is: the page is white
+    with plain_style():  # the page is white, whatever style the user has set
         figure = bare_figure(size)
         draw(figure if of_figure else figure.subplots())
         figure.savefig(drawn, format="png", dpi=130)

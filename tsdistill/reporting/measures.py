@@ -1,4 +1,4 @@
-"""What a report holds: teacher and student asked about the same series, and measured."""
+"""Measures of teacher and student on the same series, collected in a FidelityReport."""
 
 import numpy as np
 import pandas as pd
@@ -29,10 +29,11 @@ N_DRAWN = 4
 
 
 def as_reference(label_only, classes, X):
-    """The comparison of a student trained on labels alone, after a look at its classes."""
+    """The comparison of a student trained on labels alone; any other student is refused."""
     if not hasattr(label_only, "_compare"):
         raise ParameterError(
-            f"label_only={type(label_only).__name__}; expected a fitted SaliencyDistilledClassifier"
+            f"label_only={type(label_only).__name__}; expected a fitted "
+            "SaliencyDistilledClassifier."
         )
     if label_only.soft_target_weight or label_only.saliency_weight or label_only.auxiliary:
         raise ParameterError(
@@ -52,15 +53,17 @@ def as_reference(label_only, classes, X):
 
 
 def make_report(comparison, y=None, label_only=None, *, n_explained, confidence, random_state):
-    """Ask both models, measure, and report.
+    """Query both models, measure their fidelity, and report it.
 
     Parameters
     ----------
     comparison : Comparison
     y : ndarray of shape (n_instances,), int64, or None
+        Class indices of the true classes.
     label_only : Comparison or None
+        The comparison of a student trained on labels alone.
     n_explained, confidence, random_state
-        As in :meth:`tsdistill.SaliencyDistilledClassifier.fidelity_report`.
+        See :meth:`tsdistill.SaliencyDistilledClassifier.fidelity_report`.
 
     Returns
     -------
@@ -72,34 +75,34 @@ def make_report(comparison, y=None, label_only=None, *, n_explained, confidence,
     level = {"confidence": confidence, "random_state": int(rng.integers(2**32))}
     n = len(comparison.panel)
     drawn = np.sort(rng.permutation(n)[:n_explained])
-    explained = comparison.rows(drawn)
     kl = per_series_kl(*comparison.log_proba.values())
+    explained = comparison.rows(drawn)  # with the answers, which are known now
     agrees = comparison.answers("student").argmax(axis=1) == comparison.target
     worst = np.lexsort((-kl, agrees))[:N_WORST]
     differ = comparison.rows(worst)
     noise = random_maps(explained.maps["teacher"].shape, rng)
 
     values, intervals = _of_answers(comparison, level)
-    found = [_of_maps(explained.maps["teacher"], m) for m in (explained.maps["student"], noise)]
-    reasons, of_noise = found
-    for name, measured in reasons.items():
+    of_student = _of_maps(explained.maps["teacher"], explained.maps["student"])
+    of_noise = _of_maps(explained.maps["teacher"], noise)
+    for name, measured in of_student.items():
         values[name] = measured.mean()
         intervals[name] = bootstrap_interval(np.mean, measured, **level)
     if y is not None:
         _add_truth(values, intervals, comparison, y, level)
     beside = {name: {"random_map": measured.mean()} for name, measured in of_noise.items()}
     of_answers = {"agreement": agrees, "kl": kl}
-    of_maps = {"": reasons, "_random": of_noise}
+    of_maps = {"": of_student, "_random": of_noise}
     if label_only is not None:
         maps = explained.explain(label_only.models["student"])
         of_maps["_labels"] = _of_maps(explained.maps["teacher"], maps)
-        found = _of_answers_alone(label_only, comparison, y)
-        found |= {name: measured.mean() for name, measured in of_maps["_labels"].items()}
-        for name, value in found.items():
+        of_labels = _of_answers_alone(label_only, comparison, y)
+        of_labels |= {name: measured.mean() for name, measured in of_maps["_labels"].items()}
+        for name, value in of_labels.items():
             beside.setdefault(name, {})["label_only"] = float(value)
-        told = label_only.answers("student").argmax(axis=1)
-        of_answers["agreement_labels"] = told == comparison.target
-    of_maps = {f"{name}{of}": found[name] for name in reasons for of, found in of_maps.items()}
+        predicted = label_only.answers("student").argmax(axis=1)
+        of_answers["agreement_labels"] = predicted == comparison.target
+    of_maps = {f"{name}{of}": found[name] for name in of_student for of, found in of_maps.items()}
     per_class = _by_class(comparison, explained, of_answers, of_maps, confidence)
     typical = drawn[_typical(kl[drawn], explained.target)]
     return FidelityReport(
@@ -149,19 +152,19 @@ def _add_truth(values, intervals, comparison, y, level):
     for name, prefix in (("student", ""), ("teacher", "teacher_")):
         log_proba = comparison.log_proba[name].astype(np.float64)
         sure, right = confidence_and_success(log_proba, y)
-        minus_log = -log_proba[np.arange(len(y)), y]
+        nll = -log_proba[np.arange(len(y)), y]
         values[f"{prefix}accuracy"] = right.mean()
-        values[f"{prefix}nll"] = minus_log.mean()
+        values[f"{prefix}nll"] = nll.mean()
         values[f"{prefix}ece"] = calibration_error(sure, right)
         intervals[f"{prefix}accuracy"] = clopper_pearson(
             right.sum(), len(right), level["confidence"]
         )
-        intervals[f"{prefix}nll"] = bootstrap_interval(np.mean, minus_log, **level)
+        intervals[f"{prefix}nll"] = bootstrap_interval(np.mean, nll, **level)
         intervals[f"{prefix}ece"] = bootstrap_interval(calibration_error, sure, right, **level)
 
 
 def _of_answers_alone(label_only, comparison, y):
-    """What the answers of a student trained on labels alone reach, by the same measures."""
+    """The measures of the answers, for a student trained on labels alone."""
     teacher, other = comparison.answers("teacher"), label_only.answers("student")
     found = {
         "agreement": agreement(teacher, other),
@@ -176,16 +179,16 @@ def _of_answers_alone(label_only, comparison, y):
 
 
 def _by_class(comparison, explained, of_answers, of_maps, confidence):
-    """Means over the series of each class, of what was measured of all or of the explained ones."""
+    """Mean measures for each class: of answers on all series, of maps on the explained series."""
     rows = {}
     for k in np.unique(comparison.target):
-        members, seen = comparison.target == k, explained.target == k
+        members, with_maps = comparison.target == k, explained.target == k
         agrees = of_answers["agreement"][members]
         low, high = clopper_pearson(agrees.sum(), len(agrees), confidence)
         row = {"n_series": len(agrees), "agreement": agrees.mean(), "low": low, "high": high}
         row |= {name: measured[members].mean() for name, measured in of_answers.items()}
         for name, measured in of_maps.items():
-            row[name] = measured[seen].mean() if seen.any() else np.nan
+            row[name] = measured[with_maps].mean() if with_maps.any() else np.nan
         rows[comparison.models["teacher"].classes_[k]] = row
     frame = pd.DataFrame.from_dict(rows, orient="index")
     frame.index.name = "class"
@@ -193,7 +196,7 @@ def _by_class(comparison, explained, of_answers, of_maps, confidence):
 
 
 def _table_of_series(comparison, rows, y=None):
-    """Both answers to some series, and how far apart they are; rows are those of X."""
+    """Both answers to some series, and how far they differ; the index holds their rows in X."""
     classes = comparison.models["teacher"].classes_
     columns = {} if y is None else {"y": classes[y[rows]]}
     for name, log_proba in comparison.log_proba.items():
@@ -205,7 +208,7 @@ def _table_of_series(comparison, rows, y=None):
 
 
 def _typical(kl, target):
-    """Positions of series with a middling KL, the classes taking turns."""
+    """Positions of the series whose KL is closest to the median; the classes take turns."""
     order = np.argsort(np.abs(kl - np.median(kl)), kind="stable")
     turn = np.empty(len(order), dtype=int)
     for k in np.unique(target):
@@ -214,7 +217,7 @@ def _typical(kl, target):
 
 
 def _examples(comparison, rows):
-    """Series with both maps and both answers, for pictures."""
+    """Series with the maps and answers of both models, for the pictures."""
     table = _table_of_series(comparison, rows)
     return [
         {
@@ -227,11 +230,12 @@ def _examples(comparison, rows):
 
 
 def _about(comparison):
-    told = []
+    """One line that names the models, their sizes, and the shape of the series."""
+    parts = []
     for name, model in comparison.models.items():
         count = n_weights(model)
         size = "" if count is None else f" of {count:,} weights"
         what = type(model.module).__name__.lstrip("_") if model.module is not None else None
-        told.append(f"{name}: {what or name_of(model.model)}{size}")
+        parts.append(f"{name}: {what or name_of(model.model)}{size}")
     _, n_channels, n_timepoints = comparison.panel.shape
-    return f"{'; '.join(told)}; series of {n_channels} x {n_timepoints}"
+    return f"{'; '.join(parts)}; series of {n_channels} x {n_timepoints}"

@@ -1,4 +1,4 @@
-"""FidelityReport: what to show before a teacher is replaced."""
+"""FidelityReport: the evidence to show before a teacher is replaced."""
 
 from dataclasses import dataclass, field
 
@@ -15,54 +15,56 @@ from tsdistill.reporting.html import NAMES, number, page_of
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FidelityReport:
-    """How far a student answers as its teacher does, for the same reasons, and at what cost.
+    """How closely a student follows its teacher, in answers and in reasons, and at what cost.
 
     Made by :meth:`tsdistill.SaliencyDistilledClassifier.fidelity_report`.
 
     Attributes
     ----------
     n_instances, n_explained : int
-        Series in all, and those, drawn at random, that maps and curves were asked for.
+        Number of all series, and of the series, drawn at random, with maps and curves.
     left_out : list
-        Classes that the teacher knows and the student does not, since the y of its ``fit`` had
-        none; all measures are of the teacher's answers among the others.
+        Classes that the teacher knows and the student does not, since y in ``fit`` had no series
+        of them. All measures compare the teacher's answers among the other classes.
     n_left_out : int
-        Series for which the teacher, asked freely, names one of those.
+        Number of series for which the teacher predicts a left-out class.
     about : str
         Which models were compared.
     confidence : float
-        Level of the intervals. Those of calibration errors are of a statistic that resampling
-        raises, and lie high.
+        Level of the intervals.
     agreement, kl, js : float
-        Of the answers, see :mod:`tsdistill.fidelity`.
+        Measures of the answers, see :mod:`tsdistill.fidelity`.
     saliency, top_overlap : float
-        Of the maps, by fills that the student was not trained on, for the teacher's class.
+        Measures of the maps for the class that the teacher predicts, with a baseline on which the
+        student was not trained.
     accuracy, nll, ece, teacher_accuracy, teacher_nll, teacher_ece : float or None
-        Of student and teacher against y; None without y.
+        Measures of the student's and the teacher's answers against y; None without y.
     intervals : dict of str to (low, high)
-        Of each of the above: Clopper-Pearson of shares, bootstrap percentiles of the others.
+        Interval of each of these measures: Clopper-Pearson for shares, bootstrap percentiles for
+        the others. Resampling raises a calibration error, so its interval lies too high.
     beside : dict of str to dict of str to float
-        What "saliency" and "top_overlap" are of a random map, and of a student trained on labels
-        alone where one was given; of that student also the measures of its answers.
+        For comparison: "saliency" and "top_overlap" of a random map and, if a student trained on
+        labels alone was given, all measures of that student.
     per_class : pandas.DataFrame
-        One row for each class that the teacher predicts: series, agreement with the bounds of
-        its interval, mean KL, and the measures of the maps; beside them those of a random map
-        (``_random``) and of the student trained on labels alone (``_labels``).
+        One row for each class that the teacher predicts: number of series, agreement with the
+        bounds of its interval, mean KL, and the measures of the maps; for comparison the
+        measures of a random map (``_random``) and of the student trained on labels alone
+        (``_labels``).
     worst : pandas.DataFrame
-        The ten series on which the two differ most, by their row in X: other predictions first,
-        then by KL. Columns: y where it was given, what either predicts and with which
-        probability, KL, and the correlation of their maps.
+        The ten series on which teacher and student differ most, by their row in X: different
+        predictions first, then by KL. Columns: y if it was given, the prediction of each model
+        and its probability, KL, and the correlation of the maps.
     n_differ : int
-        Series with another prediction.
+        Number of series with different predictions.
     models : pandas.DataFrame
-        Of teacher and student, and their ratio: weights (of torch modules), megabytes (of their
-        tensors, else pickled), milliseconds for one series, and for each of up to 256 at once.
+        Teacher, student and their ratio: weights (of torch modules), megabytes (of the weights,
+        or of the pickled model), milliseconds for one series, and for each of up to 256 at once.
     curves : dict of (model, fill, kind) to (shares, proba)
         See :func:`tsdistill.fidelity.deletion_curve`.
     examples : dict of str to list of dict
-        "typical" and "worst" series with both maps, for the pictures.
+        "typical" and "worst" series with the maps of both models, for the pictures.
     answers : tuple of ndarray
-        The student's confidence, and whether it agrees, for each series.
+        For each series the student's confidence, and whether the teacher agrees.
     """
 
     n_instances: int
@@ -93,14 +95,14 @@ class FidelityReport:
     teacher_ece: float | None = None
 
     def to_frame(self):
-        """All measures with their intervals, and what stands beside them.
+        """All measures with their intervals, and the measures for comparison.
 
         Returns
         -------
         frame : pandas.DataFrame
-            One row a measure; columns ``value``, ``low``, ``high``, ``n_series``,
-            ``random_map`` and, where such a student was given, ``label_only``. NaN where a
-            measure has no such value.
+            One row for each measure; columns ``value``, ``low``, ``high``, ``n_series``,
+            ``random_map`` and, if a student trained on labels alone was given, ``label_only``.
+            NaN if a measure has no such value.
         """
         rows = {}
         for name in self.intervals:
@@ -119,29 +121,29 @@ class FidelityReport:
         Returns
         -------
         frame : pandas.DataFrame
-            One row a kind and fill; a column each for teacher, student, and the student with
-            timesteps in random order. Deletion: lower is better; insertion: higher.
+            One row for each kind and baseline; columns for teacher, student, and the student
+            with its timesteps in random order. Lower is better for deletion, higher for insertion.
         """
-        found = pd.Series({key: area(*curve).mean() for key, curve in self.curves.items()})
-        found.index.names = ["model", "fill", "kind"]
+        areas = pd.Series({key: area(*curve).mean() for key, curve in self.curves.items()})
+        areas.index.names = ["model", "fill", "kind"]
         models = list(dict.fromkeys(model for model, _, _ in self.curves))
-        return found.unstack("model").swaplevel().sort_index()[models]
+        return areas.unstack("model").swaplevel().sort_index()[models]
 
     @property
     def warnings(self):
-        """Sentences that belong beside every figure; none where nothing has to be said."""
+        """Sentences to read with every figure of the report; empty if there are none."""
         if not self.left_out:
             return []
         return [
-            f"The teacher also knows class {few(self.left_out)}, which the student does not: it "
-            f"was left out of every measure, and is the teacher's own answer for {self.n_left_out} "
-            f"of the {self.n_instances} series."
+            f"The teacher also knows class {few(self.left_out)}, which the student does not know. "
+            "Every measure leaves it out, although it is the teacher's own answer for "
+            f"{self.n_left_out} of the {self.n_instances} series."
         ]
 
     def __repr__(self):
         return (
             f"<FidelityReport: {self.n_instances} series, agreement {self.agreement:.3f}, saliency "
-            f"{self.saliency:.3f}; print it, or write it by to_html(path)>"
+            f"{self.saliency:.3f}; print it, or write it with to_html(path)>"
         )
 
     def __str__(self):
@@ -176,11 +178,12 @@ class FidelityReport:
         return page_of(self)
 
     def plot(self, *, figure=None):
-        """Draw agreement against confidence, and the curves.
+        """Draw agreement against confidence, and the deletion and insertion curves.
 
         Parameters
         ----------
         figure : matplotlib.figure.Figure or SubFigure, default=None
+            Where to draw. None makes a new figure.
 
         Returns
         -------
@@ -189,16 +192,16 @@ class FidelityReport:
         return FidelityDisplay(*self.answers, self.curves).plot(figure=figure)
 
     def to_html(self, path, *, title="Fidelity report"):
-        """Write one page with all tables and pictures, which needs nothing else to be read.
+        """Write all tables and pictures as one self-contained HTML page.
 
         Parameters
         ----------
         path : str or path
-            Replaced if it exists, whole or not at all; its folder has to exist.
+            An existing file is replaced, but not if writing fails. The folder has to exist.
         title : str, default="Fidelity report"
-            What stands on top, such as the name of the data.
+            Title of the page, such as the name of the data set.
         """
         if not isinstance(title, str):
-            raise ParameterError(f"title={title!r}; expected text.")
+            raise ParameterError(f"title={title!r}; expected a str.")
         check_folder(path)
         write_whole(path, page_of(self, title=title))

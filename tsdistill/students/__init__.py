@@ -1,4 +1,4 @@
-"""Student networks: small configurations that build small networks."""
+"""Student networks, each a configuration that builds a small torch module."""
 
 from tsdistill.students.base import Standardise, Student
 from tsdistill.students.fcn import FCN

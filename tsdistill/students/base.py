@@ -1,4 +1,4 @@
-"""What all students share: a configuration that builds a network, and input standardisation."""
+"""Parts that students share: their base class, standardisation, a block and a head."""
 
 import torch
 from sklearn.base import BaseEstimator
@@ -22,18 +22,18 @@ class Student(BaseEstimator):
         Returns
         -------
         network : torch.nn.Module
-            From ``(n_instances, n_channels, n_timepoints)`` to logits
-            ``(n_instances, n_classes)``. Its attribute ``stages`` names the modules that give
-            feature maps, for objectives that compare those.
+            Maps series of shape ``(n_instances, n_channels, n_timepoints)`` to logits of shape
+            ``(n_instances, n_classes)``. Its attribute ``stages`` names the modules whose outputs
+            are feature maps, for objectives that compare these.
         """
-        raise TypeError(f"{type(self).__name__} defines no build(...).")
+        raise TypeError(f"{type(self).__name__} does not define build(...).")
 
 
 class Standardise(nn.Module):
     """Subtract each channel's mean and divide by its standard deviation.
 
-    Both are buffers, so that they travel with the weights; :meth:`learn` sets them once,
-    from the training series. Until then the input passes unchanged.
+    Both are buffers, so they are saved with the weights. :meth:`learn` sets them from the
+    training series; until then the layer returns its input unchanged.
 
     Parameters
     ----------
@@ -47,14 +47,18 @@ class Standardise(nn.Module):
 
     @property
     def has_learnt(self):
-        """Whether mean and standard deviation are other than those of a new layer."""
+        """Whether the mean or standard deviation differs from that of a new layer."""
         return bool(self.mean.any() or (self.std != 1).any())
 
     @torch.no_grad()
     def learn(self, panel):
-        """Take each channel's mean and standard deviation from a panel.
+        """Set the mean and standard deviation of each channel from a panel.
 
-        A constant channel keeps a standard deviation of 1.
+        A constant channel gets a standard deviation of 1.
+
+        Parameters
+        ----------
+        panel : Tensor of shape (n_instances, n_channels, n_timepoints)
         """
         std, mean = torch.std_mean(panel.double(), dim=(0, 2), correction=0)
         std[std <= 1e-7 * mean.abs().clamp_min(1e-30)] = 1.0
@@ -62,7 +66,7 @@ class Standardise(nn.Module):
         self.std.copy_(std[:, None])
 
     def forward(self, x):
-        if x.ndim != 3 or x.shape[1] != len(self.mean):  # broadcasting would let it pass
+        if x.ndim != 3 or x.shape[1] != len(self.mean):  # broadcasting would hide it
             raise ValueError(
                 f"got series of shape {tuple(x.shape)}; expected (n_instances, {len(self.mean)}, "
                 "n_timepoints)."
@@ -71,7 +75,7 @@ class Standardise(nn.Module):
 
 
 def conv_block(n_in, n_out, kernel_size, dilation=1):
-    """Convolution of the input's length, batch normalisation, ReLU."""
+    """Convolution that keeps the length of its input, then batch normalisation and ReLU."""
     conv = nn.Conv1d(
         n_in,
         n_out,

@@ -1,4 +1,4 @@
-"""What counts as a student: each accepted form becomes an unfitted skorch net."""
+"""Converts every accepted form of student to an unfitted skorch net, and checks it."""
 
 import copy
 import functools
@@ -16,18 +16,17 @@ from tsdistill.students.base import Standardise, Student
 
 
 def as_net(student, n_channels, n_timepoints, n_classes, **settings):
-    """Make an unfitted skorch net of any form of student.
+    """Convert any form of student to an unfitted skorch net.
 
     Parameters
     ----------
     student : str, Student, torch.nn.Module, callable or skorch.NeuralNetClassifier
         A name, a configuration, a module (copied; training starts from its weights), a
-        factory ``(n_channels, n_timepoints, n_classes) -> module``, or an unfitted skorch
-        net, which is cloned and keeps its own settings, but for criterion, iterators and
-        ``train_split``.
+        factory ``(n_channels, n_timepoints, n_classes) -> module``, or an unfitted skorch net.
+        A net is cloned and keeps its settings, except criterion, iterators and ``train_split``.
     n_channels, n_timepoints, n_classes : int
     **settings
-        skorch settings (``max_epochs``, ``lr``, ...), used unless student is a skorch net.
+        skorch settings (``max_epochs``, ``lr``, ...); ignored if student is a skorch net.
 
     Returns
     -------
@@ -37,10 +36,10 @@ def as_net(student, n_channels, n_timepoints, n_classes, **settings):
     Raises
     ------
     StudentError
-        If student is none of these.
+        If student is none of these, or its module has no weights to train.
     """
     if isinstance(student, NeuralNetClassifier):
-        return _own_net(student, n_classes)
+        return _completed_net(student, n_classes)
     if isinstance(student, type) and issubclass(student, Student):
         raise StudentError(f"student is the class {student.__name__}; pass {student.__name__}().")
     shape = (n_channels, n_timepoints, n_classes)
@@ -77,12 +76,12 @@ def as_net(student, n_channels, n_timepoints, n_classes, **settings):
     )
 
 
-def _own_net(net, n_classes):
-    """A user's net, cloned, with what it leaves open filled in."""
+def _completed_net(net, n_classes):
+    """Clone a user's net, and set its classes and device if it leaves them open."""
     if getattr(net, "initialized_", False):
         raise StudentError(
-            "student is a skorch net that is initialised or fitted already, and fit would start "
-            "anew; pass an unfitted net, or its module_ to train on from its weights."
+            "student is a skorch net that is initialised or fitted already, and fit would discard "
+            "its weights; pass an unfitted net, or its module_ to start from these weights."
         )
     net = clone(net)
     if net.classes is None:
@@ -93,43 +92,44 @@ def _own_net(net, n_classes):
 
 
 def extend_net(net, panel, n_classes, extensions):
-    """Give the module of a net that is not initialised yet further layers.
+    """Add the layers of objectives to the module of a net that is not initialised yet.
 
     Parameters
     ----------
     net : skorch.NeuralNetClassifier
     panel : Tensor of shape (n_instances, n_channels, n_timepoints)
     n_classes : int
-    extensions : list of callable, each from a module to one that holds it
+    extensions : list of callable
+        Each takes a module, and returns a module that contains it.
 
     Raises
     ------
     StudentError
-        If the module answers with probabilities, to which nothing can be added.
+        If the module returns probabilities: the layers add to logits.
     """
     if not extensions:
         return
     if check_outputs(clone(net).initialize(), panel, n_classes):
         raise StudentError(
-            "student answers with probabilities (its criterion is NLLLoss), but an objective adds "
-            "layers that speak in its logits, as ExplanationAutoencoder does; let the module give "
-            "logits, with CrossEntropyLoss."
+            "student answers with probabilities (its criterion is NLLLoss), but an objective, such "
+            "as ExplanationAutoencoder, adds layers to its logits; make the module return logits, "
+            "with the criterion CrossEntropyLoss."
         )
     net.set_params(module=functools.partial(_extended_module, net.module, extensions))
 
 
-def _extended_module(inner, extensions, /, **settings):
-    if not isinstance(inner, nn.Module):
-        inner = inner(**settings)
+def _extended_module(module, extensions, /, **settings):
+    if not isinstance(module, nn.Module):
+        module = module(**settings)
     elif settings:
-        inner = type(inner)(**settings)
+        module = type(module)(**settings)
     for extend in extensions:
-        inner = extend(inner)
-    return inner
+        module = extend(module)
+    return module
 
 
 def check_outputs(net, panel, n_classes):
-    """Ask an initialised net about two series, and find out what it answers with.
+    """Run an initialised net on two series, check its output, and find out its kind.
 
     Parameters
     ----------
@@ -140,13 +140,13 @@ def check_outputs(net, panel, n_classes):
     Returns
     -------
     gives_proba : bool
-        True where the net follows skorch's convention for ``NLLLoss``: the module answers
-        with probabilities.
+        True if the net follows skorch's convention for ``NLLLoss``: its module returns
+        probabilities.
 
     Raises
     ------
     StudentError
-        If the module fails, or does not give one logit a class.
+        If the module fails, or does not return one logit per class.
     """
     sample = panel[:2].clone().to(net.device)
     module = net.module_
@@ -154,7 +154,7 @@ def check_outputs(net, panel, n_classes):
     try:
         with torch.no_grad():
             answers = first_output(module.eval()(sample))
-    except Exception as error:  # the module is the user's: anything can come out of it
+    except Exception as error:  # a user's module can raise anything
         raise StudentError(
             f"student {type(module).__name__} failed on series of shape {tuple(sample.shape)} "
             f"(n_instances, n_channels, n_timepoints): {type(error).__name__}: {error}"
@@ -163,9 +163,9 @@ def check_outputs(net, panel, n_classes):
         module.train(was_training)
     if tuple(answers.shape) != (len(sample), n_classes):
         raise StudentError(
-            f"student {type(module).__name__} answers {len(sample)} series in shape "
-            f"{tuple(answers.shape)}; expected ({len(sample)}, {n_classes}), one logit for each "
-            f"of the {n_classes} classes."
+            f"student {type(module).__name__} returns shape {tuple(answers.shape)} for "
+            f"{len(sample)} series; expected ({len(sample)}, {n_classes}), one logit for each of "
+            f"the {n_classes} classes."
         )
     if not isinstance(net.criterion_, nn.NLLLoss):
         return False
@@ -174,14 +174,14 @@ def check_outputs(net, panel, n_classes):
 
 
 def learn_standardisation(module, panel):
-    """Set every new :class:`Standardise` of a module to the channels' mean and deviation."""
+    """Set the channels' mean and standard deviation in each unset :class:`Standardise`."""
     for part in module.modules():
         if isinstance(part, Standardise) and not part.has_learnt:
             part.learn(panel)
 
 
 def load_weights(module, source):
-    """Give a module the weights and buffers of another of the same layers.
+    """Copy the weights and buffers of another module with the same layers.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def load_weights(module, source):
         module.load_state_dict(source.state_dict())
     except RuntimeError as error:
         raise StudentError(
-            f"warm_start=True goes on with the weights of the last fit, but student "
-            f"{type(module).__name__} now has other layers: {error}. Leave student, and an "
-            "ExplanationAutoencoder in auxiliary, as they were, or set warm_start=False."
+            f"warm_start=True starts from the weights of the last fit, but student "
+            f"{type(module).__name__} now has other layers: {error}. Keep student, and any "
+            "ExplanationAutoencoder in auxiliary, unchanged, or set warm_start=False."
         ) from error

@@ -1,4 +1,4 @@
-"""A student with an autoencoder beside it, which gives the teacher's explanation of a series."""
+"""A student with an autoencoder that reproduces the teacher's explanations."""
 
 import torch
 import torch.nn.functional as F
@@ -11,12 +11,12 @@ N_STRIDES = 3
 
 
 class Autoencoder(nn.Module):
-    """From a series to a map of its length, by a bottleneck of an eighth of it.
+    """Maps a series to a map of the same length, through a bottleneck of an eighth of it.
 
-    Three strided convolutions down; three steps of interpolation and convolution up, each with
-    the features of the same length on the way down beside. What a timestep means depends on the
-    whole series, so the first step up reads the bottleneck's mean over time beside every
-    timestep, and it and the second read the prediction that is to be explained.
+    The encoder has three strided convolutions. The decoder has three steps of interpolation and
+    convolution, each with a skip connection from the encoder features of the same length. What a
+    timestep means depends on the entire series, so the first step also reads the bottleneck's
+    mean over time; the first two steps also read the prediction to explain.
 
     Parameters
     ----------
@@ -43,10 +43,10 @@ class Autoencoder(nn.Module):
             ]
         )
         self.write = nn.Conv1d(narrow, 1, 5, padding=2)
-        self.register_buffer("unit", torch.ones(()))  # of the maps, so that all layers work near 1
+        self.register_buffer("unit", torch.ones(()))  # scales the maps: all layers work near 1
 
     def encode(self, x):
-        """Features on the way down, the bottleneck last."""
+        """Features of each layer of the encoder, the bottleneck last."""
         features = [self.read(self.standardise(x))]
         for layer in self.down:
             features.append(layer(features[-1]))
@@ -58,7 +58,7 @@ class Autoencoder(nn.Module):
         Parameters
         ----------
         features : list of Tensor
-            As :meth:`encode` gives them.
+            Output of :meth:`encode`.
         proba : Tensor of shape (n_instances, n_classes)
             The prediction to explain.
         """
@@ -66,32 +66,32 @@ class Autoencoder(nn.Module):
         overall = features.mean(dim=-1, keepdim=True).expand_as(features)
         features = torch.cat([features, overall], dim=1)
         for i, layer in enumerate(self.up):
-            beside = skipped.pop()
-            length = beside.shape[-1]
-            told = [proba[:, :, None].expand(-1, -1, length)] if i < 2 else []
+            skip = skipped.pop()
+            length = skip.shape[-1]
+            prediction = [proba[:, :, None].expand(-1, -1, length)] if i < 2 else []
             features = F.interpolate(features, size=length, mode="linear")
-            features = layer(torch.cat([features, beside, *told], dim=1))
+            features = layer(torch.cat([features, skip, *prediction], dim=1))
         return self.unit * self.write(features)[:, 0]
 
     def forward(self, x, proba):
-        """Map of each series for a prediction, ``(n_instances, n_timepoints)``."""
+        """Map of each series for the prediction proba, ``(n_instances, n_timepoints)``."""
         return self.decode(self.encode(x), proba)
 
 
 def _convolution(n_in, n_out, kernel_size, stride=1):
-    # No batch normalisation: its statistics would be of series and copies, or of series alone.
+    # No batch normalisation: its statistics would differ with and without perturbed copies.
     return nn.Sequential(
         nn.Conv1d(n_in, n_out, kernel_size, stride=stride, padding=kernel_size // 2), nn.ReLU()
     )
 
 
 class ExplainedStudent(nn.Module):
-    """A student and an autoencoder whose bottleneck speaks in its logits.
+    """A student and an autoencoder, whose bottleneck adds to the logits.
 
     Parameters
     ----------
     extended : torch.nn.Module
-        The student, which gives logits.
+        The student, which returns logits.
     n_channels, n_classes, n_filters : int
     """
 
@@ -105,13 +105,13 @@ class ExplainedStudent(nn.Module):
 
     def forward(self, x):
         """Logits, ``(n_instances, n_classes)``."""
-        return self._fused(x, self.autoencoder.encode(x))
+        return self._logits(x, self.autoencoder.encode(x))
 
     def learnt_maps(self, x):
-        """The map that is expected of the teacher, ``(n_instances, n_timepoints)``."""
+        """Estimate of the teacher's map of each series, ``(n_instances, n_timepoints)``."""
         features = self.autoencoder.encode(x)
-        return self.autoencoder.decode(features, self._fused(x, features).softmax(dim=1))
+        return self.autoencoder.decode(features, self._logits(x, features).softmax(dim=1))
 
-    def _fused(self, x, features):
-        logits = first_output(self.extended(x.clone()))  # a student may change what it is given
+    def _logits(self, x, features):
+        logits = first_output(self.extended(x.clone()))  # a student may write to its input
         return logits + self.fusion(features[-1].mean(dim=-1))

@@ -1,7 +1,7 @@
-"""Students that carry layers of an objective: how the student and those layers are found.
+"""Finds the student, and the layers of an objective, in a module that was extended.
 
-A module that was extended (see :meth:`tsdistill.objectives.Objective.extension`) names in its
-attribute ``holds`` the attribute under which it keeps the student.
+Such a module (see :meth:`tsdistill.objectives.Objective.extension`) has an attribute ``holds``,
+the name of the attribute that is the student.
 """
 
 from typing import Protocol, runtime_checkable
@@ -9,21 +9,21 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class ExtendedStudent(Protocol):
-    """A module that holds a student, with further layers beside it."""
+    """A module that contains a student and further layers."""
 
     holds: str
 
 
 @runtime_checkable
 class GivesMaps(Protocol):
-    """A module that has learnt to give the teacher's map of a series."""
+    """A module that has learnt to estimate the teacher's map of a series."""
 
     def learnt_maps(self, series):
-        """From series (n_instances, n_channels, n_timepoints) to (n_instances, n_timepoints)."""
+        """Map series (n_instances, n_channels, n_timepoints) to (n_instances, n_timepoints)."""
 
 
 def student_inside(network):
-    """The student that a network holds, and the name of that part.
+    """Find the student in a network that may be extended.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ def student_inside(network):
     Returns
     -------
     student : torch.nn.Module
-        The network itself where it is not extended.
+        The network itself if it is not extended.
     prefix : str
-        What the names of the student's modules start with in ``network.named_modules()``.
+        Prefix of the names of the student's modules in ``network.named_modules()``.
     """
     prefix = ""
     while isinstance(network, ExtendedStudent):
@@ -43,5 +43,5 @@ def student_inside(network):
 
 
 def part_with_maps(network):
-    """The part of a network that gives maps, a :class:`GivesMaps`, or None."""
+    """The first module of a network that is a :class:`GivesMaps`, or None."""
     return next((part for part in network.modules() if isinstance(part, GivesMaps)), None)

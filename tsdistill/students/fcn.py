@@ -12,10 +12,10 @@ class FCN(Student):
     Parameters
     ----------
     n_filters : int, default=16
-        Of the first and third convolution; the second has twice as many. 128 is the
+        Filters of the first and third convolution; the second has twice as many. 128 is the
         published size.
     kernel_sizes : tuple of three int, default=(7, 5, 3)
-        Odd lengths in timesteps; the published first length, 8, has no centre.
+        Odd lengths of the filters, in timesteps. The published first length, 8, is even.
 
     Notes
     -----

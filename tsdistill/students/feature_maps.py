@@ -1,4 +1,4 @@
-"""Feature maps of a network, found by forward hooks on named stages; the network is not changed."""
+"""Reads the feature maps of a network, by forward hooks on the stages that are named."""
 
 import contextlib
 
@@ -17,47 +17,47 @@ def stages_of(network, names=None, whose="student"):
     ----------
     network : torch.nn.Module
     names : sequence of str, default=None
-        As in ``network.named_modules()``. None takes those that the network declares in an
-        attribute ``stages``, as the students of this library do.
+        Names in ``network.named_modules()``. None takes the attribute ``stages`` of the network,
+        which the students of this library have.
     whose : str, default="student"
-        Whose network it is, for errors.
+        Role of the network, for errors.
 
     Returns
     -------
     names : tuple of str
-        Names within network, of one stage or more.
+        Names of one stage or more, within the network.
 
     Raises
     ------
     StudentError
-        If none are declared, or a name is unknown.
+        If no stages are declared or named, or a name is unknown.
     """
-    held, prefix = student_inside(network)
-    declared = getattr(held, "stages", None)
+    inner, prefix = student_inside(network)
+    declared = getattr(inner, "stages", None)
     if not (isinstance(declared, (list, tuple)) and all(isinstance(n, str) for n in declared)):
-        declared = None  # something else of that name
+        declared = None  # an unrelated attribute of that name
     if names is None and declared is None:
-        some = [name for name, part in held.named_modules() if name and _may_be_stage(part)]
+        candidates = [name for name, part in inner.named_modules() if name and _may_be_stage(part)]
         raise StudentError(
-            f"{whose} {type(held).__name__} does not say which of its modules give feature "
-            f"maps; name them by {whose}_stages, such as {tuple(some[:3])} of {len(some)} that "
-            "may serve."
+            f"{whose} {type(inner).__name__} does not say which of its modules give feature "
+            f"maps; name them with {whose}_stages, such as {tuple(candidates[:3])} "
+            f"({len(candidates)} modules look suitable)."
         )
-    modules = dict(held.named_modules(remove_duplicate=False))
+    modules = dict(inner.named_modules(remove_duplicate=False))
     names = declared if names is None else [names] if isinstance(names, str) else names
     if not isinstance(names, (list, tuple)):
-        raise StudentError(f"{whose}_stages={names!r}; expected names of modules.")
+        raise StudentError(f"{whose}_stages={names!r}; expected a module name or a list of them.")
     unknown = [name for name in names if name not in modules]
     if unknown or not names:
         raise StudentError(
             f"{whose}_stages names {unknown or 'no stage'}, but the modules of "
-            f"{type(held).__name__} are {sorted(name for name in modules if name)}."
+            f"{type(inner).__name__} are {sorted(name for name in modules if name)}."
         )
     return tuple(prefix + name for name in names)
 
 
 def feature_maps(network, stages, ask, n_instances):
-    """Outputs of the stages while a network is asked.
+    """Run a network, and record the outputs of its stages.
 
     Parameters
     ----------
@@ -66,17 +66,17 @@ def feature_maps(network, stages, ask, n_instances):
     ask : callable () -> anything
         Runs the network once.
     n_instances : int
-        Series that it is asked about.
+        Number of series on which it runs.
 
     Returns
     -------
     maps : list of Tensor of shape (n_instances, n_features, length)
-        Length differs between stages; recurrent layers give one a timestep.
+        The length differs between stages; for recurrent layers it is n_timepoints.
 
     Raises
     ------
     StudentError
-        If a stage is not run, or gives no map over time.
+        If a stage is not run, or its output is not a map over time.
     """
     modules, seen = dict(network.named_modules(remove_duplicate=False)), {}
 

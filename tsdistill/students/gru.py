@@ -7,9 +7,9 @@ from tsdistill.students.base import Standardise, Student
 
 
 class GRU(Student):
-    """A gated recurrent network; its mean and its last state give the logits.
+    """A gated recurrent network; the mean and the last of its states give the logits.
 
-    Slower to train than the convolutional students, since steps follow one another.
+    It is slower to train than the convolutional students, because it computes timesteps in turn.
 
     Parameters
     ----------

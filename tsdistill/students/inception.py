@@ -12,16 +12,16 @@ class Inception(Student):
     Parameters
     ----------
     n_filters : int, default=8
-        Filters of each of the four branches of a block; 32 is the published size.
+        Filters in each of the four branches of a block; 32 is the published size.
     n_blocks : int, default=3
-        Inception blocks; a residual connection spans every third.
+        Inception blocks; a residual connection spans every three of them.
     kernel_sizes : tuple of int, default=(39, 19, 9)
         Odd lengths of the filters, in timesteps.
 
     Notes
     -----
     With one channel the defaults have 10,498 weights at two classes, and 33 more for each
-    further class; 32 filters, the teacher of our benchmarks, have 157,186.
+    further class. With 32 filters, as in the teacher of our benchmarks, it has 157,186.
 
     References
     ----------

@@ -10,9 +10,9 @@ from tsdistill.students.receptive_field import LocalStage
 class Lite(Student):
     """A small convolutional network that is quick on CPUs.
 
-    Stage 1 looks for shapes of three lengths, ``n_filters`` of each, at every second
-    timestep; stage 2 combines them; stage 3 looks further by dilation. Convolutions are
-    dense, since depthwise ones are several times slower on CPUs at this size.
+    Stage 1 has ``n_filters`` filters of each of three lengths, at every second timestep; stage 2
+    combines their outputs; stage 3 is dilated, for a larger receptive field. Convolutions are
+    dense, because depthwise ones are several times slower on CPUs at this size.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class Lite(Student):
     stride : int, default=2
         Timesteps between the outputs of stage 1; 1 doubles the arithmetic.
     dilation : int, default=4
-        Of stage 3, in outputs of stage 1.
+        Dilation of stage 3, in outputs of stage 1.
 
     Notes
     -----

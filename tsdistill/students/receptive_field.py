@@ -1,8 +1,8 @@
-"""What a replaced window changes in a convolutional network: that alone is worked out anew.
+"""Computes logits of perturbed copies by updating only the activations that a window reaches.
 
-A convolution sees a few timesteps, so outside the window and its reach a perturbed copy has the
-activations of the series itself. Those are kept, and of each copy every layer computes only the
-stretch that the window can reach; the answers are those of the whole network.
+A convolution sees a few timesteps, so far from the window a perturbed copy has the activations of
+its series. These are computed once, and each layer computes only the stretch of each copy that
+the window can reach. The logits equal those of the full network.
 """
 
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from torch import nn
 from tsdistill.numerics.batches import batches
 from tsdistill.students.base import PooledHead, Standardise
 
-COPIES_AT_ONCE = 128  # whose activations stay in the processor's cache
+COPIES_AT_ONCE = 128  # their activations fit into the processor's cache
 
 
 @dataclass(frozen=True)
 class LocalStage:
-    """Convolutions side by side, and what is done to each timestep of their outputs.
+    """Parallel convolutions, and the pointwise layers that follow them.
 
     Attributes
     ----------
     convolutions : list of torch.nn.Conv1d
-        Of one stride, odd kernel sizes and zero padding of ``dilation * (kernel_size - 1) / 2``;
-        their outputs are concatenated.
+        All have the same stride, an odd kernel size and zero padding of
+        ``dilation * (kernel_size - 1) / 2``; their outputs are concatenated.
     pointwise : torch.nn.Sequential
-        In eval mode a function of each timestep alone: batch normalisation and ReLU.
+        Batch normalisation and ReLU, which in eval mode act on each timestep alone.
     """
 
     convolutions: list
@@ -40,32 +40,32 @@ class LocalStage:
 
     @property
     def reach(self):
-        """How many timesteps to either side an output sees, at most."""
+        """The most timesteps that an output sees to either side."""
         return max(conv.padding[0] for conv in self.convolutions)
 
-    def whole(self, x):
-        """Outputs for whole series."""
+    def on_series(self, x):
+        """Outputs for entire series."""
         return self.pointwise(torch.cat([conv(x) for conv in self.convolutions], dim=1))
 
-    def part(self, x):
-        """Outputs for stretches that hold all that the first and last output see."""
-        found = []
+    def on_stretch(self, x):
+        """Outputs for stretches that contain everything that their outputs see."""
+        outputs = []
         for conv in self.convolutions:
             spare = self.reach - conv.padding[0]
             inner = x[..., spare : x.shape[-1] - spare]
-            found.append(
+            outputs.append(
                 F.conv1d(inner, conv.weight, conv.bias, conv.stride, dilation=conv.dilation)
             )
-        return self.pointwise(torch.cat(found, dim=1))
+        return self.pointwise(torch.cat(outputs, dim=1))
 
 
 def is_local(network):
-    """Whether :func:`window_answers` can be asked of a network, as it now is.
+    """Whether :func:`window_answers` can be used for a network in its present state.
 
-    Only of networks whose every part is known: one that was changed, subclassed or hooked may do
-    anything in its ``forward``.
+    It needs a network whose parts are all known: the ``forward`` of one that was changed,
+    subclassed or hooked may do anything.
     """
-    parts = vars(type(network)).get("local_parts")  # not that of a parent, whose forward differs
+    parts = vars(type(network)).get("local_parts")  # inherited ones may not match the forward
     modules = list(network.modules())
     if parts is None or "forward" in vars(network) or any(map(_is_hooked, modules)):
         return False
@@ -105,19 +105,20 @@ def _is_known_stage(stage):
 
 @torch.no_grad()
 def window_answers(network, series, donors, row, donor, start, width, channel=None):
-    """Logits for copies of series in which a window was replaced by that of a donor.
+    """Logits for perturbed copies, in which a window is replaced by that window of a donor.
 
     Parameters
     ----------
     network : torch.nn.Module
-        In eval mode, one for which :func:`is_local` holds.
+        In eval mode; :func:`is_local` is true for it.
     series : Tensor of shape (n_series, n_channels, n_timepoints)
     donors : Tensor of shape (n_donors, n_channels, n_timepoints)
     row, donor, start : Tensor of shape (n_copies,), int64
-        Series, donor and first timestep of the window of each copy.
+        For each copy its row of ``series``, its row of ``donors`` and the first timestep of its
+        window.
     width : int
     channel : Tensor of shape (n_copies,), int64, optional
-        The only channel to replace.
+        The only channel to replace in each copy.
 
     Returns
     -------
@@ -126,12 +127,12 @@ def window_answers(network, series, donors, row, donor, start, width, channel=No
     standardise, stages, head = network.local_parts()
     activations = [standardise(series)]
     for stage in stages:
-        activations.append(stage.whole(activations[-1]))
-    padded = []  # with zeros as far as stretches can lie outside the series
+        activations.append(stage.on_series(activations[-1]))
+    padded = []  # zeros on both sides, because stretches can lie outside the series
     stretch = width
-    for stage, whole in zip(stages, activations, strict=False):
+    for stage, inputs in zip(stages, activations, strict=False):
         margin = stretch + 2 * stage.reach + stage.stride
-        padded.append(F.pad(whole, (margin, margin)))
+        padded.append(F.pad(inputs, (margin, margin)))
         stretch = _n_reached(stretch, stage)
     padded.append(F.pad(activations[-1], (stretch, stretch)))
     total = activations[-1].sum(dim=-1)
@@ -141,10 +142,10 @@ def window_answers(network, series, donors, row, donor, start, width, channel=No
         at, rows = start[part], row[part]
         changed = _windows(donors, donor[part], at, width)
         if channel is not None:
-            kept = _windows(activations[0], rows, at, width)
-            channels = torch.arange(kept.shape[1], device=kept.device)
-            taken = channels == channel[part][:, None]
-            changed = torch.where(taken[..., None], changed, kept)
+            original = _windows(activations[0], rows, at, width)
+            channels = torch.arange(original.shape[1], device=original.device)
+            replaced = channels == channel[part][:, None]
+            changed = torch.where(replaced[..., None], changed, original)
         for i, stage in enumerate(stages):
             margin = (padded[i].shape[-1] - activations[i].shape[-1]) // 2
             changed, at = _through(
@@ -158,51 +159,52 @@ def window_answers(network, series, donors, row, donor, start, width, channel=No
 
 
 def _n_reached(n, stage):
-    """Outputs of a stage, at most, that n neighbouring inputs can reach."""
+    """The most outputs of a stage that n adjacent inputs can reach."""
     return (n - 1 + 2 * stage.reach) // stage.stride + 1
 
 
 def _windows(x, row, start, width):
-    """One window of each row, (n_windows, n_channels, width)."""
+    """Windows of the given rows of x, (n_windows, n_channels, width)."""
     return x.unfold(-1, width, 1).transpose(1, 2)[row, start]
 
 
 def _through(stage, changed, at, rows, padded, margin, n_outputs):
-    """What a stage makes of changed stretches amid unchanged inputs.
+    """Apply a stage to changed stretches of otherwise unchanged inputs.
 
     Parameters
     ----------
     stage : LocalStage
-    changed : Tensor of shape (n_copies, n_inputs, length)
+    changed : Tensor of shape (n_copies, n_channels, length)
     at : Tensor of shape (n_copies,), int64
-        First timestep of each stretch; parts outside the series are 0.
+        First timestep of each stretch. Timesteps outside the series are 0.
     rows : Tensor of shape (n_copies,), int64
-    padded : Tensor of shape (n_series, n_inputs, n_timepoints + 2 * margin)
-        Inputs of the unchanged series.
+    padded : Tensor of shape (n_series, n_channels, n_timepoints + 2 * margin)
+        Inputs of the unchanged series, padded with zeros.
     margin : int
     n_outputs : int
-        Timepoints of the stage's outputs.
+        Number of outputs of the stage for entire series.
 
     Returns
     -------
-    changed : Tensor of shape (n_copies, n_outputs, new length)
+    changed : Tensor of shape (n_copies, n_filters, new length)
     at : Tensor of shape (n_copies,), int64
+        First output of each stretch.
     """
     stride, reach, length = stage.stride, stage.reach, changed.shape[-1]
     first = -((reach - at) // stride)  # the ceiling of (at - reach) / stride
     n_reached = _n_reached(length, stage)
-    seen = first * stride - reach  # first input that the first output sees
+    seen = first * stride - reach  # the first input that output sees
     x = _windows(padded, rows, seen + margin, (n_reached - 1) * stride + 2 * reach + 1)
     offset = at - seen
     for value in range(2 * reach - stride + 1, 2 * reach + 1):
         same = offset == value
-        skipped = max(0, -value)  # inputs that lie between two that are seen
-        held = changed[..., skipped : x.shape[-1] - value]
-        here = slice(value + skipped, value + skipped + held.shape[-1])
+        skipped = max(0, -value)  # inputs before the first that any output sees
+        inserted = changed[..., skipped : x.shape[-1] - value]
+        here = slice(value + skipped, value + skipped + inserted.shape[-1])
         if stride == 1:
-            x[..., here] = held
+            x[..., here] = inserted
         elif same.any():
-            x[same, :, here] = held[same]
-    outputs = stage.part(x)
+            x[same, :, here] = inserted[same]
+    outputs = stage.on_stretch(x)
     place = first[:, None] + torch.arange(n_reached, device=first.device)
     return outputs * ((place >= 0) & (place < n_outputs))[:, None], first

@@ -12,10 +12,10 @@ class ResNet(Student):
     Parameters
     ----------
     n_filters : int, default=8
-        Of the first block; later blocks have twice as many. 64 is the published size.
+        Filters of the first block; later blocks have twice as many. 64 is the published size.
     n_blocks : int, default=3
     kernel_sizes : tuple of int, default=(7, 5, 3)
-        Odd lengths of the convolutions of a block, in timesteps.
+        Odd lengths of the filters of a block, in timesteps.
 
     Notes
     -----

@@ -1,1 +1,1 @@
-"""Replacing the teacher in production: the student answers where it is sure."""
+"""Replacing the teacher in production: the student answers, and defers when it is unsure."""

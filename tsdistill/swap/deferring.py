@@ -1,4 +1,4 @@
-"""DeferringClassifier: the student answers where it is sure, the teacher elsewhere."""
+"""DeferringClassifier: the student answers where it is sure, else its teacher."""
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -14,51 +14,54 @@ from tsdistill.teachers.teacher import Teacher, as_teacher
 
 
 class DeferringClassifier(ClassifierMixin, BaseEstimator):
-    """A student that asks its teacher when in uncertainty, with a bound on how often they differ.
+    """A student that defers to its teacher when unsure, with a bound on how often they differ.
 
-    ``fit`` looks at held-out series, without labels, for the lowest confidence down to which the
-    student may answer alone. Above it the student answers; below it the teacher is asked.
+    ``fit`` finds a threshold on held-out series, which need no labels. If the student's
+    probability of its prediction reaches the threshold, the student answers alone; otherwise the
+    teacher is asked.
 
     A model's answer is the class to which it gives the highest probability. With probability
-    ``confidence`` over the draw of those series, it gives another answer than
-    the teacher for at most ``max_disagreement`` of *all* series to come, the deferred ones, where
-    it never differs, counted in. This holds for any student and any teacher, however bad, as long
-    as the series to come are drawn as those of ``fit`` were, and neither were trained on.
+    ``confidence`` over the draw of the held-out series, the swap gives another answer than the
+    teacher for at most ``max_disagreement`` of *all* future series. Deferred series, on which the
+    two never differ, count among them. This guarantee holds for any student and any teacher,
+    however bad, if future series are drawn as the series of ``fit`` were, and if neither model
+    was trained on any of them.
 
     Parameters
     ----------
     student : fitted classifier
         A SaliencyDistilledClassifier, or anything with ``classes_`` and ``predict_proba``.
     teacher : classifier, torch.nn.Module, callable, Teacher or list of these, default=None
-        A fitted one, as :class:`~tsdistill.SaliencyDistilledClassifier` takes it. None takes the
-        student's own teacher, with all classes that it knows; a student in a Pipeline needs it
-        named.
+        A fitted teacher, as :class:`~tsdistill.SaliencyDistilledClassifier` takes it. None takes
+        the student's own teacher, with all classes that it knows; for a student in a Pipeline
+        the teacher has to be passed.
     max_disagreement : float in (0, 1), default=0.01
-        Share of all series.
+        Largest share of all series on which the swap may differ from the teacher.
     confidence : float in (0, 1), default=0.95
-        Probability with which that holds.
+        Probability with which the guarantee holds.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Labels that either model knows.
+        Labels that at least one of the models knows.
     student_ : classifier
-        The student as it was in ``fit``, for which the promise holds: a copy, unless it cannot
-        be copied. A teacher that changes is asked as it then is; fit the swap anew.
+        A copy of the student as it was in ``fit``, to which the guarantee applies; the student
+        itself if it cannot be copied.
     teacher_ : Teacher
+        The teacher, which is not copied: if it changes, fit the swap again.
     threshold_ : float
-        The student answers alone from this probability of its prediction on. 0 where it answers
-        everything, infinity where it answers nothing.
+        The student answers alone if the probability of its prediction is at least this. 0 if it
+        answers every series, infinity if it answers none.
     deferral_rate_ : float
         Share of the series of ``fit`` for which the teacher would be asked.
     disagreement_, disagreement_bound_ : float
-        Share of all series of ``fit`` with an answer other than the teacher's, and its exact
-        upper bound at the level ``confidence``, which is at most ``max_disagreement``.
+        Share of all series of ``fit`` whose answer differs from the teacher's, and its exact
+        upper bound at the level ``confidence``. The bound is at most ``max_disagreement``.
     answered_disagreement_, answered_disagreement_bound_ : float
-        The same among the series that the student answers alone; NaN where it answers none. That
-        bound is not part of the promise: the threshold was chosen on the same series.
+        The same among the series that the student answers alone; NaN if it answers none. This
+        bound is not guaranteed, because the threshold was chosen on the same series.
     n_calibration_ : int
-        Series of ``fit``.
+        Number of series in ``fit``.
     curve_ : dict of str to ndarray of shape (n_thresholds,)
         For every threshold: "threshold", "deferral_rate", "disagreement" and "bound".
 
@@ -66,16 +69,17 @@ class DeferringClassifier(ClassifierMixin, BaseEstimator):
     -----
     Fixed-sequence testing (Angelopoulos et al.: Learn then Test, arXiv 2110.01052): thresholds
     are tried from the strictest on, each with the exact binomial test of the hypothesis that the
-    risk ``P(confidence >= threshold and student != teacher)`` is above ``max_disagreement``::
+    risk ``P(confidence >= threshold and student != teacher)``, with the student's confidence, is
+    above ``max_disagreement``::
 
         sum_{j <= k} binom(n, j) a^j (1 - a)^(n - j) <= 1 - confidence
 
-    with k disagreements among the n series and a = ``max_disagreement``; the last threshold
-    before the first that is not rejected is taken. Since the risk can only grow as the threshold
-    falls, the error over the whole sequence is that of one test. Confidence is kept as its
-    complement, the student's uncertainty, which is the sum of the other probabilities: so
-    confidences that round to 1 are still told apart. Series for which the student's answer is NaN
-    or infinite go to the teacher.
+    with k disagreements among the n series and a = ``max_disagreement``. The test rejects if the
+    inequality holds; the last threshold before the first that is not rejected is chosen. Since
+    the risk can only grow as the threshold falls, the whole sequence has the error of a single
+    test. Thresholds are compared in terms of the student's uncertainty, the sum of the
+    probabilities of all other classes, which distinguishes probabilities that round to 1. Series
+    for which the student's answer is NaN or infinite are deferred to the teacher.
 
     Examples
     --------
@@ -100,15 +104,15 @@ class DeferringClassifier(ClassifierMixin, BaseEstimator):
         self.confidence = confidence
 
     def fit(self, X, y=None):
-        """Find the confidence from which the student answers alone.
+        """Find the threshold from which the student answers alone.
 
         Parameters
         ----------
         X : array-like of shape (n_instances, n_timepoints) or \
                 (n_instances, n_channels, n_timepoints)
-            Series drawn as those to come; neither student nor teacher was trained on them.
+            Series drawn as future series are, on which neither model was trained.
         y : None
-            Not used.
+            Ignored.
 
         Returns
         -------
@@ -117,9 +121,10 @@ class DeferringClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ParameterError
-            If a setting is no share, or the student is not fitted.
+            If ``max_disagreement`` or ``confidence`` is not between 0 and 1, or a model is not
+            fitted.
         PanelError
-            If there are too few series to promise anything; says how many are needed.
+            If there are too few series for any guarantee; the message gives the number needed.
         """
         check_share("max_disagreement", self.max_disagreement)
         check_share("confidence", self.confidence)
@@ -132,30 +137,32 @@ class DeferringClassifier(ClassifierMixin, BaseEstimator):
         self._check_enough_series(len(X))
         student = copy_of(self.student)
         models = ModelPair(student, self._bound_teacher(student, X))
-        labels, uncertainty = models.read(models.student_proba(as_given, X))
-        differs = labels != models.teacher_labels(X, recall=True)
-        found = largest_uncertainty(uncertainty, differs, self.max_disagreement, self.confidence)
-        return self._assign(models, series_format, uncertainty, differs, *found)
+        _, labels, uncertainty = models.student_answers(as_given, X)
+        differs = labels != models.teacher_labels(X, use_cache=True)
+        max_uncertainty, curve = largest_uncertainty(
+            uncertainty, differs, self.max_disagreement, self.confidence
+        )
+        return self._assign(models, series_format, uncertainty, differs, max_uncertainty, curve)
 
     def _check_enough_series(self, n):
         needed = series_needed(self.max_disagreement, self.confidence)
         if n < needed:
             raise PanelError(
-                f"X has {n} series; to promise max_disagreement={self.max_disagreement} with "
-                f"confidence={self.confidence} takes at least {needed}, and that many only if "
-                "the student never differs from the teacher among them. Pass more series, or ask "
-                "for less."
+                f"X has {n} series; max_disagreement={self.max_disagreement} with confidence="
+                f"{self.confidence} needs at least {needed}, and more if the student differs from "
+                "the teacher on any of them. Pass more series, a larger max_disagreement or a "
+                "smaller confidence."
             )
 
     def _assign(self, models, series_format, uncertainty, differs, max_uncertainty, curve):
-        """Make what was found the fitted state; nothing else sets it."""
+        """Set the fitted attributes; nothing else sets them."""
         vars(self).pop("feature_names_in_", None)  # of an earlier fit
         vars(self).update(series_format.attributes())
         n, alone = len(uncertainty), uncertainty <= max_uncertainty
         n_alone, n_differ = int(alone.sum()), int((differs & alone).sum())
         self.student_, self.teacher_, self.classes_ = models.student, models.teacher, models.classes
         self._max_uncertainty, self.curve_ = max_uncertainty, curve
-        self._promise = self.max_disagreement, self.confidence
+        self._guarantee = self.max_disagreement, self.confidence
         self.threshold_ = 1 - max_uncertainty
         self.n_calibration_ = n
         self.deferral_rate_ = float(1 - alone.mean())
@@ -173,7 +180,7 @@ class DeferringClassifier(ClassifierMixin, BaseEstimator):
             if not isinstance(own, Teacher):
                 raise ParameterError(
                     f"teacher=None, but a {type(student).__name__} has no teacher of its own "
-                    "that takes the same series; pass the teacher."
+                    "that takes the same series; pass a fitted teacher."
                 )
             return own.whole(as_panel(X))
         teacher = as_teacher(self.teacher)
@@ -185,38 +192,38 @@ class DeferringClassifier(ClassifierMixin, BaseEstimator):
     def _models(self):
         return ModelPair(self.student_, self.teacher_)
 
-    def _answer(self, X):
-        """X as an array, the student's probabilities, and label and uncertainty of each series."""
+    def _student_answers(self, X):
+        """X as an array, and the student's probabilities, labels and uncertainties."""
         check_is_fitted(self, "threshold_")
         array = match_series(self, X)
-        proba = self._models.student_proba(X, array)
-        return array, proba, *self._models.read(proba)
+        return array, *self._models.student_answers(X, array)
 
     def defers(self, X):
-        """For which series the teacher is asked.
+        """Tell for which series the teacher is asked.
 
         Parameters
         ----------
-        X : array-like, of the number of axes, channels and timepoints of ``fit``
+        X : array-like, with the axes, channels and timepoints of the series of ``fit``
 
         Returns
         -------
         deferred : ndarray of shape (n_instances,), bool
         """
-        return self._answer(X)[-1] > self._max_uncertainty
+        _, _, _, uncertainty = self._student_answers(X)
+        return uncertainty > self._max_uncertainty
 
     def predict(self, X):
-        """Labels: the student's where it is sure, else the teacher's.
+        """Labels of the series: the student's where it is sure, else the teacher's.
 
         Parameters
         ----------
-        X : array-like, of the number of axes, channels and timepoints of ``fit``
+        X : array-like, with the axes, channels and timepoints of the series of ``fit``
 
         Returns
         -------
         y : ndarray of shape (n_instances,)
         """
-        X, _, labels, uncertainty = self._answer(X)
+        X, _, labels, uncertainty = self._student_answers(X)
         labels = labels.astype(self.classes_.dtype)
         deferred = uncertainty > self._max_uncertainty
         if deferred.any():
@@ -224,30 +231,29 @@ class DeferringClassifier(ClassifierMixin, BaseEstimator):
         return labels
 
     def predict_proba(self, X):
-        """Probabilities of ``classes_``: of the model that answers each series.
+        """Probabilities of ``classes_``, from the model that answers each series.
 
         Parameters
         ----------
-        X : array-like, of the number of axes, channels and timepoints of ``fit``
+        X : array-like, with the axes, channels and timepoints of the series of ``fit``
 
         Returns
         -------
         proba : ndarray of shape (n_instances, n_classes), float64
-            0 for a class that the model that answers does not know. Those of a teacher are as
-            :class:`~tsdistill.Teacher` hears them, 1e-4 or more.
+            0 for a class that the answering model does not know. Probabilities that a teacher
+            gives are raised to 1e-4, see the notes of :class:`~tsdistill.Teacher`.
         """
-        X, own, _, uncertainty = self._answer(X)
-        proba = np.zeros((len(X), len(self.classes_)))
-        proba[:, self._models.student_index] = own
+        X, student_proba, _, uncertainty = self._student_answers(X)
+        models = self._models
+        proba = models.over_all_classes(student_proba, models.student.classes_)
         deferred = uncertainty > self._max_uncertainty
         if deferred.any():
-            answers = np.zeros((deferred.sum(), len(self.classes_)))
-            answers[:, self._models.teacher_index] = np.exp(self._models.ask_teacher(X[deferred]))
-            proba[deferred] = answers
+            teacher_proba = np.exp(models.teacher_log_proba(X[deferred]))
+            proba[deferred] = models.over_all_classes(teacher_proba, models.teacher.classes_)
         return proba
 
     def plot(self, *, ax=None):
-        """Draw cost against risk: how often the teacher is asked, how often the two differ.
+        """Draw the share of disagreements against the share of deferred series.
 
         Parameters
         ----------
@@ -262,15 +268,16 @@ class DeferringClassifier(ClassifierMixin, BaseEstimator):
         return DeferralDisplay.from_estimator(self, ax=ax)
 
     def get_params(self, deep=True):
-        """Parameters by name; student and teacher are fitted, and never walked into."""
+        """Parameters by name. ``deep`` is ignored, since the models inside are fitted."""
         return super().get_params(deep=False)
 
     def set_params(self, **params):
-        """Set parameters; those of the models inside, which are fitted, cannot be set."""
+        """Set parameters of the swap; the models inside are fitted, and theirs cannot be set."""
         inside = [name for name in params if "__" in name]
         if inside:
             raise ParameterError(
-                f"{inside[0]} cannot be set: student and teacher are fitted, and used as they are."
+                f"{inside[0]} cannot be set: student and teacher are fitted, and used as they are. "
+                "Pass another student or teacher."
             )
         return super().set_params(**params)
 

@@ -1,4 +1,4 @@
-"""Student and teacher of a swap: what either answers, and for which classes."""
+"""Student and teacher of a swap: the answers of each, and the classes that they know."""
 
 import copy
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from tsdistill.teachers.teacher import Teacher
 
 @dataclass(frozen=True)
 class ModelPair:
-    """Student and teacher of a swap, and the class indices of their columns.
+    """Queries a student and a teacher, which may know different classes.
 
     Attributes
     ----------
@@ -35,109 +35,136 @@ class ModelPair:
         if not len(class_indices(*known)[0]):
             raise ParameterError(
                 f"student knows the classes {few(known[0])} and teacher {few(known[1])}, which "
-                "have none in common; name the teacher's columns with Teacher(model, "
-                "classes=[...])."
+                "have none in common; if the teacher's classes have other names, pass "
+                "Teacher(model, classes=[...])."
             )
         try:
             np.union1d(*known)
         except TypeError as error:
             raise ParameterError(
                 f"the classes of student, {few(known[0])}, and of teacher, {few(known[1])}, cannot "
-                "be sorted together; name the teacher's columns with Teacher(model, classes=[...])."
+                "be sorted together; pass Teacher(model, classes=[...]) with classes of one type."
             ) from error
 
     @cached_property
     def classes(self):
-        """Labels that either model knows, sorted."""
+        """Labels that at least one of the models knows, sorted."""
         return np.union1d(self.student.classes_, self.teacher.classes_)
 
-    @property
-    def student_index(self):
-        """Class index of each column of the student."""
-        return np.searchsorted(self.classes, self.student.classes_)
+    def over_all_classes(self, proba, known):
+        """Probabilities over :attr:`classes`, with 0 for classes that a model does not know.
 
-    @property
-    def teacher_index(self):
-        """Class index of each column of the teacher."""
-        return np.searchsorted(self.classes, self.teacher.classes_)
+        Parameters
+        ----------
+        proba : ndarray of shape (n_instances, n_known)
+        known : ndarray of shape (n_known,)
+            The classes of the columns of ``proba``.
 
-    def student_proba(self, as_given, X):
-        """The student's probabilities over its own classes, float64; may be NaN.
-
-        The student is given X, or what the user passed where the student knows the names of
-        columns or channels from its own fit.
+        Returns
+        -------
+        proba : ndarray of shape (n_instances, n_classes), float64
         """
+        proba_of_all = np.zeros((len(proba), len(self.classes)))
+        proba_of_all[:, np.searchsorted(self.classes, known)] = proba
+        return proba_of_all
+
+    def student_answers(self, as_given, X):
+        """The student's probabilities of its own classes, its labels, and its uncertainty.
+
+        Parameters
+        ----------
+        as_given : array-like
+            What the user passed. The student takes it if it checks the names of columns or
+            channels itself.
+        X : ndarray
+            The same series as an array, which any other student takes.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_instances, n_student_classes), float64
+            May be NaN or infinite.
+        labels : ndarray of shape (n_instances,)
+        uncertainty : ndarray of shape (n_instances,)
+            Sum of the probabilities of the other classes; infinite where proba is not finite.
+        """
+        proba = self._student_proba(as_given, X)
+        top = np.nan_to_num(proba).argmax(axis=1)
+        others = proba.copy()
+        np.put_along_axis(others, top[:, np.newaxis], 0.0, axis=1)
+        uncertainty = np.where(np.isfinite(proba).all(axis=1), others.sum(axis=1), np.inf)
+        return proba, np.asarray(self.student.classes_)[top], uncertainty
+
+    def _student_proba(self, as_given, X):
         student, name = self.student, type(self.student).__name__
         proba = student.predict_proba(as_given if _checks_names(student, as_given) else X)
         proba = np.array(proba, dtype=np.float64)
         n_instances, n_classes = len(X), len(student.classes_)
         if proba.shape != (n_instances, n_classes):
             raise ParameterError(
-                f"student={name} answered {n_instances} series in shape "
-                f"{proba.shape}; expected ({n_instances}, {n_classes}), a column for each of its "
-                "classes."
+                f"student={name} answered {n_instances} series in shape {proba.shape}; expected "
+                f"({n_instances}, {n_classes}), a column for each of its classes."
             )
         usable = np.isfinite(proba).all(axis=1)
         wrong = usable & ((np.abs(proba.sum(axis=1) - 1) > 1e-3) | (proba.min(axis=1) < -1e-3))
         if wrong.any():
             raise ParameterError(
-                f"student={name} answered {wrong.sum()} of {n_instances} "
-                "series with rows that do not sum to 1; expected probabilities."
+                f"student={name} answered {wrong.sum()} of {n_instances} series with rows that do "
+                "not sum to 1; expected probabilities."
             )
         return proba
 
-    def read(self, proba):
-        """Label and uncertainty of each row; infinite uncertainty where a row is no number."""
-        top = np.nan_to_num(proba).argmax(axis=1)
-        others = proba.copy()
-        np.put_along_axis(others, top[:, np.newaxis], 0.0, axis=1)
-        uncertainty = np.where(np.isfinite(proba).all(axis=1), others.sum(axis=1), np.inf)
-        return np.asarray(self.student.classes_)[top], uncertainty
+    def teacher_labels(self, X, use_cache=False):
+        """Labels that the teacher predicts, see :meth:`teacher_log_proba`."""
+        return self.teacher.classes_[self.teacher_log_proba(X, use_cache).argmax(axis=1)]
 
-    def teacher_labels(self, X, recall=False):
-        """What the teacher predicts."""
-        return self.teacher.classes_[self.ask_teacher(X, recall).argmax(axis=1)]
+    def teacher_log_proba(self, X, use_cache=False):
+        """The teacher's log-probabilities of its own classes.
 
-    def ask_teacher(self, X, recall=False):
-        """The teacher's log-probabilities, (n_instances, n_teacher_classes).
+        Parameters
+        ----------
+        X : ndarray
+        use_cache : bool, default=False
+            Whether to query it with ``memory`` and ``n_jobs`` of the student, if the student is
+            a SaliencyDistilledClassifier.
 
-        With recall the teacher is asked with the workers and the cache of a student of this
-        library.
+        Returns
+        -------
+        log_proba : ndarray of shape (n_instances, n_teacher_classes), float32
         """
         holder, panel = holder_of(self.student), as_panel(X)
         ours = isinstance(holder, SaliencyDistilledClassifier)
         device = holder.student_.device if ours else "cpu"
         teacher, options = self.teacher, QueryOptions(device)
         with global_states_kept(0, device):
-            if ours and recall:
+            if ours and use_cache:
                 options = holder._teacher_options()
                 teacher = with_fingerprint(teacher, holder._baselines.series, options)
             return query(teacher, panel, options)
 
 
 def copy_of(student):
-    """The student as it is now: what is promised of it must not change with it."""
+    """A copy of the student, so that the guarantee holds if the original changes."""
     try:
         copied = copy.deepcopy(student)
-    except Exception:  # the model is the user's: sessions and locks cannot be copied
+    except Exception:  # a user's model may hold sessions or locks, which cannot be copied
         return student
     holder = holder_of(copied)
     if isinstance(holder, SaliencyDistilledClassifier):
-        holder._transfer_set = None  # of no use in a copy that is never fitted again
+        holder._transfer_set = None  # useless in a copy that is never fitted again
     return copied
 
 
 def _checks_names(student, X):
-    """Whether a student takes series in that format, and checks their names by its own fit."""
+    """Whether a student takes series in the format of X, and checks their names itself."""
     student = getattr(student, "best_estimator_", student)
-    if channel_names(X) is not None:  # a panel of sktime's
+    if channel_names(X) is not None:  # one of sktime's panel formats
         return hasattr(student, "_channel_names") or hasattr(student, "get_class_tag")
     return hasattr(X, "columns") and hasattr(student, "feature_names_in_")
 
 
 def holder_of(student):
-    """The classifier that has the teacher of a student, inside a search or a wrapper."""
+    """The classifier inside a search or a wrapper, which holds the teacher of a student."""
     holder = getattr(student, "best_estimator_", student)
-    if hasattr(holder, "transformers_"):  # of a Pipeline of sktime: asked in other series
+    if hasattr(holder, "transformers_"):  # sktime's Pipeline: its teacher takes other series
         return holder
     return getattr(holder, "classifier_", holder)

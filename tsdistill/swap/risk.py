@@ -8,11 +8,11 @@ import math
 import numpy as np
 from scipy.stats import beta, binom
 
-BEYOND_ALL = 2.0  # an uncertainty above that of any series with an answer
+BEYOND_ALL = 2.0  # above the uncertainty of any series with an answer
 
 
 def series_needed(max_disagreement, confidence):
-    """How many series a promise takes if the two models never differ among them.
+    """How many series a guarantee needs if the two models never differ among them.
 
     Parameters
     ----------
@@ -38,24 +38,24 @@ def risk_curve(uncertainty, differs, confidence):
     Parameters
     ----------
     uncertainty : ndarray of shape (n_instances,)
-        One minus the probability of each prediction; infinite without a prediction.
+        One minus the probability of the predicted class; infinite without a prediction.
     differs : ndarray of shape (n_instances,), bool
-        Whether the teacher predicts something else.
+        Whether the teacher predicts another class.
     confidence : float in (0, 1)
 
     Returns
     -------
     thresholds : ndarray of shape (n_thresholds,)
-        Uncertainties that occur, in ascending order.
+        The different values of uncertainty, in ascending order.
     n_differ : ndarray of shape (n_thresholds,), int64
         Disagreements among the series up to each threshold.
     curve : dict of str to ndarray of shape (n_thresholds,)
-        As :attr:`DeferringClassifier.curve_`.
+        See :attr:`tsdistill.DeferringClassifier.curve_`.
     """
     n = len(uncertainty)
     order = np.argsort(uncertainty, kind="stable")
-    ascending = np.minimum(uncertainty[order], BEYOND_ALL)  # infinite ones are equal
-    last = np.append(ascending[1:] != ascending[:-1], True)  # equal ones are answered together
+    ascending = np.minimum(uncertainty[order], BEYOND_ALL)  # so that infinite values are equal
+    last = np.append(ascending[1:] != ascending[:-1], True)  # equal values share a threshold
     n_differ = np.cumsum(differs[order])[last]
     thresholds, n_alone = ascending[last], np.flatnonzero(last) + 1
     curve = {
@@ -73,16 +73,16 @@ def largest_uncertainty(uncertainty, differs, max_disagreement, confidence):
     Parameters
     ----------
     uncertainty, differs, confidence
-        As in :func:`risk_curve`.
+        See :func:`risk_curve`.
     max_disagreement : float in (0, 1)
 
     Returns
     -------
     largest : float
-        An uncertainty that occurs; 1 where the student may answer all series, minus infinity
-        where it may answer none.
+        One of the values of uncertainty; 1 if the student may answer all series, minus infinity
+        if it may answer none.
     curve : dict of str to ndarray of shape (n_thresholds,)
-        As :attr:`DeferringClassifier.curve_`.
+        See :attr:`tsdistill.DeferringClassifier.curve_`.
     """
     thresholds, n_differ, curve = risk_curve(uncertainty, differs, confidence)
     passes = binom.cdf(n_differ, len(uncertainty), max_disagreement) <= 1 - confidence
@@ -93,6 +93,6 @@ def largest_uncertainty(uncertainty, differs, max_disagreement, confidence):
 
 
 def upper_bound(n_differ, n_instances, confidence):
-    """Exact one-sided upper bound of a share; the lowest that a binomial test does not reject."""
+    """Exact one-sided upper bound of a share, the largest that a binomial test does not reject."""
     n_differ = np.asarray(n_differ)
     return beta.ppf(confidence, n_differ + 1, np.maximum(n_instances - n_differ, 1e-300))

@@ -1,1 +1,1 @@
-"""Teachers: any classifier behind one question, asked in batches, in parallel, with a cache."""
+"""Teachers: any classifier behind one interface, queried in batches, in parallel, with a cache."""

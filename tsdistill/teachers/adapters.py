@@ -1,7 +1,9 @@
-"""The ways to ask one model for log-probabilities: module, probabilities, decision values.
+"""Adapters that query one model for log-probabilities.
 
-A way knows the layout (2-D or 3-D) in which its model takes series, and checks and converts
-what comes back. Which labels the columns stand for is the business of ``teachers``.
+There is one for torch modules, one for probabilities, one for decision values and one for the
+average of several teachers. An adapter knows the layout (2-D or 3-D) in which its model takes
+series, and checks and converts the model's answers. The labels of the columns are assigned in
+:mod:`tsdistill.teachers.class_alignment`.
 """
 
 import contextlib
@@ -17,20 +19,20 @@ from tsdistill.numerics.logits import first_output, log_softmax
 from tsdistill.numerics.tensors import as_tensor
 
 PROBABILITY_FLOOR = 1e-4
-"""Smallest probability a teacher is heard to give: log-probabilities stay above -9.22."""
+"""Smaller probabilities of a teacher are raised to it: log-probabilities stay above -9.22."""
 SUM_TOLERANCE = 1e-3
 
 
 def adapter_for(model, ndim, name=None):
-    """The adapter for a fitted model.
+    """Choose the adapter for a fitted model.
 
     Parameters
     ----------
     model : classifier, torch.nn.Module or callable
     ndim : {2, 3}
-        Axes of the series that the model takes.
+        Number of axes of the array of series that the model takes.
     name : str, default=None
-        What errors call the model.
+        Name of the model in error messages. Default: "teacher" and the name of its class.
 
     Returns
     -------
@@ -39,7 +41,7 @@ def adapter_for(model, ndim, name=None):
     Raises
     ------
     TeacherError
-        If nothing about the model says how to ask it.
+        If the model is not callable and has no method or module that gives answers.
     """
     name = f"teacher {name_of(model)}" if name is None else name
     if isinstance(model, nn.Module):
@@ -61,21 +63,21 @@ def adapter_for(model, ndim, name=None):
 
 
 def no_answers_error(model):
-    """The error for a model that offers no answers, to be raised by the caller."""
+    """Build the error for a model that offers no answers; the caller raises it."""
     return TeacherError(
         f"teacher {name_of(model)} has neither predict_proba nor decision_function; pass a "
-        "classifier that has one, a torch module that gives logits, or a callable from X to "
-        "probabilities."
+        "classifier that has one of them, a torch module that returns logits, or a callable that "
+        "takes X and returns probabilities."
     )
 
 
 def is_skorch_net(model):
-    """Whether a model is a net of skorch, fitted or not."""
+    """Whether a model is a skorch net, fitted or not."""
     return hasattr(model, "module") and hasattr(model, "predict_nonlinearity")
 
 
 class ProbabilityAdapter:
-    """A black box that gives probabilities."""
+    """Adapter for a black box that returns probabilities."""
 
     differentiable = False
     left_out = ()
@@ -88,7 +90,7 @@ class ProbabilityAdapter:
         return _log_of_proba(answers, len(panel), self.name)
 
     def _answers(self, panel):
-        with warnings.catch_warnings():  # of models fitted on data frames, once a question
+        with warnings.catch_warnings():  # models fitted on data frames warn at every query
             warnings.filterwarnings("ignore", message="X does not have valid feature names")
             return _as_numbers(self.ask(in_layout(panel, self.ndim)), self.name)
 
@@ -97,12 +99,12 @@ class ProbabilityAdapter:
 
     def logits(self, panel):
         raise TeacherError(
-            f"{self.name} gives no gradients; use method='occlusion', which any teacher can answer."
+            f"{self.name} gives no gradients; use method='occlusion', which works for any teacher."
         )
 
 
 class DecisionAdapter(ProbabilityAdapter):
-    """A black box that gives decision values, taken as logits."""
+    """Adapter for a black box that returns decision values, which are taken as logits."""
 
     def log_proba(self, panel):
         answers = self._answers(panel)
@@ -113,7 +115,7 @@ class DecisionAdapter(ProbabilityAdapter):
 
 
 class ModuleAdapter:
-    """A torch module that gives logits, or probabilities (skorch's convention for NLLLoss)."""
+    """Adapter for a torch module that returns logits, or probabilities (as skorch with NLLLoss)."""
 
     differentiable = True
     left_out = ()
@@ -122,9 +124,9 @@ class ModuleAdapter:
         self.module, self.name, self.ndim, self.gives_proba = module, name, ndim, gives_proba
 
     def logits(self, panel):
-        kinds = {p.dtype for p in self.module.parameters() if p.is_floating_point()}
-        if len(kinds) == 1:
-            panel = panel.to(kinds.pop())
+        dtypes = {p.dtype for p in self.module.parameters() if p.is_floating_point()}
+        if len(dtypes) == 1:
+            panel = panel.to(dtypes.pop())
         answers = first_output(self.module(in_layout(panel, self.ndim)))
         if self.gives_proba:
             return torch.log(answers.clamp_min(PROBABILITY_FLOOR))
@@ -156,7 +158,7 @@ class ModuleAdapter:
 
 
 class AverageAdapter:
-    """Several teachers, their probabilities averaged."""
+    """Adapter that averages the probabilities of several teachers."""
 
     def __init__(self, teachers):
         self.teachers = teachers
@@ -187,40 +189,43 @@ def _as_numbers(answers, name):
             answers = answers.detach().cpu().numpy()
         return np.asarray(answers, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise TeacherError(f"{name} answered with something that is no array: {error}") from error
+        raise TeacherError(
+            f"{name} answered with a value that is not a numeric array: {error}; expected an array "
+            "of shape (n_instances, n_classes)."
+        ) from error
 
 
 def _check_answers(answers, n_instances, name):
     if answers.ndim != 2 or len(answers) != n_instances or answers.shape[1] < 2:
         raise TeacherError(
-            f"{name} answered {n_instances} series in shape {answers.shape}; expected "
+            f"{name} answered {n_instances} series in shape {answers.shape}; expected shape "
             f"({n_instances}, n_classes) with at least two classes."
         )
     bad = ~np.isfinite(answers).all(axis=1)
     if bad.any():
         raise TeacherError(
             f"{name} answered NaN or infinity for {bad.sum()} of {n_instances} series; "
-            "check what it does with series like these, perturbed ones included."
+            "check its answers to such series and to their perturbed copies."
         )
 
 
 def _log_of_proba(proba, n_instances, name):
-    """Floored, renormalised log-probabilities."""
+    """Log of the probabilities, raised to PROBABILITY_FLOOR and normalised again."""
     _check_answers(proba, n_instances, name)
     total = proba.sum(axis=1)
     if (proba < -SUM_TOLERANCE).any() or (np.abs(total - 1) > SUM_TOLERANCE).any():
         worst = total[np.abs(total - 1).argmax()]
         raise TeacherError(
-            f"{name} answered rows that are no probabilities (smallest entry "
-            f"{proba.min():.3g}, a row sums to {worst:.4g}); expected rows that sum to 1. Pass "
-            "logits as a torch module, or apply a softmax first."
+            f"{name} answered rows that are not probabilities (the smallest entry is "
+            f"{proba.min():.3g}, a row sums to {worst:.4g}); expected non-negative rows that sum "
+            "to 1. Apply a softmax, or pass a torch module, whose answers are taken as logits."
         )
     floored = np.maximum(proba, PROBABILITY_FLOOR)
     return np.log(floored / floored.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def name_of(model):
-    """What errors call a model."""
+    """Name of a model in error messages."""
     if isinstance(model, (list, tuple)):
         return "[" + ", ".join(name_of(member) for member in model) + "]"
     return getattr(model, "__name__", type(model).__name__)

@@ -1,4 +1,4 @@
-"""The cache of the teacher's answers, shared by fits, candidates of a search, and processes.
+"""The cache of the teacher's answers, shared by fits, search candidates and processes.
 
 Series are looked up by their content, and the teacher by its fingerprint (see
 :mod:`tsdistill.teachers.fingerprint`).
@@ -22,13 +22,13 @@ N_LOCKS = 256
 
 
 def check_memory(memory):
-    """Refuse a ``memory`` argument that is not a place to keep answers in."""
+    """Raise ParameterError if ``memory`` is not None, a path or a joblib.Memory."""
     if memory is not None and not isinstance(memory, (str, os.PathLike, joblib.Memory)):
         raise ParameterError(f"memory={memory!r}; expected None, a path or a joblib.Memory.")
 
 
 def as_memory(memory):
-    """The joblib.Memory that a ``memory`` argument stands for.
+    """Turn a ``memory`` argument into a joblib.Memory.
 
     Parameters
     ----------
@@ -36,38 +36,42 @@ def as_memory(memory):
 
     Returns
     -------
-    memory : joblib.Memory, or None where nothing is to be kept
+    memory : joblib.Memory, or None if answers are not to be cached
 
     Warns
     -----
     CacheWarning
-        If the folder cannot be made; nothing is kept then.
+        If the folder cannot be created; answers are then not cached.
     """
     check_memory(memory)
     if isinstance(memory, (str, os.PathLike)):
         try:
             memory = joblib.Memory(os.fspath(memory), verbose=0)
         except OSError as error:
-            _warn(f"answers of the teacher cannot be kept in memory={str(memory)!r}: {error}")
+            _warn(
+                f"the teacher's answers cannot be kept in memory={str(memory)!r}: {error}. "
+                "Pass a folder that can be written to."
+            )
             return None
     return None if memory is None or memory.location is None else memory
 
 
 def recall(memory, fingerprint, series, shape, query_now):
-    """Answers from the cache, or the answers of a query made now, which are kept there.
+    """Return answers from the cache, or query the teacher and cache its answers.
 
-    Of several processes with the same query one makes it, and the others wait for its answers.
+    If several processes need the same answers, one queries the teacher and the others wait.
 
     Parameters
     ----------
     memory : joblib.Memory
     fingerprint : object
-        That of the teacher; hashed by content.
+        The teacher's fingerprint; hashed by content.
     series : ndarray or PerturbedCopies
-        Hashed by content.
+        The series to answer for; hashed by content.
     shape : tuple of int
         (n_instances, n_classes)
     query_now : callable () -> ndarray of that shape
+        Queries the teacher.
 
     Returns
     -------
@@ -76,7 +80,8 @@ def recall(memory, fingerprint, series, shape, query_now):
     Warns
     -----
     CacheWarning
-        If what was kept cannot be read, is damaged or of another version; it is then replaced.
+        If the cached answers cannot be read, are damaged or were written by another version,
+        and are replaced; or if the answers cannot be written to the cache.
     """
     key = joblib.hash((fingerprint, series))
     entry, store = (FOLDER, key), memory.store_backend
@@ -84,10 +89,11 @@ def recall(memory, fingerprint, series, shape, query_now):
         if store.contains_item(entry):
             try:
                 return _checked(store.load_item(entry, verbose=0), shape)
-            except Exception as error:  # whatever a damaged file may raise
+            except Exception as error:  # a damaged file may raise anything
                 _warn(
-                    f"answers of the teacher kept in {str(memory.location)!r} cannot be used "
-                    f"({type(error).__name__}: {error}); it is asked again, and they are replaced."
+                    f"the teacher's answers kept in {str(memory.location)!r} cannot be used "
+                    f"({type(error).__name__}: {error}); the teacher is queried again, and its "
+                    "answers are replaced."
                 )
         answers = query_now()
         kept = {
@@ -98,7 +104,7 @@ def recall(memory, fingerprint, series, shape, query_now):
         try:
             store.dump_item(entry, kept, verbose=0)
         except OSError as error:
-            _warn(f"answers of the teacher cannot be kept in {str(memory.location)!r}: {error}")
+            _warn(f"the teacher's answers cannot be kept in {str(memory.location)!r}: {error}")
         return answers
 
 
@@ -107,7 +113,7 @@ def _checked(kept, shape):
         raise ValueError("not written by tsdistill")
     if kept["version"] != _version.__version__:
         raise ValueError(
-            f"written by tsdistill {kept['version']}, and this is {_version.__version__}"
+            f"written by tsdistill {kept['version']}, but this is {_version.__version__}"
         )
     answers = kept["answers"]
     if (
@@ -126,7 +132,7 @@ def _warn(message):
 @contextlib.contextmanager
 def _one_at_a_time(store, key):
     with contextlib.ExitStack() as stack:
-        # No lock where the folder cannot be written to, or where the store is not a folder.
+        # There is no lock if the folder cannot be written to, or the store is not a folder.
         with contextlib.suppress(OSError, NotImplementedError):
             folder = Path(str(store.location)) / FOLDER
             folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Which column of a model's answers stands for which label."""
+"""Assigns a label to each column of a model's answers."""
 
 import numpy as np
 
@@ -11,119 +11,128 @@ LEAST_AGREEMENT = 0.5
 SERIES_A_CLASS = 8
 
 
-def decoded(model, adapter, known, wanted, X, class_index):
-    """The model's labels that the labels of y stand for: themselves, or another's class_index.
+def decoded_labels(model, adapter, known, wanted, X, class_index):
+    """Find the model's own labels for the labels of y, which may have been encoded.
 
     Meta-estimators (voting, stacking, cross-validated probabilities) encode labels as 0, 1, ...
-    before they fit their members, and a model that was fitted before knows the labels themselves.
+    before they fit their members, but a model that was fitted before knows the original labels.
 
     Parameters
     ----------
-    model, way
-        Who is asked, and the way to ask.
-    known, wanted : ndarray of shape (n_classes,)
-        Labels of the model's columns, and those of y, sorted.
+    model : fitted classifier
+    adapter : adapter of :mod:`tsdistill.teachers.adapters`
+        Queries the model.
+    known : ndarray of shape (n_columns,)
+        Label of each column of the model's answers.
+    wanted : ndarray of shape (n_classes,)
+        Labels of y, sorted.
     X : ndarray in the user's shape
     class_index : ndarray of shape (n_instances,), int64
-        The class of each series, as its position in wanted.
+        Class index of each series in ``wanted``.
 
     Returns
     -------
     labels : ndarray of shape (n_classes,)
-        ``wanted``; or all that the model knows, in sorted order, where y holds numbers
-        0 .. n_classes - 1 in their place and the model's predictions bear that out class by class.
+        ``wanted``; or ``known``, sorted, if ``wanted`` is 0 .. n_classes - 1 and the model
+        predicts the k-th of the sorted labels for most series of class k, for every k.
 
     Raises
     ------
     TeacherError
-        If the numbers are labels of the model too, but its predictions say that they stand for
-        others.
+        If ``known`` holds all of the numbers 0 .. n_classes - 1, but the model predicts labels
+        that are not in ``wanted`` for most series of a class.
     """
     known = np.asarray(known)
-    numbers = wanted.dtype.kind in "iu" and np.array_equal(wanted, np.arange(len(wanted)))
-    if not numbers or set(wanted.tolist()) == set(known.tolist()):
+    is_encoded = wanted.dtype.kind in "iu" and np.array_equal(wanted, np.arange(len(wanted)))
+    if not is_encoded or set(wanted.tolist()) == set(known.tolist()):
         return wanted
-    meant = np.unique(known)
+    originals = np.unique(known)
     if class_indices(wanted, known)[1]:
-        if len(meant) != len(wanted):
+        if len(originals) != len(wanted):
             return wanted
-        told = _mostly_told(adapter, known, X, class_index, len(wanted))
-        return meant if np.array_equal(told, meant) else wanted
-    told = _mostly_told(adapter, known, X, class_index, len(wanted))
-    strange = ~np.isin(told, wanted)
-    if strange.any():
+        predicted = _majority_predictions(adapter, known, X, class_index, len(wanted))
+        return originals if np.array_equal(predicted, originals) else wanted
+    predicted = _majority_predictions(adapter, known, X, class_index, len(wanted))
+    unexpected = ~np.isin(predicted, wanted)
+    if unexpected.any():
         raise TeacherError(
-            f"y holds {few(wanted)}, and teacher {name_of(model)}, which knows {few(known)}, calls "
-            f"most series of class {few(wanted[strange])} {few(told[strange])}. If y was encoded "
-            "(voting, stacking and cross-validated probabilities do that), say which label each "
-            "column has in y with Teacher(model, classes=[...])."
+            f"y holds the labels {few(wanted)}, but teacher {name_of(model)}, which knows "
+            f"{few(known)}, predicts {few(predicted[unexpected])} for most series of class "
+            f"{few(wanted[unexpected])}. If y was encoded (by voting, stacking or "
+            "cross-validation of probabilities), pass Teacher(model, classes=[...]) with the label "
+            "that each column has in y."
         )
     return wanted
 
 
-def _mostly_told(adapter, known, X, class_index, n_classes):
-    """What a model predicts most often for a few series of each class."""
-    told = []
+def _majority_predictions(adapter, known, X, class_index, n_classes):
+    """The label that a model predicts most often for a few series of each class."""
+    columns = []
     for k in range(n_classes):
         rows = np.flatnonzero(class_index == k)
         some = rows[np.unique(np.linspace(0, len(rows) - 1, SERIES_A_CLASS).round().astype(int))]
         panel = np.array(X[some], dtype=np.float32)
         panel = panel[:, np.newaxis] if panel.ndim == 2 else panel
-        told.append(np.bincount(adapter.log_proba(panel).argmax(axis=1)).argmax())
-    return known[told]
+        columns.append(np.bincount(adapter.log_proba(panel).argmax(axis=1)).argmax())
+    return known[columns]
 
 
 def check_decision_values(model, adapter, X):
-    """Refuse decision values that are not one a class, such as those of pairs of classes.
+    """Raise TeacherError if decision values are not one per class, but for example one per pair.
 
-    Told by the model's own predictions, under its own names of the classes; a few may differ,
-    since support vector machines break ties in another way than their decision values do.
+    The class of the highest value is compared with the model's own prediction. A few may differ,
+    since support vector machines break ties differently.
     """
     own = getattr(model, "classes_", None)
     if own is None or not hasattr(model, "predict"):
         return
     panel = np.array(X if X.ndim == 3 else X[:, np.newaxis], dtype=np.float32)
-    told = np.asarray(model.predict(in_layout(panel.copy(), adapter.ndim)))
-    meant = np.asarray(own)[adapter.log_proba(panel).argmax(axis=1)]
-    if np.mean(told == meant) < LEAST_AGREEMENT:
+    predicted = np.asarray(model.predict(in_layout(panel.copy(), adapter.ndim)))
+    highest = np.asarray(own)[adapter.log_proba(panel).argmax(axis=1)]
+    if np.mean(predicted == highest) < LEAST_AGREEMENT:
         raise TeacherError(
-            f"teacher {name_of(model)} predicts {few(told)} where its decision values are "
-            f"highest for {few(meant)}: they are not one value a class, in the order of its "
-            "classes. For a support vector machine set decision_function_shape='ovr'; else "
+            f"teacher {name_of(model)} predicts {few(predicted)} where its decision values are "
+            f"highest for {few(highest)}; expected one value a class, in the order of classes_. "
+            "For a support vector machine set decision_function_shape='ovr'; for other models "
             "pass a callable that returns probabilities."
         )
 
 
 def classes_of_columns(model, classes, wanted, n_columns):
-    """Labels of a model's columns: named by the user, known to the model, or those of y."""
+    """Label of each column of a model's answers.
+
+    Taken from ``classes`` if the user passed them, else from the model's ``classes_``, else from
+    ``wanted``, the labels of y, else 0 .. n_columns - 1.
+    """
     if classes is None:
         classes = getattr(model, "classes_", None)
     if classes is None:
-        source = "it is asked for"
+        source = "is asked for"
         classes = np.arange(n_columns) if wanted is None else wanted
     else:
-        source = "its classes are"
+        source = "has"
     classes = np.asarray(classes)
     if len(set(classes.tolist())) != len(classes):
         raise TeacherError(
-            f"teacher {name_of(model)} has columns of the same name: classes {few(classes)}; "
-            "each column needs a label of its own."
+            f"teacher {name_of(model)} has several columns with the same label: classes "
+            f"{few(classes)}; expected a different label for each column."
         )
     if len(classes) != n_columns:
         raise TeacherError(
             f"teacher {name_of(model)} answers with {n_columns} columns, but {source} "
-            f"{len(classes)} classes {few(classes)}; name the label of each column with "
-            "Teacher(model, classes=[...])."
+            f"{len(classes)} classes {few(classes)}; pass Teacher(model, classes=[...]) with the "
+            "label of each column."
         )
     return classes
 
 
-def columns_of(known, wanted, model):
-    positions, missing = class_indices(wanted, known)
+def select_columns(known, wanted, model):
+    """Column of each wanted label among the known ones; raise TeacherError if one is missing."""
+    columns, missing = class_indices(wanted, known)
     if missing:
         raise TeacherError(
             f"teacher {name_of(model)} does not know class {few(missing)} of y; it knows "
-            f"{few(known)}. Where its columns stand for the labels of y under other names, say "
-            "so with Teacher(model, classes=[...])."
+            f"{few(known)}. If it knows these classes by other labels, pass "
+            "Teacher(model, classes=[...]) with the label that each column has in y."
         )
-    return positions
+    return columns

@@ -1,7 +1,7 @@
 """The fingerprint of a teacher, by which the cache recognises it.
 
-It consists of the teacher's answers to a few probes, and of a digest of the teacher's content
-where that can be had.
+It consists of the teacher's answers to a few probes and, where one can be computed, a digest of
+the teacher's content.
 """
 
 import io
@@ -28,18 +28,18 @@ def digest_of(model):
     Returns
     -------
     digest : str, or None
-        For a torch module the digest of its weights and buffers, since the hash of the module
-        itself differs between processes. None for a model that cannot be pickled, that holds
-        torch modules besides other things, or whose state is not made of plain tensors.
+        For a torch module, the digest of its weights and buffers, since the hash of the module
+        itself differs between processes. None if the model cannot be pickled, mixes torch
+        modules with other content, or has a state that is not made of plain tensors.
     """
     if isinstance(model, (list, tuple)):
         members = [digest_of(member) for member in model]
         return None if None in members else joblib.hash(members)
     try:
-        module = getattr(model, "module_", model)  # that of a skorch net
+        module = getattr(model, "module_", model)  # a skorch net wraps its module
         if isinstance(module, nn.Module):
             return joblib.hash((type(module).__qualname__, _weights_of(module)))
-        # A copy is hashed: objects that share a part hash differently from copies that do not.
+        # A pickled copy is hashed, since joblib hashes depend on which objects share parts.
         content = io.BytesIO()
         _ContentPickler(content).dump(model)
         return joblib.hash(pickle.loads(content.getvalue()))
@@ -48,7 +48,7 @@ def digest_of(model):
 
 
 def _weights_of(module):
-    """Bytes of a module's weights and buffers, by name."""
+    """Bytes of each weight and buffer of a module, by name."""
     return {
         name: tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
         for name, tensor in module.state_dict().items()
@@ -56,20 +56,20 @@ def _weights_of(module):
 
 
 class _ContentPickler(pickle.Pickler):
-    """Refuses torch's objects."""
+    """A pickler that refuses torch objects, whose pickles differ between processes."""
 
     def reducer_override(self, obj):
         if isinstance(obj, (nn.Module, torch.Tensor)):
-            raise pickle.PicklingError("torch objects have no hash of their content")
+            raise pickle.PicklingError("the pickle of a torch object is not a hash of its content")
         return NotImplemented
 
 
 def probes(panel):
-    """Series by whose answers a teacher is recognised.
+    """Series whose answers identify a teacher.
 
-    They are series of the panel, and mixtures that start as one series and end as another:
-    models that fit their training series perfectly agree on those, and differ between them.
-    None of them is a perturbed copy of a plan.
+    Some are series of the panel; the others start as one series and end as another. Models that
+    fit their training series perfectly agree on the former, but differ on the latter. No probe
+    is a perturbed copy from a window plan.
 
     Parameters
     ----------
@@ -90,23 +90,23 @@ def probes(panel):
 
 
 def with_fingerprint(teacher, panel, options):
-    """A teacher whose answers can be kept: with a fingerprint, where there is a cache.
+    """Give a teacher the fingerprint that the cache needs, if there is a cache.
 
-    The digest is left out where a query changes the content, as it does of a model that counts
-    its queries.
+    The digest is left out if a query changes the model's content, for example if the model
+    counts its queries.
 
     Parameters
     ----------
     teacher : bound Teacher
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
-        From which the probes are made.
+        Series from which the probes are made.
     options : QueryOptions
 
     Returns
     -------
     teacher : Teacher
-        The same one where there is no cache or it has a fingerprint already, else a new one
-        around the same model.
+        The given teacher if there is no cache or it already has a fingerprint; otherwise a new
+        one around the same model.
     """
     if options.memory is None or teacher.fingerprint is not None:
         return teacher

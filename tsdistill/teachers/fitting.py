@@ -1,4 +1,4 @@
-"""Teachers that come unfitted: how a fitted model is told, and how a clone of one is fitted."""
+"""Unfitted teachers: whether a model is fitted, and how a clone of it is fitted."""
 
 import numpy as np
 from sklearn import get_config
@@ -13,7 +13,7 @@ from tsdistill.teachers.adapters import name_of
 
 
 def is_fitted(model):
-    """Tell a fitted model by the signs that libraries leave, without their introspection.
+    """Whether a model is fitted, judged by the attributes that each library sets.
 
     Parameters
     ----------
@@ -22,13 +22,13 @@ def is_fitted(model):
     Returns
     -------
     fitted : bool
-        Whether it can be asked as it is.
+        True if the model can be queried as it is.
     """
     if isinstance(model, (list, tuple)):
         return all(map(is_fitted, model))
     if isinstance(model, nn.Module) or not hasattr(model, "fit"):
         return True
-    if isinstance(model, FrozenEstimator):  # its own check asks for tags, which sktime lacks
+    if isinstance(model, FrozenEstimator):  # its own check needs tags, which sktime lacks
         return is_fitted(model.estimator)
     if isinstance(model, Pipeline):
         return not model.steps or is_fitted(model.steps[-1][1])
@@ -44,7 +44,7 @@ def is_fitted(model):
 
 
 def fit_clone(model, X, y, random_state, sample_weight):
-    """Fit a clone of a model, in the layout of X or the other of 2-D and 3-D.
+    """Fit a clone of a model on X, or on X in the other layout (2-D or 3-D) if that fails.
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ def fit_clone(model, X, y, random_state, sample_weight):
     X : ndarray in the user's shape
     y : ndarray of shape (n_instances,)
     random_state : numpy.random.RandomState or None
-        Source for every ``random_state`` of the clone that is None.
+        Source of a seed for every ``random_state`` of the clone that is None.
     sample_weight : ndarray of shape (n_instances,) or None
-        Given to a model whose ``fit`` takes it.
+        Passed to the model if its ``fit`` takes it.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def fit_clone(model, X, y, random_state, sample_weight):
     Raises
     ------
     TeacherError
-        If fitting fails in either layout.
+        If fitting fails in every layout.
     """
     layouts = [X]
     if X.ndim == 2:
@@ -77,17 +77,18 @@ def fit_clone(model, X, y, random_state, sample_weight):
         try:
             unfitted.fit(layout, y, **weights)
             return unfitted
-        except Exception as error:  # the model is the user's: anything can come out of it
+        except Exception as error:  # the user's model may raise anything
             failures.append(error)
     error = failures[0]
     raise TeacherError(
         f"teacher {name_of(model)} is not fitted, and fitting it on X of shape {X.shape} "
-        f"failed: {type(error).__name__}: {error}"
+        f"failed: {type(error).__name__}: {error}. Pass a fitted teacher, or one that can be "
+        "fitted on X and y."
     ) from error
 
 
 def _with_seeds(model, random_state):
-    """The model, every random_state of it that is None set."""
+    """Set every ``random_state`` of the model that is None, and return the model."""
     if random_state is not None and hasattr(model, "get_params"):
         seeds = {
             key: int(random_state.randint(np.iinfo(np.int32).max))
@@ -100,7 +101,7 @@ def _with_seeds(model, random_state):
 
 
 def _as_fit_parameters(model, sample_weight):
-    """Weights as a model's ``fit`` takes them: as they are, for the last step, or not at all."""
+    """Keyword arguments that pass the weights to ``fit``; empty if the model takes no weights."""
     if has_fit_parameter(model, "sample_weight"):
         return {"sample_weight": sample_weight}
     if isinstance(model, Pipeline) and not get_config()["enable_metadata_routing"]:

@@ -1,4 +1,4 @@
-"""The layout, 2-D or 3-D, in which a fitted model takes series: declared by it, or tried out."""
+"""Which layout of series, 2-D or 3-D, a fitted model takes: declared by it, or found by trial."""
 
 import numpy as np
 
@@ -7,7 +7,10 @@ from tsdistill.teachers.adapters import adapter_for, name_of
 
 
 def find_layout(model, X):
-    """The adapter for the first layout in which a model answers, and its number of columns."""
+    """Adapter for the first layout in which a model answers, and the number of its columns.
+
+    The layout of X is tried first, then, for series of one channel, the other one.
+    """
     sample = np.array(X[:2], dtype=np.float32)
     panel = sample[:, np.newaxis] if sample.ndim == 2 else sample
     layouts = [X.ndim]
@@ -25,30 +28,30 @@ def find_layout(model, X):
         raise error
     raise TeacherError(
         f"teacher {name_of(model)} failed on two series of shape {sample.shape}: "
-        f"{type(error).__name__}: {error}. It is asked in the shape of X; check that it was "
-        "fitted on the same number of channels and timepoints; a model of flat features can "
-        "be passed as a callable that reshapes X first."
+        f"{type(error).__name__}: {error}. It is queried in the shape of X; check that it "
+        "was fitted on as many channels and timepoints. To use a model that takes flat features, "
+        "pass a callable that reshapes X first."
     ) from error
 
 
 def check_declared_shape(model, X):
-    """Refuse series that a fitted model says it was not fitted on."""
+    """Raise TeacherError if a fitted model declares a series shape that X does not have."""
     n_channels, n_timepoints = (X.shape[1] if X.ndim == 3 else 1), X.shape[-1]
-    told = {
+    attributes = {
         "timepoints": (n_timepoints, ("n_timepoints_in_", "n_timepoints_", "series_length")),
         "channels": (n_channels, ("n_channels_in_", "n_channels_")),
     }
-    for what, (got, names) in told.items():
+    for axis, (got, names) in attributes.items():
         for name in names:
             declared = getattr(model, name, None)
             if isinstance(declared, (int, np.integer)) and 0 < declared != got:
                 raise TeacherError(
-                    f"teacher {name_of(model)} was fitted on {declared} {what}, but X of shape "
-                    f"{X.shape} has {got}; give X as the teacher was trained."
+                    f"teacher {name_of(model)} was fitted on {declared} {axis}, but X of shape "
+                    f"{X.shape} has {got}; pass series of the shape that it was fitted on."
                 )
-    metadata = getattr(model, "_X_metadata", None)  # sktime keeps no public count of channels
+    metadata = getattr(model, "_X_metadata", None)  # sktime has no public attribute for this
     if isinstance(metadata, dict) and metadata.get("is_univariate") and n_channels > 1:
         raise TeacherError(
             f"teacher {name_of(model)} was fitted on series of 1 channel, but X of shape {X.shape} "
-            f"has {n_channels}; give X as the teacher was trained."
+            f"has {n_channels}; pass series of the shape that it was fitted on."
         )

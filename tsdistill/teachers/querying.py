@@ -1,4 +1,4 @@
-"""Querying a teacher: many series, in batches of bounded size, in parallel, with a cache."""
+"""Querying a teacher for many series: in bounded batches, in parallel, with a cache."""
 
 import warnings
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ TASKS_A_WORKER = 4
 
 @dataclass(frozen=True)
 class QueryOptions:
-    """How a model is queried. The answers do not depend on it, but for rounding by device.
+    """How a model is queried; the answers depend on it only by rounding on different devices.
 
     Attributes
     ----------
     device : str or torch.device, default="cpu"
-        Where models made of torch modules are run.
+        Device on which models made of torch modules run.
     n_jobs : int, default=None
-        joblib workers among which the queries to a black box are spread.
+        Number of joblib workers that share the queries to a black box.
     memory : joblib.Memory, default=None
-        Where the answers of a teacher with a fingerprint are kept.
+        Cache for the answers of a teacher with a fingerprint.
     verbose : int, default=0
-        Above 0: a progress bar.
+        Show a progress bar if above 0.
     """
 
     device: object = "cpu"
@@ -44,14 +44,14 @@ class QueryOptions:
 
 @dataclass(frozen=True)
 class TeacherAnswers:
-    """What a teacher answered, in log-probabilities.
+    """A teacher's answers, as log-probabilities.
 
     Attributes
     ----------
     clean : ndarray or Tensor of shape (n_instances, n_classes), float32
-        For the series.
+        Answers for the series.
     perturbed : ndarray or Tensor of shape (n_instances, n_windows, n_classes), float32, or None
-        For their perturbed copies; None where the training needs none.
+        Answers for their perturbed copies; None if training needs none.
     """
 
     clean: np.ndarray
@@ -62,7 +62,8 @@ class TeacherAnswers:
 
         Parameters
         ----------
-        sample_weight : ndarray of shape (n_instances,), not all 0
+        sample_weight : ndarray of shape (n_instances,)
+            Weights of the series, not all 0.
         """
         sizes = np.empty(len(self.clean))
         for i, (clean, perturbed) in enumerate(zip(self.clean, self.perturbed, strict=True)):
@@ -73,17 +74,17 @@ class TeacherAnswers:
 def query(teacher, series, options=None, *, title="teacher"):
     """Log-probabilities of a teacher for many series.
 
-    Batches are the same whatever ``n_jobs`` is, and so are the answers. Models made of torch
-    modules are queried in this process, black boxes by the workers of joblib.
+    Batches, and thus answers, do not depend on ``n_jobs``. Models made of torch modules are
+    queried in this process, black boxes in joblib workers.
 
     Parameters
     ----------
     teacher : bound Teacher
     series : ndarray of shape (n_instances, n_channels, n_timepoints), float32, or an object \
-            with that length that gives slices of it, such as PerturbedCopies
+            with a length and such arrays as slices, for example PerturbedCopies
     options : QueryOptions, default=None
     title : str, default="teacher"
-        Of the progress bar.
+        Title of the progress bar.
 
     Returns
     -------
@@ -107,12 +108,12 @@ def query(teacher, series, options=None, *, title="teacher"):
 
 
 def is_cached(teacher, options):
-    """Whether answers of a teacher are looked up and kept in the cache."""
+    """Whether a teacher's answers are read from and written to the cache."""
     return options.memory is not None and teacher.fingerprint is not None
 
 
 def _query_now(teacher, series, options, title):
-    """Log-probabilities, whether they are known already or not."""
+    """Log-probabilities from a new query, without the cache."""
     parts = batches_of_series(series)
     bar = {"total": len(parts), "desc": title, "disable": not options.verbose, "leave": False}
     if teacher.differentiable or options.n_jobs in (None, 1) or len(parts) == 1:
@@ -132,16 +133,16 @@ def _query_now(teacher, series, options, title):
 
 
 def _answer_batches(teacher, series, parts):
-    # Each batch is a copy: a model may change what it is given, the user's series may not change.
+    # Each batch is a copy, since a model may change its input, which may be the user's array.
     try:
         with on_behalf_of_a_fit():
             return [teacher.log_proba(np.array(series[part])) for part in parts]
     except TsdistillError:
         raise
-    except Exception as error:  # the model is the user's: any exception can come out of it
+    except Exception as error:  # the user's model may raise anything
         raise TeacherError(
-            f"{teacher!r} failed on series of shape {series[0:1].shape[1:]}, perhaps perturbed "
-            f"ones: {type(error).__name__}: {error}"
+            f"{teacher!r} failed on series of shape {series[0:1].shape[1:]}, which may be "
+            f"perturbed copies: {type(error).__name__}: {error}"
         ) from error
 
 
@@ -168,14 +169,14 @@ def query_windows(teacher, panel, plan, options=None):
 
 
 def warn_if_hard(teacher, answers):
-    """Warn if every answer of a teacher is 0 or 1: such answers have nothing soft to distil.
+    """Warn if all of a teacher's probabilities are 0 or 1, so that there are no soft targets.
 
     Parameters
     ----------
     teacher : bound Teacher
     answers : TeacherAnswers
-        Forests are often certain about the series that they were fitted on, so their answers
-        to perturbed copies count too.
+        Answers to perturbed copies count too, since forests are often certain only about the
+        series that they were fitted on.
     """
     if teacher.differentiable:
         return
@@ -183,10 +184,10 @@ def warn_if_hard(teacher, answers):
     both = [a for a in (answers.clean, answers.perturbed) if a is not None]
     if all(np.abs(a.max(axis=-1) - log_one).max() < 1e-7 for a in both):
         warnings.warn(
-            f"{teacher!r} answers every series with a probability of 0 or 1, so it has no soft "
-            "targets, and its saliency changes in jumps. If it has decision values, pass those: a "
-            "callable that returns their softmax, or an object with decision_function and "
-            "classes_ in place of predict_proba.",
+            f"{teacher!r} answers every series with probabilities of 0 and 1, so it gives no soft "
+            "targets and its saliency changes in jumps. If it has decision values, use them: pass "
+            "a callable that returns their softmax, or an object that has decision_function and "
+            "classes_ but no predict_proba.",
             HardTeacherWarning,
             stacklevel=5,
         )

@@ -1,9 +1,9 @@
-"""Anything that classifies, behind one question: what are your log-probabilities?
+"""Any classifier, behind one interface that gives log-probabilities.
 
-:class:`Teacher` is the only class that the other rooms know. Below it stand the ways to
-ask: a torch module (logits), a skorch net, ``predict_proba``, ``decision_function``, a
-callable, and several of these averaged. scikit-learn's introspection is never called on
-a teacher, since classifiers of other libraries lack its tags.
+:class:`Teacher` is the only class that other packages use. It queries its model by an adapter:
+for a torch module (logits), a skorch net, ``predict_proba``, ``decision_function``, a callable,
+or an average of these. scikit-learn's introspection is never called on a teacher, since
+classifiers of other libraries lack its tags.
 """
 
 import copy
@@ -31,47 +31,47 @@ from tsdistill.teachers.adapters import (
 from tsdistill.teachers.class_alignment import (
     check_decision_values,
     classes_of_columns,
-    columns_of,
-    decoded,
+    decoded_labels,
+    select_columns,
 )
 from tsdistill.teachers.fitting import fit_clone, is_fitted
 from tsdistill.teachers.layouts import check_declared_shape, find_layout
 
 
 class Teacher:
-    """A classifier with the labels of its columns, asked in panels.
+    """A classifier with a label for each column of its answers.
 
-    Users need this class only to name the classes of a bare module or callable; any
-    classifier may be passed to :class:`~tsdistill.SaliencyDistilledClassifier` as it is.
+    Users need this class only to name the classes of a bare module or callable. Any
+    classifier can be passed to :class:`~tsdistill.SaliencyDistilledClassifier` as it is.
 
     Parameters
     ----------
     model : classifier, torch.nn.Module, callable, or list of these
         A classifier with ``predict_proba`` or else ``decision_function``; a skorch net; a
-        module that returns logits; a callable from series to probabilities, given series
-        in the shape that the user passes; or a list, whose probabilities are averaged.
+        module that returns logits; a callable that returns probabilities for series in the shape
+        that the user passes; or a list of these, whose probabilities are averaged.
     classes : array-like of shape (n_classes,), optional
-        The label of each column. Default: the model's own ``classes_``; for a bare module
-        or callable the sorted labels of y, or 0 .. n_classes - 1 without y.
+        The label of each column of the model's answers. Default: the model's own ``classes_``;
+        for a bare module or callable the sorted labels of y, or 0 .. n_classes - 1 without y.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Labels of the columns that :meth:`log_proba` gives. After :meth:`bind`.
+        Label of each column that :meth:`log_proba` returns. Set by :meth:`bind`.
     differentiable : bool
         Whether :meth:`logits` can be called and differentiated.
     left_out : sequence
-        Labels that the model knows (of a list, that every member knows), and that
-        :meth:`log_proba` does not answer for: those of which y has no series. After :meth:`bind`.
+        Labels that the model knows but y has no series of, so that :meth:`log_proba` has no
+        column for them. For a list: labels that every member knows. Set by :meth:`bind`.
     fingerprint : ndarray or None
-        Answers by which a bound teacher is known again, see :mod:`tsdistill.memory`.
+        Identifies a bound teacher in the cache, see :mod:`tsdistill.teachers.fingerprint`.
 
     Notes
     -----
-    Log-probabilities of a model that gives probabilities are
-    ``log(max(p, 1e-4) / sum(max(p, 1e-4)))``: exact zeros and ones stay finite.
-    Decision values are taken as logits; one column d becomes ``(-d, d)``, the columns that a
-    one-against-rest model would have, so a binary p is ``sigmoid(2 d)``.
+    Probabilities p are turned into log-probabilities by
+    ``log(max(p, 1e-4) / sum(max(p, 1e-4)))``, which is finite for exact zeros and ones.
+    Decision values are taken as logits. A single column d becomes ``(-d, d)``, the columns that a
+    one-against-rest model would have, so the probability of the second class is ``sigmoid(2 d)``.
 
     Examples
     --------
@@ -104,66 +104,66 @@ class Teacher:
 
     @property
     def is_fitted(self):
-        """Whether the model can be asked as it is."""
+        """Whether the model can be queried as it is."""
         return is_fitted(self.model)
 
     @property
     def is_named(self):
-        """Whether the model's columns have labels, so that none need be lent to them."""
+        """Whether ``classes`` or the model itself gives a label to each column."""
         if self.classes is None and isinstance(self.model, (list, tuple)):
             return any(as_teacher(member).is_named for member in self.model)
         return self.classes is not None or hasattr(self.model, "classes_")
 
     def fit(self, X, y, random_state=None, sample_weight=None):
-        """Fit a clone of the model, and leave the model as it is.
+        """Fit a clone of the model; the model itself is not changed.
 
         Parameters
         ----------
         X : ndarray in the user's shape
         y : ndarray of shape (n_instances,)
         sample_weight : ndarray of shape (n_instances,), optional
-            Given to a model whose ``fit`` takes it.
+            Passed to the model if its ``fit`` takes it.
         random_state : numpy.random.RandomState, optional
-            Source for every ``random_state`` of the clone that is None.
+            Source of a seed for every ``random_state`` of the clone that is None.
 
         Returns
         -------
         teacher : Teacher
-            A new one, around the fitted clone.
+            A new teacher around the fitted clone.
         """
         classes = self.classes
         if isinstance(self.model, (list, tuple)):
             members = [as_teacher(member) for member in self.model]
             given = (X, y, random_state, sample_weight)
             return Teacher([m if m.is_fitted else m.fit(*given) for m in members], classes)
-        if is_skorch_net(self.model):  # takes float32, and classes by their position
+        if is_skorch_net(self.model):  # takes float32 and class indices
             X, (labels, y) = X.astype(np.float32), np.unique(y, return_inverse=True)
             classes = labels if classes is None else classes
         return Teacher(fit_clone(self.model, X, y, random_state, sample_weight), classes)
 
     def bind(self, X, classes=None, class_index=None):
-        """Find out how the model wants to be asked, and which of its columns are needed.
+        """Find the adapter that queries the model, and the columns that are needed.
 
         Parameters
         ----------
         X : ndarray in the user's shape
-            The first two series are asked; the user's shape is tried first, then, for
-            series of one channel, the other of 2-D and 3-D.
+            The model is queried for the first two series. The user's shape is tried first, then,
+            for series of one channel, the other layout (2-D or 3-D).
         classes : ndarray of shape (n_classes,), optional
-            The labels to answer for, in this order. Default: all that the model knows, sorted.
+            The labels to answer for, in this order. Default: all labels of the model, sorted.
         class_index : ndarray of shape (n_instances,), int64, optional
-            The class of each series of X, as a position in classes. Needed where classes are
-            numbers 0 .. n_classes - 1 that stand for the model's own.
+            Class index of each series of X in ``classes``. Needed if ``classes`` are numbers
+            0 .. n_classes - 1 that encode the model's own labels.
 
         Returns
         -------
         bound : Teacher
-            A new one, which can be asked.
+            A new teacher, which can be queried.
 
         Raises
         ------
         TeacherError
-            If the model cannot be asked, answers in the wrong shape, or lacks a class.
+            If the model cannot be queried, answers in the wrong shape, or lacks a class.
         """
         bound = copy.copy(self)
         bound.fingerprint = None
@@ -171,8 +171,8 @@ class Teacher:
         bound.classes_ = np.unique(known) if classes is None else np.asarray(classes)
         wanted = bound.classes_
         if class_index is not None:
-            wanted = decoded(self.model, bound._adapter, known, wanted, X, class_index)
-        bound._columns = columns_of(known, wanted, self.model)
+            wanted = decoded_labels(self.model, bound._adapter, known, wanted, X, class_index)
+        bound._columns = select_columns(known, wanted, self.model)
         bound.left_out = [*np.delete(known, bound._columns).tolist(), *bound._adapter.left_out]
         if np.array_equal(bound._columns, np.arange(len(known))):
             bound._columns = None
@@ -180,13 +180,13 @@ class Teacher:
         return bound
 
     def identified_by(self, fingerprint):
-        """A new teacher around the same model, with a fingerprint."""
+        """Return a new teacher around the same model, with a fingerprint."""
         identified = copy.copy(self)
         identified.fingerprint = fingerprint
         return identified
 
     def whole(self, panel):
-        """A bound teacher that answers for all classes that the model knows.
+        """Return a bound teacher that answers for all classes that the model knows.
 
         Parameters
         ----------
@@ -195,18 +195,20 @@ class Teacher:
         Returns
         -------
         teacher : Teacher
-            Itself where no class was left out, else a new one.
+            This teacher if no class was left out, otherwise a new one.
         """
         return self.bind(in_layout(panel, self._adapter.ndim)) if self.left_out else self
 
     @classmethod
     def of_student(cls, net, classes):
-        """Ask a fitted student as a teacher is asked, without a trial question.
+        """Wrap a fitted student in a bound Teacher, without a trial query.
 
         Parameters
         ----------
-        net : fitted skorch.NeuralNetClassifier that takes panels
+        net : fitted skorch.NeuralNetClassifier
+            Takes panels, 3-D.
         classes : ndarray of shape (n_classes,)
+            Label of each column.
         """
         student = cls(net)
         student._adapter = adapter_for(net, 3, name="student")
@@ -215,16 +217,16 @@ class Teacher:
 
     @property
     def differentiable(self):
-        """Whether the model is made of torch modules alone."""
+        """Whether the model consists of torch modules only."""
         return self._adapter.differentiable
 
     @property
     def module(self):
-        """The torch module inside, or None if the model is a black box or a list."""
+        """The torch module of the model; None for a black box or a list."""
         return getattr(self._adapter, "module", None)
 
     def predict_proba(self, X):
-        """Probabilities of ``classes_``; after :meth:`bind`, as ``teacher_`` of a student is.
+        """Probabilities of ``classes_``; the teacher must be bound, as ``teacher_`` of a student.
 
         Parameters
         ----------
@@ -238,24 +240,26 @@ class Teacher:
         Raises
         ------
         PanelError, ValueError
-            If the series are not shaped as those that the teacher was bound to, or hold NaN.
+            If the series hold NaN, or have another shape than in :meth:`bind`.
+        TeacherError
+            If the teacher is not bound, or its model fails.
         """
         if not hasattr(self, "_adapter"):
             raise TeacherError(
-                f"{self!r} has not been bound to classes yet; use teacher_ of a fitted student."
+                f"{self!r} has not been bound to classes yet; use the teacher_ of a fitted student."
             )
         panel = as_panel(check_array(as_array(X), dtype="numeric", allow_nd=True))
         if self._series_shape not in (None, panel.shape[1:]):
             raise PanelError(
                 f"X has series of shape {panel.shape[1:]} (n_channels, n_timepoints), but "
-                f"{self!r} answers for {self._series_shape}."
+                f"{self!r} answers for {self._series_shape}; pass series of that shape."
             )
-        # Each slice is a copy: the model may change what it is given.
+        # Each slice is a copy, since the model may change its input.
         answers = [self.log_proba(np.array(panel[part])) for part in batches_of_series(panel)]
         return np.exp(np.concatenate(answers))
 
     def predict(self, X):
-        """The most probable of ``classes_``; after :meth:`bind`.
+        """The most probable class of each series; the teacher must be bound.
 
         Parameters
         ----------
@@ -265,12 +269,11 @@ class Teacher:
         -------
         y : ndarray of shape (n_instances,)
         """
-        columns = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[columns]
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     @property
     def logits_module(self):
-        """The torch module whose outputs, as they are, are the logits of ``classes_``, or None."""
+        """The torch module if its outputs are the logits of ``classes_`` as they are, else None."""
         plain = self._columns is None and not getattr(self._adapter, "gives_proba", False)
         return self.module if plain else None
 
@@ -283,7 +286,8 @@ class Teacher:
 
         Returns
         -------
-        log_proba : ndarray of shape (n_instances, n_classes), float32, rows sum to 1 in exp
+        log_proba : ndarray of shape (n_instances, n_classes), float32
+            Log-probabilities; their exponentials sum to 1 in each row.
         """
         return log_softmax(self._select(self._adapter.log_proba(panel)))
 
@@ -295,17 +299,17 @@ class Teacher:
         return answers if self._columns is None else answers[:, self._columns]
 
     def on_device(self, device):
-        """Context in which torch modules are in eval mode on a device; all is put back after."""
+        """Context in which torch modules are in eval mode on a device; both are restored after."""
         return self._adapter.on_device(device)
 
 
 def as_teacher(model):
-    """Wrap a model in a :class:`Teacher`, unless it is one.
+    """Wrap a model in a :class:`Teacher`, unless it already is one.
 
     Raises
     ------
     TeacherError
-        If nothing about the model says how to ask it.
+        If the model has no method that gives answers.
     """
     teacher = model if isinstance(model, Teacher) else Teacher(model)
     _check_can_classify(teacher.model)
@@ -313,9 +317,9 @@ def as_teacher(model):
 
 
 def clone_teacher(model):
-    """Clone what is unfitted; keep what is fitted as it is, by identity.
+    """Clone an unfitted model; return a fitted model itself.
 
-    scikit-learn's ``clone`` would silently unfit it, and copy a torch module.
+    scikit-learn's ``clone`` would silently discard the fit, and would copy a torch module.
     """
     if is_fitted(model):
         return model
@@ -327,13 +331,13 @@ def clone_teacher(model):
 
 
 def _find_adapter(model, X, classes, wanted, class_index):
-    """Find out how to ask a fitted model, by asking it about two series.
+    """Find the adapter that queries a fitted model, by querying it for two series.
 
     Returns
     -------
     adapter : adapter of :mod:`tsdistill.teachers.adapters`, or AverageAdapter
     classes : ndarray of shape (n_columns,)
-        The label of each column of its answers.
+        The label of each column of the model's answers.
     """
     if isinstance(model, (list, tuple)):
         if wanted is None and classes is None:
@@ -350,20 +354,21 @@ def _find_adapter(model, X, classes, wanted, class_index):
 
 
 def _common_classes(members, X):
-    """Labels that all members with named columns know; where none has, those of the first."""
+    """Labels that all named members know; the labels of the first member if none is named."""
     known = [member.bind(X).classes_ for member in members if member.is_named]
     if not known:
         return members[0].bind(X).classes_
     common = [label for label in known[0] if all(label in labels for labels in known[1:])]
     if len(common) < 2:
         raise TeacherError(
-            f"the teachers of {name_of(members)} know {'; '.join(map(few, known))}: fewer than two "
-            "classes in common, to average their answers for."
+            f"the teachers {name_of(members)} know the classes {'; '.join(map(few, known))}: fewer "
+            "than two classes in common; expected two or more, for which answers are averaged."
         )
     return np.array(common, dtype=known[0].dtype)
 
 
 def _member(model, classes):
+    """Wrap a member of a list; ``classes`` label its columns if it has no labels of its own."""
     teacher = as_teacher(model)
     return Teacher(teacher.model, classes) if teacher.classes is None else teacher
 
@@ -376,7 +381,9 @@ def _check_can_classify(model):
             as_teacher(member)
         return
     if isinstance(model, type):
-        raise TeacherError(f"teacher is the class {model.__name__}; pass an instance of it.")
+        raise TeacherError(
+            f"teacher is the class {model.__name__}; pass an instance of it, fitted or not."
+        )
     if not (
         isinstance(model, nn.Module)
         or hasattr(model, "predict_proba")
