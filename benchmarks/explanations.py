@@ -1,9 +1,10 @@
-"""Does the autoencoder give the teacher's maps of series it has not seen, and how fast?
+"""Does the autoencoder predict the teacher's maps of unseen series, and how fast is it?
 
-Distils Inception teachers with and without ``ExplanationAutoencoder``, and correlates its maps
-of held-out series with the teacher's own (occlusion), beside the map that averages over the
-training set; then times ``explain`` by autoencoder and by occlusion in turns. The table below
-has the students' own figures; saliency there is by zero occlusion, which no arm trains on.
+Distils Inception teachers with and without ``ExplanationAutoencoder``. For held-out series, it
+correlates the autoencoder's maps, and the mean map of the training set, with the teacher's own
+maps (occlusion). It then times ``explain`` by autoencoder and by occlusion alternately. The second
+table measures the students themselves; its saliency is by occlusion with zeros, on which no arm
+trains.
 
     python benchmarks/explanations.py --data-dir DIR
 """
@@ -32,25 +33,25 @@ ROUNDS = 5
 
 
 def seconds(explain):
-    """How long a call takes."""
+    """Seconds that a call takes."""
     start = time.perf_counter()
     explain()
     return time.perf_counter() - start
 
 
 def run(data_dir, name, seed, most_test):
-    """One teacher, distilled by every arm; one dict an arm."""
+    """Distil one teacher by every arm; return one dict for each arm."""
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     X, y, X_test, y_test = read_ucr(data_dir, name)
-    classes, codes = np.unique(y, return_inverse=True)
+    classes, class_indices = np.unique(y, return_inverse=True)
     kept = np.random.default_rng(0).permutation(len(X_test))[:most_test]
     X_test, y_test = X_test[kept], y_test[kept]
-    teacher = Teacher(inception_teacher(X, codes, seed), classes=classes)
-    asked = as_teacher(teacher).bind(X_test, classes)
-    log_teacher = asked.log_proba(X_test)
+    teacher = Teacher(inception_teacher(X, class_indices, seed), classes=classes)
+    bound = as_teacher(teacher).bind(X_test, classes)
+    log_teacher = bound.log_proba(X_test)
     target = log_teacher.argmax(axis=1)
-    zeroed = zero_occlusion(asked, X_test, target)
+    map_teacher = zero_occlusion(bound, X_test, target)
     rows = []
     for arm, settings in ARMS.items():
         student = SaliencyDistilledClassifier(teacher, random_state=100 + seed, **settings)
@@ -65,19 +66,19 @@ def run(data_dir, name, seed, most_test):
             "agreement": fidelity.agreement(log_teacher, log_student),
             "KL": fidelity.predictive_kl(log_teacher, log_student),
             "saliency": fidelity.saliency_correlation(
-                zeroed, zero_occlusion(answers, X_test, target)
+                map_teacher, zero_occlusion(answers, X_test, target)
             ),
             "fit s": fit,
             "weights": sum(p.numel() for p in student.student_.module_.parameters()),
         }
         if "autoencoder" in arm:
-            theirs = student.explain(X_test, of="teacher")
+            teacher_maps = student.explain(X_test, of="teacher")
             mean_map = student.explain(X, of="teacher").mean(axis=0)
             row["maps"] = fidelity.saliency_correlation(
-                theirs, student.explain(X_test, method="autoencoder")
+                teacher_maps, student.explain(X_test, method="autoencoder")
             )
             row["mean map"] = fidelity.saliency_correlation(
-                theirs, np.tile(mean_map, (len(theirs), 1))
+                teacher_maps, np.tile(mean_map, (len(teacher_maps), 1))
             )
             ratios = [
                 seconds(lambda: student.explain(X_test))  # noqa: B023
@@ -117,7 +118,7 @@ def main():
     mean = table.groupby("arm")[figures].mean()
     lost = mean.loc["KD", "accuracy"] - mean.loc["default + autoencoder", "accuracy"]
     gain = mean.loc["default + autoencoder", "saliency"] - mean.loc["KD", "saliency"]
-    for bar, value, passed in (
+    for target, value, met in (
         ("maps, mean over sets >= 0.88", ours["maps"].mean(), ours["maps"].mean() >= 0.88),
         (
             "maps - mean map, smallest > 0",
@@ -128,7 +129,7 @@ def main():
         ("accuracy below KD's <= 0.005", lost, lost <= 0.005),
         ("saliency above KD's > 0", gain, gain > 0),
     ):
-        print(f"{'ok  ' if passed else 'MISS'} {bar:32} {value:.4f}")
+        print(f"{'ok  ' if met else 'MISS'} {target:32} {value:.4f}")
 
 
 if __name__ == "__main__":

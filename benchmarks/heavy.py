@@ -14,7 +14,7 @@ WINDOW = 0.1
 
 
 def read_ucr(data_dir, name):
-    """Series and labels, which are whole numbers, of a UCR set: train, then test."""
+    """Read X and integer labels of a UCR set: training split, then test split."""
     parts = []
     for split in ("train", "test"):
         X, y = load_ucr(name, split, data_dir)
@@ -23,7 +23,7 @@ def read_ucr(data_dir, name):
 
 
 def inception_teacher(X, y, seed, epochs=150, n_filters=32, n_blocks=3):
-    """An Inception network of 157,000 weights, trained through skorch on labels 0 .. K - 1."""
+    """Train an Inception network of 157,000 weights with skorch, on labels 0 .. K - 1."""
     torch.manual_seed(seed)
     steps = epochs * -(-len(X) // 32)
     net = NeuralNetClassifier(
@@ -49,15 +49,15 @@ def inception_teacher(X, y, seed, epochs=150, n_filters=32, n_blocks=3):
 
 
 def zero_occlusion(model, panel, target):
-    """Maps by windows of a tenth of the series set to zero."""
-    nothing = np.zeros_like(panel[:1])
+    """Maps by occlusion with zeros, in windows of a tenth of the series."""
+    zeros = np.zeros_like(panel[:1])
     rows = np.zeros((target.max() + 1, 1), dtype=int)
     width = max(1, round(WINDOW * panel.shape[-1]))
-    return occlusion(model, panel, target, nothing, rows, width)
+    return occlusion(model, panel, target, zeros, rows, width)
 
 
 class MiniRocketRidge:
-    """sktime's MiniRocket with a ridge head; twice its decision values are the logits."""
+    """sktime's MiniRocket with a ridge head; twice its decision values serve as logits."""
 
     def __init__(self, seed=0):
         self.seed = seed

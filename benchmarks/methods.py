@@ -1,10 +1,10 @@
-"""Every method of the library, on the same teachers: at equal epochs, and at equal wall time.
+"""Compare every method of the library on the same teachers, at equal epochs and equal wall time.
 
-Trains an Inception teacher on each UCR set, distils it into the default student by every arm,
-and compares accuracy, agreement, KL and saliency correlation (zero occlusion, which no arm
-trains on) on the test split. The second table gives every arm the time that the default arm
-took for the first: slow arms get fewer epochs, quick ones more. Saves every run as CSV, and a
-picture of mean ranks over the sets with Nemenyi's critical difference.
+Trains an Inception teacher on each UCR set, distils it into the default student by every arm, and
+compares accuracy, agreement, KL and saliency correlation on the test split. Saliency is by
+occlusion with zeros, on which no arm trains. For the second table, every arm gets the time that the
+default arm took for the first, so slow arms get fewer epochs and fast ones more. Saves every run as
+CSV, and draws the mean ranks over the sets with Nemenyi's critical difference.
 
     python benchmarks/methods.py --data-dir DIR --csv methods.csv --picture methods.png
     python benchmarks/methods.py --from-csv methods.csv --picture methods.png
@@ -59,22 +59,24 @@ SETS = [
     "Plane",
 ]
 FIGURES = {"accuracy": 1, "agreement": 1, "KL": -1, "saliency": 1}  # 1: higher is better
-FEWEST_EPOCHS = 4  # of a cycle of TSKD
+FEWEST_EPOCHS = 4  # the epochs in a cycle of TSKD
 
 
 def run(data_dir, name, seed, options):
-    """One teacher, distilled by every arm in both ways; one dict an arm and way."""
+    """Distil one teacher by every arm, at equal epochs and equal time; one dict for each run."""
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     X, y, X_test, y_test = read_ucr(data_dir, name)
-    classes, codes = np.unique(y, return_inverse=True)
+    classes, class_indices = np.unique(y, return_inverse=True)
     kept = np.random.default_rng(0).permutation(len(X_test))[: options.most_test]
     X_test, y_test = X_test[kept], y_test[kept]
-    teacher = Teacher(inception_teacher(X, codes, seed, options.teacher_epochs), classes=classes)
-    asked = as_teacher(teacher).bind(X_test, classes)
-    log_teacher = asked.log_proba(X_test)
+    teacher = Teacher(
+        inception_teacher(X, class_indices, seed, options.teacher_epochs), classes=classes
+    )
+    bound = as_teacher(teacher).bind(X_test, classes)
+    log_teacher = bound.log_proba(X_test)
     target = log_teacher.argmax(axis=1)
-    map_teacher = zero_occlusion(asked, X_test, target)
+    map_teacher = zero_occlusion(bound, X_test, target)
     n_steps = -(-len(X) // 32)
     epochs = max(options.fewest_epochs, options.steps // n_steps)
 
@@ -108,7 +110,7 @@ def run(data_dir, name, seed, options):
     limit = rows.get("default", rows[options.arms[-1]])["seconds"]
     timed = []
     for arm, row in rows.items():
-        once = row["seconds"] - row["s/epoch"] * epochs  # the teacher's questions, above all
+        once = row["seconds"] - row["s/epoch"] * epochs  # mostly the queries to the teacher
         fit_in = max(FEWEST_EPOCHS, int((limit - once) / row["s/epoch"]))
         timed.append(distil(arm, "seconds", fit_in))
     return [*rows.values(), *timed]
@@ -122,22 +124,22 @@ def mean_ranks(table, figure):
 
 
 def critical_difference(n_arms, n_sets, alpha=0.05):
-    """Nemenyi's: mean ranks nearer than this are not told apart."""
+    """Nemenyi's critical difference: mean ranks closer than this do not differ significantly."""
     q = studentized_range.ppf(1 - alpha, n_arms, np.inf) / np.sqrt(2)
     return q * np.sqrt(n_arms * (n_arms + 1) / (6 * n_sets))
 
 
 def draw(table, path):
-    """Mean ranks of all arms, a panel for each figure, a colour for each way."""
+    """Draw the mean ranks of all arms: a panel for each measure, a colour for each table."""
     import matplotlib.pyplot as plt
 
     n_arms, n_sets = table["arm"].nunique(), table["set"].nunique()
     difference = critical_difference(n_arms, n_sets)
     figure, axes = plt.subplots(1, len(FIGURES), figsize=(13, 0.34 * n_arms + 1.6), sharey=True)
     order = mean_ranks(table[table["way"] == "epochs"], "saliency").sort_values().index[::-1]
-    looks = {"epochs": ("o", "#1b4f72", "equal epochs"), "seconds": ("s", "#e67e22", "equal time")}
+    styles = {"epochs": ("o", "#1b4f72", "equal epochs"), "seconds": ("s", "#e67e22", "equal time")}
     for ax, name in zip(axes, FIGURES, strict=True):
-        for way, (marker, colour, label) in looks.items():
+        for way, (marker, colour, label) in styles.items():
             ranks = mean_ranks(table[table["way"] == way], name)[order]
             ax.plot(ranks, np.arange(n_arms), marker, color=colour, label=label, alpha=0.85)
             if way == "epochs":
@@ -160,7 +162,7 @@ def draw(table, path):
 
 
 def report(table):
-    """Print both tables."""
+    """Print both tables, and how much the seeds differ."""
     print(f"Inception teachers, accuracy {table['teacher accuracy'].mean():.3f}; means over "
           f"{table['set'].nunique()} sets and {table['seed'].nunique()} seeds")  # fmt: skip
     order = [arm for arm in ARMS if arm in set(table["arm"])]
@@ -184,14 +186,14 @@ def report(table):
 
 
 def main():
-    """Read the arguments, run or read, print and draw."""
+    """Read the arguments, run or read the runs, print and draw."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data-dir", help="folder of the UCR sets")
-    parser.add_argument("--from-csv", help="print and draw the runs of an earlier call")
+    parser.add_argument("--from-csv", help="print and draw the runs that an earlier call saved")
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=1000, help="of a fit, at equal epochs")
+    parser.add_argument("--steps", type=int, default=1000, help="steps of a fit, at equal epochs")
     parser.add_argument("--fewest-epochs", type=int, default=50)
     parser.add_argument("--teacher-epochs", type=int, default=150)
     parser.add_argument("--most-test", type=int, default=300, help="test series a set, at most")
@@ -210,8 +212,8 @@ def main():
             for name in options.sets
         )
         rows = []
-        for found in runs:  # saved as they come: the whole takes long
-            rows += found
+        for run_rows in runs:  # save each run at once, since all of them take long
+            rows += run_rows
             table = pd.DataFrame(rows)
             if options.csv:
                 table.to_csv(options.csv, index=False)

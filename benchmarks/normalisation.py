@@ -1,12 +1,12 @@
-"""Do the perturbed copies harm batch normalisation? Three ways to normalise, compared.
+"""Do the perturbed copies harm batch normalisation? Compares three kinds of normalisation.
 
-A step runs the student over series and perturbed copies together, so the batch statistics
-are a mixture, while users ask about series alone. Compared, for the default student:
+A step passes series and perturbed copies through the student together, so the batch statistics
+describe the mixture, while users pass series alone. The default student is trained with:
 
-* settled: batch normalisation, its running statistics taken anew from the series alone
-  after training (what the package does);
-* mixed: batch normalisation, the running statistics of training kept;
-* group: normalisation of each series by itself, which no copy can touch.
+* settled: batch normalisation whose running statistics are recomputed from the series alone after
+  training, as the package does;
+* mixed: batch normalisation with the running statistics of training;
+* group: group normalisation of each series by itself, which copies cannot affect.
 
     python benchmarks/normalisation.py --data-dir DIR
 """
@@ -29,7 +29,7 @@ SETS = ["ECGFiveDays", "ItalyPowerDemand", "ECG200"]
 
 
 def without_batch_norm(n_channels, n_timepoints, n_classes):
-    """The default student with group normalisation in the place of batch normalisation."""
+    """The default student with group normalisation instead of batch normalisation."""
     network = Lite().build(n_channels, n_timepoints, n_classes)
     for block in (network.normalise, network.combine, network.reach):
         for i, layer in enumerate(block):
@@ -39,25 +39,28 @@ def without_batch_norm(n_channels, n_timepoints, n_classes):
 
 
 def run(data_dir, name, seed):
-    """One teacher and the three students; one dict a student."""
+    """Distil one teacher into the three students; return one dict for each student."""
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     X, y, X_test, y_test = read_ucr(data_dir, name)
-    classes, codes = np.unique(y, return_inverse=True)
+    classes, class_indices = np.unique(y, return_inverse=True)
     kept = np.random.default_rng(0).permutation(len(X_test))[:300]
     X_test, y_test = X_test[kept], y_test[kept]
-    teacher = Teacher(inception_teacher(X, codes, seed), classes=classes)
-    settle = loop.settle_batch_norm
+    teacher = Teacher(inception_teacher(X, class_indices, seed), classes=classes)
+    settle_batch_norm = loop.settle_batch_norm
     rows = []
-    for way in ("settled", "mixed", "group"):
-        loop.settle_batch_norm = settle if way == "settled" else lambda *_, **__: None
+    for normalisation in ("settled", "mixed", "group"):
+        if normalisation != "settled":
+            loop.settle_batch_norm = lambda *_, **__: None
         student = SaliencyDistilledClassifier(
-            teacher, "lite" if way != "group" else without_batch_norm, random_state=100 + seed
+            teacher,
+            "lite" if normalisation != "group" else without_batch_norm,
+            random_state=100 + seed,
         ).fit(X, y)
-        loop.settle_batch_norm = settle
+        loop.settle_batch_norm = settle_batch_norm
         rows.append(
             {
-                "normalisation": way,
+                "normalisation": normalisation,
                 "accuracy": student.score(X_test, y_test),
                 "agreement": student.fidelity_score(X_test),
                 "KL": -student.fidelity_score(X_test, metric="kl"),

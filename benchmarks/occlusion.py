@@ -1,8 +1,8 @@
-"""Occlusion maps of a student: ours against captum's, equal values, and memory in their number.
+"""Time and memory of a student's occlusion maps, compared with captum's.
 
-Explains 64 series of 500 timesteps by the default student, in turns with captum's ``Occlusion``
-at each of several ``perturbations_per_eval``, of which the best counts; checks that the values
-are equal; then explains more and more series and prints the peak of the memory.
+Explains 64 series of 500 timesteps with the default student, alternating with captum's
+``Occlusion`` at several values of ``perturbations_per_eval``, of which the fastest counts. Prints
+the largest difference of the values, then the peak memory for growing numbers of series.
 
     python benchmarks/occlusion.py
 """
@@ -23,12 +23,12 @@ from tsdistill.explainers.occlusion import STARTS_A_WINDOW, occlusion
 from tsdistill.students import Lite
 from tsdistill.teachers.teacher import as_teacher
 
-N_SERIES, N_TIMEPOINTS, WIDTH = 64, 500, 60  # at this width both place windows alike
-TRIED = (1, 2, 4, 8, 16, 23)
+N_SERIES, N_TIMEPOINTS, WIDTH = 64, 500, 60  # at this width, both libraries place windows alike
+PERTURBATIONS_PER_EVAL = (1, 2, 4, 8, 16, 23)
 
 
-def scene(n_series, n_donors=8, n_classes=2):
-    """A default student, series, targets and donors."""
+def make_inputs(n_series, n_donors=8, n_classes=2):
+    """Make a default student, series, targets, donors, and the rows of donors for each class."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     network = Lite().build(1, N_TIMEPOINTS, n_classes).eval()
@@ -40,7 +40,7 @@ def scene(n_series, n_donors=8, n_classes=2):
 
 
 def captum_maps(network, panel, target, donors, per_eval):
-    """Maps by captum, mean over donors."""
+    """Maps by captum, averaged over donors."""
 
     def score(series):
         z = network(series)
@@ -61,8 +61,8 @@ def captum_maps(network, panel, target, donors, per_eval):
 
 
 def compare(n_donors, rounds):
-    """Print seconds and ratios for that many donors."""
-    network, panel, target, donors, rows = scene(N_SERIES, n_donors)
+    """Print seconds and their ratio for ``n_donors`` donors."""
+    network, panel, target, donors, rows = make_inputs(N_SERIES, n_donors)
     model = as_teacher(network).bind(panel)
 
     def ours():
@@ -70,9 +70,9 @@ def compare(n_donors, rounds):
 
     expected = captum_maps(network, panel, target, donors, 4)
     error = np.abs(ours() - expected).max() / np.abs(expected).max()
-    seconds = {"ours": [], **{n: [] for n in TRIED}}
+    seconds = {"ours": [], **{n: [] for n in PERTURBATIONS_PER_EVAL}}
     for _ in range(rounds):
-        for n in TRIED:
+        for n in PERTURBATIONS_PER_EVAL:
             for who, call in (
                 ("ours", ours),
                 (n, lambda n=n: captum_maps(network, panel, target, donors, n)),
@@ -81,18 +81,19 @@ def compare(n_donors, rounds):
                 call()
                 seconds[who].append(time.perf_counter() - start)
     median = {who: np.median(found) for who, found in seconds.items()}
-    best = min(TRIED, key=median.get)
-    turns = np.array(seconds["ours"]).reshape(rounds, len(TRIED))[:, TRIED.index(best)]
-    ratio = np.median(np.array(seconds[best]) / turns)
+    best = min(PERTURBATIONS_PER_EVAL, key=median.get)
+    ours_by_round = np.array(seconds["ours"]).reshape(rounds, len(PERTURBATIONS_PER_EVAL))
+    ours_beside_best = ours_by_round[:, PERTURBATIONS_PER_EVAL.index(best)]
+    ratio = np.median(np.array(seconds[best]) / ours_beside_best)
     print(f"{n_donors} donor(s): ours {median['ours']:.3f} s; captum "
-          + ", ".join(f"{n}: {median[n]:.3f}" for n in TRIED)
+          + ", ".join(f"{n}: {median[n]:.3f}" for n in PERTURBATIONS_PER_EVAL)
           + f" s; captum at its best ({best}) takes {ratio:.2f} x ours; largest relative "
           f"difference {error:.1e}")  # fmt: skip
 
 
 def peak(n_series):
-    """Megabytes at the peak of a process of its own, before and after explaining."""
-    network, panel, target, donors, rows = scene(n_series)
+    """Peak memory of this process in MB, before and after explaining ``n_series`` series."""
+    network, panel, target, donors, rows = make_inputs(n_series)
     model = as_teacher(network).bind(panel)
     occlusion(model, panel[:8], target[:8], donors, rows, WIDTH)
     before = peak_so_far()
@@ -101,18 +102,19 @@ def peak(n_series):
 
 
 def peak_so_far():
-    """Megabytes at the peak of this process; a child's ru_maxrss may be its parent's."""
+    """Peak memory of this process so far, in MB."""
+    # VmHWM, because the ru_maxrss of a child process may be its parent's.
     status = pathlib.Path("/proc/self/status")
-    if not status.exists():  # no Linux
+    if not status.exists():  # not on Linux
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 1024
 
 
 def main():
-    """Compare, then measure memory."""
+    """Read the arguments, compare, measure memory."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--peak", type=int, help="print the memory for that many series alone")
+    parser.add_argument("--peak", type=int, help="only print the peak memory for this many series")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.peak:

@@ -1,9 +1,9 @@
-"""Does the student answer as its teacher does, and for its reasons?
+"""Does the student give the teacher's answers, and for the same reasons?
 
 Trains teachers on UCR sets, distils each into the default student by every arm, and prints
-accuracy, agreement, KL and saliency correlation on the test split, as means over sets and
-seeds, beside the bars that the project set itself. The saliency explainer (zero occlusion)
-is not what any arm trains on.
+accuracy, agreement, KL and saliency correlation on the test split, as means over sets and seeds,
+followed by the targets that the project set itself. Saliency is by occlusion with zeros, on which
+no arm trains.
 
     python benchmarks/quality.py --data-dir DIR                       # Inception teacher
     python benchmarks/quality.py --data-dir DIR --teacher minirocket  # black box
@@ -42,21 +42,21 @@ SETS = {
 
 
 def run(data_dir, name, seed, kind, settings, most_test):
-    """One teacher, distilled by every arm; one dict an arm."""
+    """Distil one teacher by every arm; return one dict for each arm."""
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     X, y, X_test, y_test = read_ucr(data_dir, name)
-    classes, codes = np.unique(y, return_inverse=True)
+    classes, class_indices = np.unique(y, return_inverse=True)
     kept = np.random.default_rng(0).permutation(len(X_test))[:most_test]
     X_test, y_test = X_test[kept], y_test[kept]
     if kind == "inception":
-        teacher = Teacher(inception_teacher(X, codes, seed), classes=classes)
+        teacher = Teacher(inception_teacher(X, class_indices, seed), classes=classes)
     else:
         teacher = MiniRocketRidge(seed).fit(X, y)
-    asked = as_teacher(teacher).bind(X_test, classes)
-    log_teacher = asked.log_proba(X_test)
+    bound = as_teacher(teacher).bind(X_test, classes)
+    log_teacher = bound.log_proba(X_test)
     target = log_teacher.argmax(axis=1)
-    map_teacher = zero_occlusion(asked, X_test, target)
+    map_teacher = zero_occlusion(bound, X_test, target)
     rows = []
     for arm, weights in ARMS.items():
         start = time.perf_counter()
@@ -84,19 +84,19 @@ def run(data_dir, name, seed, kind, settings, most_test):
     return rows
 
 
-def bars(mean, by_set, kind):
-    """What the project asks of the default arm, beside what was reached."""
+def targets(mean, by_set, kind):
+    """Yield each target of the project for the default arm, the value, and whether it is met."""
     ours, kd = mean.loc["default"], mean.loc["KD"]
     others = mean.loc[["KD, same copies", "TSD as published"]]
     ratio = ours["KL"] / kd["KL"]
     if kind == "minirocket":
         yield from (
             (
-                f"saliency on {name} >= {bar}",
+                f"saliency on {name} >= {threshold}",
                 by_set.loc["default", name],
-                by_set.loc["default", name] >= bar,
+                by_set.loc["default", name] >= threshold,
             )
-            for name, bar in (("GunPoint", 0.85), ("CBF", 0.85), ("ArrowHead", 0.7))
+            for name, threshold in (("GunPoint", 0.85), ("CBF", 0.85), ("ArrowHead", 0.7))
             if name in by_set
         )
         yield "KL / KD's KL <= 0.35", ratio, ratio <= 0.35
@@ -121,7 +121,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data-dir", required=True, help="folder of the UCR sets")
     parser.add_argument("--teacher", choices=SETS, default="inception")
-    parser.add_argument("--sets", nargs="+", help="default: those of the project's bars")
+    parser.add_argument("--sets", nargs="+", help="default: the sets of the project's targets")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--max-epochs", type=int, help="default: the estimator's")
@@ -149,8 +149,8 @@ def main():
     print(spread.round(4).to_string(), "\n\nsaliency correlation by set")
     print(by_set.round(3).to_string(), "\n\nKL by set")
     print(kl_by_set.round(4).to_string(), "\n")
-    for bar, value, passed in bars(mean, by_set, options.teacher):
-        print(f"{'ok  ' if passed else 'MISS'} {bar:32} {value:.4f}")
+    for target, value, met in targets(mean, by_set, options.teacher):
+        print(f"{'ok  ' if met else 'MISS'} {target:32} {value:.4f}")
 
 
 if __name__ == "__main__":

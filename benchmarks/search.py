@@ -1,10 +1,11 @@
-"""What does ``memory`` save in a search, and do workers change its result?
+"""How much does ``memory`` save in a search, and do workers change the result?
 
     python benchmarks/search.py --data-dir DIR --threads 1
 
-First a search of 12 candidates x 3 folds on GunPoint with a black box that takes 5 ms a series,
-with and without ``memory``: time spent in the teacher, wall time, and what it was asked twice.
-Then a grid of 6 x 3 with a torch teacher and default settings, with one worker and with two.
+First, a search of 12 candidates x 3 folds on GunPoint with a black box that takes 5 ms per series,
+with and without ``memory``: time spent in the teacher, wall time, and repeated queries. Then, a
+search of 6 candidates x 3 folds with a torch teacher and default settings, with one worker and
+with two.
 """
 
 import argparse
@@ -26,19 +27,19 @@ SCORING = {"kl": fidelity_scorer("kl"), "saliency": fidelity_scorer("saliency")}
 
 
 class SlowForest:
-    """A black box that takes a while, and counts what it is asked and how long that takes."""
+    """A slow black box that counts the queries for each series and measures the time they take."""
 
     def __init__(self, X, y, seconds):
         self.forest = RandomForestClassifier(200, random_state=0).fit(X[:, 0], y)
         self.classes_, self.seconds = self.forest.classes_, seconds
-        self.forget()
+        self.reset()
 
-    def forget(self):
-        self.asked, self.spent = Counter(), 0.0
+    def reset(self):
+        self.queries, self.spent = Counter(), 0.0
 
     def predict_proba(self, X):
         start = time.perf_counter()
-        self.asked.update(key(series) for series in X)
+        self.queries.update(key(series) for series in X)
         answers = self.forest.predict_proba(X[:, 0])
         time.sleep(self.seconds * len(X))
         self.spent += time.perf_counter() - start
@@ -50,7 +51,7 @@ def key(series):
 
 
 def search(teacher, grid, X, y, n_jobs=1, **settings):
-    """A fitted search over three folds, and its wall time."""
+    """Fit a search over three folds; return it with its wall time in seconds."""
     student = SaliencyDistilledClassifier(teacher, random_state=0, **settings)
     found = GridSearchCV(
         student, grid, cv=3, scoring=SCORING, refit="saliency", n_jobs=n_jobs, error_score="raise"
@@ -70,23 +71,26 @@ def benchmark_memory(X, y, seconds, epochs):
             ("with memory", grid, folder),
             ("with memory, again", grid, folder),
         ):
-            teacher.forget()
+            teacher.reset()
             found, wall = search(teacher, candidates, X, y, max_epochs=epochs, memory=memory)
-            results[name] = (teacher.spent, wall, teacher.asked, found)
+            results[name] = (teacher.spent, wall, teacher.queries, found)
     print(f"12 candidates x 3 folds and a refit, {1000 * seconds:.0f} ms a series, {epochs} epochs")
     print(f"{'':20}{'questions':>10}{'s in teacher':>14}{'s in all':>10}")
-    for name, (spent, wall, asked, _) in results.items():
-        print(f"{name:20}{asked.total():>10}{spent:>14.1f}{wall:>10.1f}")
+    for name, (spent, wall, queries, _) in results.items():
+        print(f"{name:20}{queries.total():>10}{spent:>14.1f}{wall:>10.1f}")
     one, without, kept, again = results.values()
     series = {key(x) for x in X}
-    windows = [question for question in one[2] if question not in series]
-    twice = sum(kept[2][question] > one[2][question] for question in windows)
+    windows = [query for query in one[2] if query not in series]
+    twice = sum(kept[2][query] > one[2][query] for query in windows)
     print(f"time in the teacher, without / with memory: {without[0] / kept[0]:.1f}")
     print(f"wall time, without / with memory: {without[1] / kept[1]:.2f}")
     print(f"windows asked about more than once a fold: {twice} of {len(windows)}")
     for score in SCORING:
-        told = [np.array(r[3].cv_results_[f"mean_test_{score}"]) for r in (without, kept, again)]
-        print(f"largest difference of a score ({score}): {np.abs(told - told[0]).max():.1e}")
+        mean_scores = [
+            np.array(r[3].cv_results_[f"mean_test_{score}"]) for r in (without, kept, again)
+        ]
+        difference = np.abs(mean_scores - mean_scores[0]).max()
+        print(f"largest difference of a score ({score}): {difference:.1e}")
 
 
 def benchmark_workers(X, y):
@@ -104,10 +108,12 @@ def benchmark_workers(X, y):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", required=True)
+    parser.add_argument("--data-dir", required=True, help="folder of the UCR sets")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=0.005, help="of the black box, a series")
-    parser.add_argument("--epochs", type=int, default=60, help="of the first search")
+    parser.add_argument(
+        "--seconds", type=float, default=0.005, help="that the black box takes for a series"
+    )
+    parser.add_argument("--epochs", type=int, default=60, help="epochs of the first search")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     X, y, _, _ = read_ucr(arguments.data_dir, "GunPoint")

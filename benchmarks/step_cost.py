@@ -1,10 +1,10 @@
-"""What does the saliency term cost a step, beside plain KD, a bare loop, and the paper's way?
+"""What does a step with the saliency term cost, compared with KD, a bare loop and TSD as published?
 
     python benchmarks/step_cost.py --data-dir DIR --threads 1
 
-Arms alternate within a round, and ratios are medians over rounds. "Fit" is the whole call,
-the teacher's questions included; "step" is the training alone. --data-dir is accepted for
-the real series; without it, series of the same shapes are drawn.
+Arms alternate within a round, and ratios are medians over rounds. "Fit" is the complete call,
+queries to the teacher included; "training" is the training loop alone. With --data-dir, the series
+are GunPoint and FordA; without it, random series of the same shapes.
 """
 
 import argparse
@@ -24,7 +24,7 @@ BATCH = 32
 
 
 def shapes(data_dir):
-    """GunPoint and 500 series of FordA, or noise of their shapes."""
+    """Yield GunPoint and 500 series of FordA, or noise of the same shapes."""
     if data_dir:
         X, y, _, _ = read_ucr(data_dir, "GunPoint")
         yield "GunPoint 50 x 1 x 150", X, y, 100
@@ -38,7 +38,7 @@ def shapes(data_dir):
 
 
 def fit(X, y, teacher, epochs, **settings):
-    """Seconds of a whole fit, and of its training alone."""
+    """Seconds of a complete fit, and of its training loop alone."""
     student = SaliencyDistilledClassifier(
         teacher, max_epochs=epochs, batch_size=BATCH, random_state=0, **settings
     )
@@ -48,7 +48,7 @@ def fit(X, y, teacher, epochs, **settings):
 
 
 def bare_loop(X, y, teacher, epochs, temperature=4.0):
-    """KD as one would write it in torch: the same student, optimiser, schedule, clipping."""
+    """Seconds of KD in plain torch, with the same student, optimiser, schedule and clipping."""
     start = time.perf_counter()
     panel, labels = torch.from_numpy(X), torch.from_numpy(np.unique(y, return_inverse=True)[1])
     with torch.no_grad():
@@ -76,43 +76,44 @@ def bare_loop(X, y, teacher, epochs, temperature=4.0):
 
 
 def published_step(X, y, teacher, n_steps=2, n_windows=50, tau=8.0):
-    """Seconds a step of the published procedure: loops, 50 copies, teacher asked each step."""
+    """Seconds of a step of the published procedure, which queries the teacher in every step."""
     width = max(1, round(0.1 * X.shape[-1]))
     student = Lite().build(1, X.shape[-1], 2)
     optimiser = torch.optim.Adam(student.parameters(), lr=0.005, weight_decay=1e-5)
-    panel, codes = torch.from_numpy(X), np.unique(y, return_inverse=True)[1]
+    panel, class_indices = torch.from_numpy(X), np.unique(y, return_inverse=True)[1]
     rng = np.random.default_rng(0)
 
     def saliency(network, series, copies):
         log_p = F.log_softmax(network(series[None]) / tau, dim=1)[0]
         changes = []
-        for one in copies:
-            log_q = F.log_softmax(network(one[None]) / tau, dim=1)[0]
+        for copy in copies:
+            log_q = F.log_softmax(network(copy[None]) / tau, dim=1)[0]
             changes.append(tau**2 * log_p.exp() * (log_p - log_q))
         return torch.stack(changes)
 
-    student.eval()  # single series have no batch statistics
+    student.eval()  # a single series has no batch statistics
     seconds = []
     for _ in range(n_steps):
         rows = rng.permutation(len(X))[:BATCH]
         start = time.perf_counter()
-        of_student, of_teacher = [], []
+        student_saliency, teacher_saliency = [], []
         for i in rows:
-            others = rng.permutation(np.flatnonzero(codes != codes[i]))[:n_windows]
+            others = rng.permutation(np.flatnonzero(class_indices != class_indices[i]))[:n_windows]
             copies = []
             for m in range(n_windows):
                 a = rng.integers(X.shape[-1] - width + 1)
-                one = panel[i].clone()
-                one[:, a : a + width] = panel[others[m % len(others)], :, a : a + width]
-                copies.append(one)
-            of_student.append(saliency(student, panel[i], copies))
+                copy = panel[i].clone()
+                copy[:, a : a + width] = panel[others[m % len(others)], :, a : a + width]
+                copies.append(copy)
+            student_saliency.append(saliency(student, panel[i], copies))
             with torch.no_grad():
-                of_teacher.append(saliency(teacher, panel[i], copies))
-        of_student, of_teacher = torch.stack(of_student), torch.stack(of_teacher)
-        loss = F.cross_entropy(student(panel[rows]), torch.from_numpy(codes[rows]))
+                teacher_saliency.append(saliency(teacher, panel[i], copies))
+        student_saliency = torch.stack(student_saliency)
+        teacher_saliency = torch.stack(teacher_saliency)
+        loss = F.cross_entropy(student(panel[rows]), torch.from_numpy(class_indices[rows]))
         loss = loss + F.smooth_l1_loss(
-            of_student / (of_student[of_student > 0].mean() + 1e-8),
-            of_teacher / (of_teacher[of_teacher > 0].mean() + 1e-8),
+            student_saliency / (student_saliency[student_saliency > 0].mean() + 1e-8),
+            teacher_saliency / (teacher_saliency[teacher_saliency > 0].mean() + 1e-8),
         )
         optimiser.zero_grad()
         loss.backward()
@@ -122,7 +123,7 @@ def published_step(X, y, teacher, n_steps=2, n_windows=50, tau=8.0):
 
 
 def step_costs(data_dir, rounds):
-    """Print the ratios for both shapes."""
+    """Print the cost ratios for both shapes."""
     for title, X, y, epochs in shapes(data_dir):
         torch.manual_seed(0)
         small = Inception(n_filters=4, n_blocks=1).build(1, X.shape[-1], 2).eval()
@@ -141,15 +142,15 @@ def step_costs(data_dir, rounds):
         ratio = np.median(times["KD"][:, 0] / times["bare"][:, 0])
         print(f"{title}: KD fit / bare torch loop: {ratio:.2f} (bar 1.25)")
         ours = np.median(times["default"][:, 1]) / n_steps
-        theirs = published_step(X, y, large)
+        published = published_step(X, y, large)
         print(
-            f"{title}: published procedure {1e3 * theirs:.0f} ms a step, ours {1e3 * ours:.1f} ms: "
-            f"{theirs / ours:.0f} x (bar 50)\n"
+            f"{title}: published procedure {1e3 * published:.0f} ms a step, "
+            f"ours {1e3 * ours:.1f} ms: {published / ours:.0f} x (bar 50)\n"
         )
 
 
 def probing(rounds):
-    """Print throughput and peak memory of asking a torch teacher about windows."""
+    """Print the throughput of window queries to a torch teacher."""
     rng = np.random.default_rng(0)
     n, n_windows = 256, 16
     panel = rng.standard_normal((n, 1, 128)).astype(np.float32)
@@ -173,11 +174,11 @@ def probing(rounds):
 
 
 def probing_memory(n_instances=20_000):
-    """Print the peak memory of probing at M = 32, T = 128, X and answers apart.
+    """Print the peak memory of window queries, without X and the answers.
 
-    All questions, 640,000 about 20,000 series, go to a small network, which takes a minute; the
-    first thousands then to the Inception teacher, whose activations are the larger part of the
-    peak.
+    20,000 series of 128 timesteps have 32 windows each. All 640,000 queries go to a small network,
+    which takes a minute. The Inception teacher, whose activations are the larger part of the peak,
+    is then queried about the first 4,096 series.
     """
     rng = np.random.default_rng(0)
     panel = rng.standard_normal((n_instances, 1, 128)).astype(np.float32)
@@ -204,7 +205,7 @@ def peak_memory():
 
 
 def import_time(rounds):
-    """Print the time of our import against those of torch, skorch and scikit-learn."""
+    """Print the ratio of our import time to that of torch, skorch and scikit-learn."""
     import subprocess
     import sys
 

@@ -1,12 +1,13 @@
-"""Does a distilled student's map find what the class can be seen by, as its teacher's does?
+"""Does a student's map find the true timesteps of a class as well as its teacher's map does?
 
-Makes sets whose truth is known, trains an Inception teacher on each, distils it into the default
-student by three arms, and marks everyone's map of the test series for the teacher's class: the
-mean over series of the average precision with which it finds the true timesteps (and channels).
-"signed" ranks timesteps by how much they speak for the class, "absolute" by how much they matter
-either way. Maps are by occlusion with the channel's mean (or zeros), which no arm trains on.
-Series without a truth are left out. Beside it: a map of noise, the correlation of every map with
-the teacher's ("saliency"), and the answers' accuracy and agreement.
+Makes synthetic sets whose truth is known, that is, the timesteps (and channels) at which a class
+can be recognised. Trains an Inception teacher on each, distils it into the default student by three
+arms, and scores the maps of the test series for the class that the teacher predicts. The score is
+the average precision with which a map finds the true timesteps, averaged over the series that have
+any. "signed" ranks timesteps by how much they speak for the class, "absolute" by how much they
+matter in either direction. Maps are by occlusion with the channel's mean (or zeros), on which no
+arm trains. For comparison: random maps, the correlation of every map with the teacher's
+("saliency"), and accuracy and agreement of the answers.
 
     python benchmarks/truth.py --csv truth.csv
     python benchmarks/truth.py --sets rare_time rare_feature --width 3
@@ -45,26 +46,26 @@ FIGURES = ["signed", "absolute", "accuracy", "agreement", "saliency", "seconds"]
 
 
 def run(name, seed, options):
-    """One teacher, distilled by every arm; one dict an arm, one of the teacher, one of chance."""
+    """Distil one teacher by every arm; one dict for each arm, the teacher and a random map."""
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     rng = np.random.default_rng(seed)
     X, y, _ = SETS[name](options.n_train, random_state=rng)
     X_test, y_test, mask = SETS[name](options.n_test, random_state=rng)
     classes = np.unique(y)
-    fill = stand_in_donors(X, options.fill)
+    baseline = stand_in_donors(X, options.fill)
     rows = np.zeros((len(classes), 1), dtype=np.int64)
 
-    def explained(model, target):
-        return occlusion(model, X_test, target, fill, rows, options.width, per_channel=True)
+    def explain(model, target):
+        return occlusion(model, X_test, target, baseline, rows, options.width, per_channel=True)
 
     teacher = Teacher(inception_teacher(X, y, seed, options.teacher_epochs), classes=classes)
-    asked = as_teacher(teacher).bind(X_test, classes)
-    log_teacher = asked.log_proba(X_test)
+    bound = as_teacher(teacher).bind(X_test, classes)
+    log_teacher = bound.log_proba(X_test)
     target = log_teacher.argmax(axis=1)
-    map_teacher = explained(asked, target)
+    map_teacher = explain(bound, target)
 
-    def marked(who, maps, log_proba=None, seconds=np.nan):
+    def score(who, maps, log_proba=None, seconds=np.nan):
         row = {
             "set": name,
             "seed": seed,
@@ -80,7 +81,7 @@ def run(name, seed, options):
             row["agreement"] = fidelity.agreement(log_teacher, log_proba)
         return row
 
-    found = [marked("teacher", map_teacher, log_teacher)]
+    run_rows = [score("teacher", map_teacher, log_teacher)]
     for arm, settings in ARMS.items():
         student = SaliencyDistilledClassifier(
             teacher, max_epochs=options.max_epochs, random_state=100 + seed, **settings
@@ -89,14 +90,14 @@ def run(name, seed, options):
         student.fit(X, y)
         seconds = time.perf_counter() - start
         answers = Teacher.of_student(student.student_, classes)
-        maps = explained(answers, target)
-        found.append(marked(arm, maps, answers.log_proba(X_test), seconds))
-    found.append(marked("random map", rng.standard_normal(mask.shape)))
-    return found
+        maps = explain(answers, target)
+        run_rows.append(score(arm, maps, answers.log_proba(X_test), seconds))
+    run_rows.append(score("random map", rng.standard_normal(mask.shape)))
+    return run_rows
 
 
 def report(table):
-    """Print the means, by set and over sets, and how the seeds spread."""
+    """Print the means, by set and over sets, and the standard deviation over seeds."""
     for name, part in table.groupby("set", sort=False):
         mean = part.groupby("who")[FIGURES].mean().loc[ORDER]
         print(f"\n{name}: {part['truth'].mean():.3f} of a series with a truth is true")
@@ -118,10 +119,14 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--n-train", type=int, default=500)
     parser.add_argument("--n-test", type=int, default=200)
-    parser.add_argument("--width", type=int, default=5, help="timesteps that occlusion replaces")
-    parser.add_argument("--fill", choices=["mean", "zero"], default="mean", help="by what")
+    parser.add_argument(
+        "--width", type=int, default=5, help="timesteps in a window of the occlusion"
+    )
+    parser.add_argument("--fill", choices=["mean", "zero"], default="mean", help="baseline")
     parser.add_argument("--teacher-epochs", type=int, default=150)
-    parser.add_argument("--max-epochs", type=int, help="of students; default: the estimator's")
+    parser.add_argument(
+        "--max-epochs", type=int, help="epochs of the students; default: the estimator's"
+    )
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--csv", help="where to save every run")
     options = parser.parse_args()
@@ -129,8 +134,8 @@ def main():
         delayed(run)(name, seed, options) for name in options.sets for seed in range(options.seeds)
     )
     rows = []
-    for found in runs:  # saved as they come: the whole takes long
-        rows += found
+    for run_rows in runs:  # save each run at once, since all of them take long
+        rows += run_rows
         table = pd.DataFrame(rows)
         if options.csv:
             table.to_csv(options.csv, index=False)

@@ -1,12 +1,12 @@
-"""A classifier of aeon as teacher.
+"""Distil a classifier of aeon.
 
     pip install aeon && python examples/aeon_teacher.py
 
-aeon is not among the dependencies, and cannot be installed beside the versions in
-constraints.txt: aeon 1.6.0 needs numba below 0.64, which needs NumPy below 2.4 (pip, asked for
-both, falls back to the empty release aeon 0.0.0). In an environment without those pins pip chose
-NumPy 2.3.5, numba 0.63.1 and scikit-learn 1.9.1, and there this example and tests/test_aeon.py
-ran: MiniRocket, time-series forest and RDST, fitted and unfitted, and in a search.
+aeon is not a dependency, and cannot be installed with the versions in constraints.txt: aeon 1.6.0
+needs numba below 0.64, which needs NumPy below 2.4. Asked for both, pip falls back to the empty
+release aeon 0.0.0. Without the constraints, pip chose NumPy 2.3.5, numba 0.63.1 and scikit-learn
+1.9.1; with these versions this example and tests/teachers/test_aeon.py ran. The test covers
+MiniRocket, time-series forest and RDST, fitted and unfitted, and in a search.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ from tsdistill import SaliencyDistilledClassifier
 
 
 def decision_values(classifier):
-    """MiniRocket's ridge head answers 0 or 1; its decision values have more to teach."""
+    """Probabilities from MiniRocket's decision values; its predict_proba gives only 0 or 1."""
 
     def proba(X):
         features = classifier.pipeline_[:-1].transform(X)

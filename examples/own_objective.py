@@ -1,4 +1,4 @@
-"""An objective of one's own: a student that is as confident as its teacher, no more and no less.
+"""An objective of your own: the student learns to be exactly as confident as its teacher.
 
 Run with ``python examples/own_objective.py``; the data come with sktime.
 """
@@ -11,12 +11,12 @@ from tsdistill.objectives import Objective
 
 
 class SameEntropy(Objective):
-    """Squared difference of the entropies of student and teacher."""
+    """Squared difference between the entropies of student and teacher."""
 
     name = "same_entropy"  # the key of its value in history_
 
     def losses(self, answers, sample_weight):
-        """One loss a series; weights are applied by the caller."""
+        """One loss for each series; the caller applies the weights."""
         return (entropy(answers.student) - entropy(answers.teacher)).square()
 
 

@@ -1,16 +1,16 @@
-"""The classifier behind other steps: scikit-learn's Pipeline, sktime's, and a search over each.
+"""The classifier in pipelines: a scikit-learn Pipeline inside a search, and a sktime pipeline.
 
     python examples/pipelines.py
 
-BasicMotions: six channels, 100 timesteps, four classes. scikit-learn's StandardScaler takes no
-3-D panel, and scikit-learn 1.9's Pipeline cannot hold transformers of sktime 1.2 (it leaves a
-mark on each step, which sktime's ``fit`` deletes: AttributeError about _parent_callback_ctx).
-What both libraries have serves all the same:
+The data set is BasicMotions: six channels, 100 timesteps, four classes. scikit-learn's
+StandardScaler takes no 3-D panels, and scikit-learn 1.9's Pipeline cannot hold transformers of
+sktime 1.2 (it sets an attribute on each step, which sktime's ``fit`` deletes: AttributeError about
+_parent_callback_ctx). Two alternatives work:
 
-* in scikit-learn, a StandardScaler between two FunctionTransformers, which lay the timesteps of
-  all series below each other and put them back;
-* in sktime, its own pipeline (``*``) around SaliencyDistilledTSC, with TabularToSeriesAdaptor,
-  which makes a transformer of series of any scaler of scikit-learn.
+* with scikit-learn, a StandardScaler between two FunctionTransformers; the first makes a row of
+  each timestep of each series, the second restores the panel;
+* with sktime, its own pipeline (``*``) with SaliencyDistilledTSC as the last step, and
+  TabularToSeriesAdaptor, which turns any scikit-learn scaler into a transformer of series.
 """
 
 import numpy as np
@@ -30,17 +30,17 @@ from tsdistill.sktime import SaliencyDistilledTSC
 
 
 def to_rows(X):
-    """From (n_instances, n_channels, n_timepoints) to a row for each timestep of each series."""
+    """Reshape (n_instances, n_channels, n_timepoints) to one row per timestep of each series."""
     return np.swapaxes(X, 1, 2).reshape(-1, X.shape[1])
 
 
 def to_panel(rows, n_timepoints):
-    """Back to (n_instances, n_channels, n_timepoints)."""
+    """Reshape rows back to (n_instances, n_channels, n_timepoints)."""
     return np.swapaxes(rows.reshape(-1, n_timepoints, rows.shape[1]), 1, 2)
 
 
 def scale_channels(n_timepoints):
-    """Each channel to mean 0 and standard deviation 1 over the training series."""
+    """Steps that scale each channel to mean 0, standard deviation 1 over the training series."""
     return (
         FunctionTransformer(to_rows),
         StandardScaler(),
@@ -49,7 +49,7 @@ def scale_channels(n_timepoints):
 
 
 def in_scikit_learn(X, y, X_test, y_test):
-    """An unfitted teacher is fitted on the scaled series of each fold."""
+    """Search over a Pipeline; the unfitted teacher is fitted on the scaled series of each fold."""
     teacher = SummaryClassifier(estimator=LogisticRegression(max_iter=1000))
     student = SaliencyDistilledClassifier(teacher, max_epochs=300, random_state=0)
     pipeline = make_pipeline(*scale_channels(X.shape[2]), student)
@@ -67,7 +67,7 @@ def in_scikit_learn(X, y, X_test, y_test):
 
 
 def in_sktime(X, y, X_test, y_test):
-    """A teacher fitted beforehand, on series as it meets them: behind the same steps."""
+    """Distil a teacher that was fitted in a pipeline with the same first steps as the student's."""
     scale = TabularToSeriesAdaptor(StandardScaler(), pooling="global")
     shorten = TSInterpolator(50)
     teacher = (scale * shorten * SummaryClassifier()).fit(X, y)

@@ -1,9 +1,9 @@
-"""Replace two heavy classifiers by the same small network, in three ways, and look at the reasons.
+"""Replace two heavy classifiers with a small network, trained in three ways, and compare reasons.
 
-Data: GunPoint, which sktime ships. Teachers: an Inception network trained here through
-skorch, and the black box that people use most, sktime's MiniRocket with a ridge head.
-Students: one small network, trained on labels only, by knowledge distillation (KD), and by
-saliency distillation. Prints a table and draws ``quickstart.png``.
+Data: GunPoint, which comes with sktime. Teachers: an Inception network trained here with skorch,
+and a widely used black box, sktime's MiniRocket with a ridge head. Students: the same small
+network, trained on labels only, by knowledge distillation (KD), and by saliency distillation.
+Prints a table and draws ``quickstart.png``.
 
     make demo
 """
@@ -36,7 +36,7 @@ METRICS = ("agreement", "kl", "saliency")
 
 
 def inception_teacher(X, y, epochs=120):
-    """An Inception network of InceptionTime's width, as a skorch net."""
+    """Fit an Inception network of InceptionTime's width, as a skorch net."""
     torch.manual_seed(0)
     net = NeuralNetClassifier(
         Inception(n_filters=32).build(n_channels=1, n_timepoints=X.shape[2], n_classes=2),
@@ -56,12 +56,12 @@ def inception_teacher(X, y, epochs=120):
         ],
         verbose=0,
     )
-    classes, codes = np.unique(y, return_inverse=True)
-    return Teacher(net.fit(X.astype(np.float32), codes), classes=classes)
+    classes, class_indices = np.unique(y, return_inverse=True)
+    return Teacher(net.fit(X.astype(np.float32), class_indices), classes=classes)
 
 
 class MiniRocketRidge:
-    """MiniRocket features, scaled, with a ridge head, whose decision values are the logits."""
+    """Scaled MiniRocket features with a ridge head, whose decision values serve as logits."""
 
     def fit(self, X, y):
         self.rocket_ = MiniRocket(random_state=0).fit(X)
@@ -73,23 +73,23 @@ class MiniRocketRidge:
 
     def decision_function(self, X):
         features = self.scaler_.transform(self.rocket_.transform(X).to_numpy())
-        return 2 * self.ridge_.decision_function(features)  # near certainty at a margin of 1
+        return 2 * self.ridge_.decision_function(features)  # almost certain at a margin of 1
 
 
 def seconds_of(call):
-    """The answer of a call, and how long it took."""
+    """Return what a call returns, and its seconds."""
     start = time.perf_counter()
     answer = call()
     return answer, time.perf_counter() - start
 
 
 def microseconds_a_series(predict_proba, X):
-    """Median over five calls on the whole panel."""
+    """Median over five calls with the complete panel."""
     return 1e6 * np.median([seconds_of(lambda: predict_proba(X))[1] for _ in range(5)]) / len(X)
 
 
 def size_of(model):
-    """Weights of a network; of anything else, its pickled size."""
+    """Number of weights of a network, or the pickled size of any other model."""
     if isinstance(model, NeuralNetClassifier):
         return f"{sum(p.numel() for p in model.module_.parameters()):,}"
     return f"({len(pickle.dumps(model)) / 1e6:.1f} MB)"
@@ -99,7 +99,7 @@ def main():
     """Train, print the table, draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--picture", default="quickstart.png", type=pathlib.Path)
-    parser.add_argument("--max-epochs", type=int, default=None, help="of the students")
+    parser.add_argument("--max-epochs", type=int, default=None, help="epochs of the students")
     options = parser.parse_args()
     X, y = load_gunpoint(split="train", return_type="numpy3D")
     X_test, y_test = load_gunpoint(split="test", return_type="numpy3D")
@@ -130,15 +130,15 @@ def main():
             for arm, settings in STUDENTS.items()
         }
         times = {arm: seconds_of(lambda s=s: s.fit(X, y))[1] for arm, s in students.items()}
-        asked = students["KD"].teacher_
-        log_proba = asked.log_proba(X_test.astype(np.float32))
-        target = asked.classes_[log_proba.argmax(axis=1)]
-        heavy = getattr(teacher, "model", teacher)
-        latency = microseconds_a_series(asked.log_proba, X_test.astype(np.float32))
+        bound = students["KD"].teacher_
+        log_proba = bound.log_proba(X_test.astype(np.float32))
+        target = bound.classes_[log_proba.argmax(axis=1)]
+        model = getattr(teacher, "model", teacher)
+        latency = microseconds_a_series(bound.log_proba, X_test.astype(np.float32))
         print(line.format(*columns))
         accuracy = np.mean(target == y_test)
         blank = ("", "", "")
-        print(line.format(name, f"{accuracy:.3f}", *blank, size_of(heavy), f"{latency:.0f}",
+        print(line.format(name, f"{accuracy:.3f}", *blank, size_of(model), f"{latency:.0f}",
                           f"{seconds:.0f}"))  # fmt: skip
         maps = students["KD"].explain(X_test[picked], of="teacher")
         rows = {f"teacher:\n{name}": maps}

@@ -1,17 +1,18 @@
 """Temporal Saliency Distillation with the authors' networks and constants.
 
-An LSTM of 3 x 100 units teaches one of 16 (162 times fewer weights below the head): tau = 8,
-50 windows of 10 timesteps a series, donors of another class, all of them in every step; loss
-``CE + lambda * saliency`` with saliency="class"; Adam 0.005, weight decay 1e-5, batches of 32,
-500 epochs; series longer than 100 timesteps are shortened to 100 by linear interpolation.
+An LSTM with 3 layers of 100 units teaches one with 16 units, which has 162 times fewer weights
+below the head. tau = 8; each series has 50 windows of 10 timesteps with donors of another class,
+and every step uses all of them. The loss is ``CE + lambda * saliency`` with saliency="class".
+Adam with learning rate 0.005 and weight decay 1e-5, batches of 32, 500 epochs. Series longer than
+100 timesteps are shortened to 100 by linear interpolation.
 
-Three things differ, by intention. lambda is chosen on a fifth of the training series, by the area
-under the precision-recall curve and then by the KL to the teacher, and not on test data. The
-windows are drawn, and the teacher asked, once instead of in every step; first and last timestep
-are perturbed too. The normaliser of the saliency is guarded (see
-``tsdistill.objectives.TemporalSaliency``).
+Three things differ from the publication on purpose. lambda is chosen not on test data but on a
+fifth of the training series, by the area under the precision-recall curve and then by the KL to the
+teacher. The windows are drawn and the teacher is queried once instead of in every step, and the
+first and last timestep are perturbed too. The scale that divides the saliency is bounded below
+(see ``tsdistill.objectives.TemporalSaliency``).
 
-    python examples/tsd_as_published.py                            # ItalyPowerDemand, of sktime
+    python examples/tsd_as_published.py                            # ItalyPowerDemand, from sktime
     python examples/tsd_as_published.py --data-dir DIR --sets ItalyPowerDemand ECG200
 """
 
@@ -35,7 +36,7 @@ KD = {"label_weight": 1.0, "soft_target_weight": 1.0, "saliency_weight": 0.0}
 
 
 class LSTM(nn.Module):
-    """Recurrent layers, and a linear layer on the states of all timesteps."""
+    """Recurrent layers, followed by a linear layer on the states of all timesteps."""
 
     def __init__(self, n_channels, n_timepoints, n_classes, hidden_size, n_layers):
         super().__init__()
@@ -43,12 +44,12 @@ class LSTM(nn.Module):
         self.head = nn.Linear(hidden_size * n_timepoints, n_classes)
 
     def forward(self, x):
-        """From (n_instances, n_channels, n_timepoints) to (n_instances, n_classes)."""
+        """Map (n_instances, n_channels, n_timepoints) to logits (n_instances, n_classes)."""
         return self.head(self.recurrent(x.transpose(1, 2))[0].flatten(1))
 
 
 def lstm_net(X, n_classes, hidden_size, n_layers, epochs):
-    """The authors' optimiser around an LSTM, as a skorch net."""
+    """An LSTM with the authors' optimiser, as an unfitted skorch net."""
     return NeuralNetClassifier(
         LSTM,
         module__n_channels=X.shape[1],
@@ -69,7 +70,7 @@ def lstm_net(X, n_classes, hidden_size, n_layers, epochs):
 
 
 def shortened(X):
-    """At most 100 timesteps, by linear interpolation."""
+    """Shorten series to at most 100 timesteps, by linear interpolation."""
     length = X.shape[-1]
     if length <= LONGEST:
         return X.astype(np.float32)
@@ -81,13 +82,13 @@ def shortened(X):
 
 
 def read(name, data_dir):
-    """Train and test series (n, 1, T) and labels."""
+    """Read X (n, 1, T) and y of the training split, then of the test split."""
     parts = [load_ucr(name, split, data_dir) for split in ("train", "test")]
     return [item for X, y in parts for item in (shortened(X), y)]
 
 
 def area(proba, y, classes):
-    """Macro average of the areas under the precision-recall curves."""
+    """Macro average of the area under the precision-recall curve of each class."""
     truth = label_binarize(y, classes=classes)
     if len(classes) == 2:
         truth = np.hstack([1 - truth, truth])
@@ -105,9 +106,9 @@ def main():
     torch.set_num_threads(1)
     for name in options.sets:
         X, y, X_test, y_test = read(name, options.data_dir)
-        classes, codes = np.unique(y, return_inverse=True)
+        classes, class_indices = np.unique(y, return_inverse=True)
         torch.manual_seed(0)
-        net = lstm_net(X, len(classes), 100, 3, options.epochs).fit(X, codes)
+        net = lstm_net(X, len(classes), 100, 3, options.epochs).fit(X, class_indices)
         teacher = Teacher(net, classes=classes)
 
         student = functools.partial(
@@ -122,7 +123,7 @@ def main():
         for weight in options.lambdas:
             model = tsd(saliency_weight=weight).fit(X_fit, y_fit)
             found = area(model.predict_proba(X_val), y_val, classes)
-            scores[weight] = (found, model.fidelity_score(X_val, metric="kl"))  # that breaks ties
+            scores[weight] = (found, model.fidelity_score(X_val, metric="kl"))  # KL breaks ties
         best = max(scores, key=scores.get)
         print(f"\n{name}: {len(X)} series of {X.shape[2]} timepoints")
         chosen = ", ".join(f"{w:g}: {found:.3f}, {-kl:.3f}" for w, (found, kl) in scores.items())
