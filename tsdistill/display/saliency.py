@@ -4,6 +4,7 @@ import numpy as np
 
 from tsdistill.display.style import AGAINST, COLOURS, FOR, pyplot
 from tsdistill.exceptions import ParameterError
+from tsdistill.explainers.registry import find_explainer
 from tsdistill.fidelity.scorers import holder_of_student
 from tsdistill.inputs.checks import check_choice
 
@@ -101,15 +102,10 @@ class SaliencyDisplay:
         comparison = estimator._compare(X)
         n_channels = comparison.panel.shape[1] if per_channel else 1
         check_n_panels(len(comparison.panel), n_channels * len(of))
-        if method == "autoencoder" and (of != ("student",) or target is not None):
-            raise ParameterError(
-                f"method='autoencoder' with of={of!r} and target={target!r}; it explains the "
-                "student alone, for the teacher's prediction: pass of='student' and no target."
-            )
+        options = {"method": method, "fill": fill, "per_channel": per_channel, "target": target}
         if target is None:
             target = estimator.classes_[comparison.target]
-        options = {"method": method, "fill": fill, "per_channel": per_channel}
-        if method != "autoencoder":  # which always explains the teacher's prediction
+        if not find_explainer(method, fill).own_maps_only:
             options["target"] = target
         maps = {name: estimator.explain(X, of=name, **options) for name in of}
         if titles is None:

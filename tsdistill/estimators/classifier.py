@@ -11,7 +11,6 @@ from tsdistill.estimators.holds_teacher import HoldsTeacher
 from tsdistill.estimators.settings import check_settings, objectives_of, recipe_of
 from tsdistill.exceptions import ParameterError
 from tsdistill.explainers.base import ExplainerSettings
-from tsdistill.explainers.learnt import check_only_defaults
 from tsdistill.explainers.registry import find_explainer
 from tsdistill.fidelity.scorers import check_truth
 from tsdistill.inputs.checks import check_choice
@@ -257,21 +256,21 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         check_settings(self)
         objectives = objectives_of(self)
         seeds = Seeds.draw(self.random_state)
-        goes_on = self.warm_start and hasattr(self, "student_")
+        continues = self.warm_start and hasattr(self, "student_")
         with global_states_kept(seeds.training, self.device):
             teacher = as_teacher(self.teacher)
             series, series_format = read_fit_inputs(
-                self, teacher, X, y, sample_weight, X_unlabelled, goes_on=goes_on
+                self, teacher, X, y, sample_weight, X_unlabelled, continues=continues
             )
             recipe = recipe_of(self, objectives, series.panel)
             transfer_set = start_transfer_set(
                 teacher,
                 series,
-                previous=self._transfer_set if goes_on else None,
+                previous=self._transfer_set if continues else None,
                 keep_source=self.warm_start,
                 seed=seeds.teacher,
             )
-            if goes_on:
+            if continues:
                 self._check_same_classes(transfer_set.teacher.classes_)
             distilled = distil(
                 transfer_set,
@@ -279,9 +278,10 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
                 series.sample_weight,
                 QueryOptions(self.device, self.n_jobs, as_memory(self.memory), self.verbose),
                 seeds,
-                previous=self.student_ if goes_on else None,
+                previous=self.student_ if continues else None,
             )
-        return self._assign(distilled, series_format)
+            kept = distilled.transfer_set.settled() if self.warm_start else None
+        return self._assign(distilled, series_format, kept)
 
     def _check_same_classes(self, classes):
         """Refuse to train a student further on other classes."""
@@ -292,8 +292,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
                 "classes, or warm_start=False."
             )
 
-    def _assign(self, distilled, series_format):
-        """Set the fitted attributes; only the teacher's fingerprint is added later."""
+    def _assign(self, distilled, series_format, transfer_set):
+        """Set the fitted attributes; only a fingerprint is given to ``teacher_`` later."""
         if series_format is not None:
             vars(self).pop("feature_names_in_", None)  # of an earlier fit
             vars(self).update(series_format.attributes())
@@ -303,8 +303,12 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         self.history_ = distilled.history
         self._baselines = distilled.baselines
         self._window_width = distilled.width
-        self._transfer_set = distilled.transfer_set.settled() if self.warm_start else None
+        self._transfer_set = transfer_set
         return self
+
+    def _forget_transfer_set(self):
+        """Drop what only a further fit with ``warm_start`` would need."""
+        self._transfer_set = None
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -444,8 +448,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         explainer = find_explainer(method, fill)
         check_choice("of", of, ("student", "teacher"))
         panel = self._panel(X)
-        if not explainer.takes_target:
-            check_only_defaults(target, of, per_channel, self.n_channels_in_)
+        explainer.check_arguments(target, of, per_channel, self.n_channels_in_)
         with global_states_kept(0, self.student_.device):
             return self._explain(explainer, panel, target, of, per_channel, fill)
 
@@ -459,7 +462,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         log_proba, class_index = None, None
         if target is not None:
             class_index = target_indices(target, self.classes_, len(panel))
-        elif explainer.takes_target:
+        elif not explainer.own_maps_only:
             log_proba = query(model, panel, dataclasses.replace(options, verbose=0))
             class_index = log_proba.argmax(axis=1)
         settings = ExplainerSettings(

@@ -9,7 +9,7 @@ from tsdistill.inputs.weights import check_sample_weight, class_factors
 from tsdistill.training.transfer_set import TrainingSeries
 
 
-def read_fit_inputs(estimator, teacher, X, y, sample_weight, X_unlabelled, *, goes_on):
+def read_fit_inputs(estimator, teacher, X, y, sample_weight, X_unlabelled, *, continues):
     """Read what ``fit`` was given; the estimator is not changed.
 
     Parameters
@@ -20,7 +20,7 @@ def read_fit_inputs(estimator, teacher, X, y, sample_weight, X_unlabelled, *, go
         Fitted or not.
     X, y, sample_weight, X_unlabelled
         As given to ``fit``.
-    goes_on : bool
+    continues : bool
         Whether a student is trained further, so that the series have to match those of its fit.
 
     Returns
@@ -41,7 +41,7 @@ def read_fit_inputs(estimator, teacher, X, y, sample_weight, X_unlabelled, *, go
             "teacher."
         )
     series_format, classes, labels = None, None, None
-    if not goes_on:
+    if not continues:
         X, y, series_format = read_series(estimator, X, y)
     elif y is None:
         X = match_series(estimator, X)

@@ -7,13 +7,14 @@ kept by identity, its parameters are not listed, and it is shown by its name.
 
 import copy
 import inspect
+from html import escape
 
 from sklearn import get_config
 from sklearn.base import clone
 from torch import nn
 
 from tsdistill.exceptions import ParameterError
-from tsdistill.inputs.checks import quoted
+from tsdistill.inputs.checks import as_list, quoted
 from tsdistill.students import STUDENTS
 from tsdistill.teachers.adapters import name_of
 from tsdistill.teachers.teacher import Teacher, clone_teacher
@@ -21,7 +22,23 @@ from tsdistill.teachers.teacher import Teacher, clone_teacher
 LONGEST_VALUE = 60
 
 
-class HoldsTeacher:
+class ShowsItsConstructor:
+    """Mixin that represents an estimator by its constructor, in notebooks too.
+
+    scikit-learn's diagram would list the parameters of the fitted models inside.
+    """
+
+    def __repr__(self, N_CHAR_MAX=700):
+        return short_constructor(self)
+
+    def _repr_html_(self):
+        return f"<pre>{escape(repr(self))}</pre>"
+
+    def _repr_mimebundle_(self, **kwargs):
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
+
+class HoldsTeacher(ShowsItsConstructor):
     """Mixin for an estimator with the parameters ``teacher``, ``student`` and ``auxiliary``.
 
     It comes before the base class of scikit-learn or sktime.
@@ -40,11 +57,7 @@ class HoldsTeacher:
         return cloned
 
     def __deepcopy__(self, memo):
-        teachers = self.teacher if isinstance(self.teacher, (list, tuple)) else [self.teacher]
-        return copied_around(self, teachers, memo)
-
-    def __repr__(self, N_CHAR_MAX=700):
-        return short_constructor(self)
+        return copied_around(self, as_list(self.teacher), memo)
 
     def get_params(self, deep=True):
         """Parameters by name.
@@ -132,8 +145,7 @@ class HoldsTeacher:
         keys = [name for name in params if name.startswith("auxiliary__")]
         if not keys:
             return [], params
-        given = list(auxiliary) if isinstance(auxiliary, (list, tuple)) else [auxiliary]
-        objectives = _by_name(given)
+        objectives = _by_name(as_list(auxiliary))
         if not objectives:
             raise ParameterError(
                 f"{keys[0]} cannot be set: auxiliary={short_repr(auxiliary)}; pass an objective, "

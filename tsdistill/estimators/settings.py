@@ -8,8 +8,8 @@ from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
 
 from tsdistill.exceptions import ParameterError
-from tsdistill.inputs.checks import check_choice, check_count, check_positive
-from tsdistill.perturbation.plan import DONORS, window_width
+from tsdistill.inputs.checks import as_list, check_choice, check_count, check_positive
+from tsdistill.perturbation.plan import DONORS, WindowSettings, window_width
 from tsdistill.teachers.cache import check_memory
 from tsdistill.training.recipe import Recipe, make_objectives, net_settings, windows_a_series
 
@@ -129,17 +129,12 @@ def recipe_of(estimator, objectives, panel):
             callbacks=as_list(estimator.callbacks),
         ),
         objectives=objectives,
-        width=window_width(estimator.window_size, n_timepoints),
-        n_windows=windows_a_series(estimator.n_windows, n_series),
-        donors=estimator.donors,
+        windows=WindowSettings(
+            width=window_width(estimator.window_size, n_timepoints),
+            n_windows=windows_a_series(estimator.n_windows, n_series),
+            donors=estimator.donors,
+        ),
         windows_per_step=estimator.windows_per_step,
         validation_fraction=estimator.validation_fraction,
         class_weight=estimator.class_weight,
     )
-
-
-def as_list(value):
-    """A list: empty for None, the items of a list or tuple, or a single item."""
-    if value is None:
-        return []
-    return list(value) if isinstance(value, (list, tuple)) else [value]

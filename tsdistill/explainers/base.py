@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tsdistill.exceptions import TeacherError
+from tsdistill.exceptions import ParameterError, TeacherError
 from tsdistill.perturbation.baselines import Baselines
 from tsdistill.teachers.querying import QueryOptions
 
@@ -60,16 +60,39 @@ class Explainer:
         Kinds of baseline that the explainer supports.
     needs_gradients : bool, default=False
         Whether the model must be made of torch modules.
-    takes_target : bool, default=True
-        False if the user can choose neither class nor model: the maps are the student's own, one
-        for all channels. ``target`` is then None.
+    own_maps_only : bool, default=False
+        Whether the maps are the student's own, one for all channels, so that the user can choose
+        neither class nor model. ``target`` is then None.
     """
 
     name: str
     explain: Callable
     fills: tuple
     needs_gradients: bool = False
-    takes_target: bool = True
+    own_maps_only: bool = False
+
+    def check_arguments(self, target, of, per_channel, n_channels):
+        """Check that arguments go with maps that are the student's own.
+
+        Parameters
+        ----------
+        target, of, per_channel
+            See :meth:`tsdistill.SaliencyDistilledClassifier.explain`.
+        n_channels : int
+
+        Raises
+        ------
+        ParameterError
+            If other maps than the student's own are requested.
+        """
+        other = target is not None or of != "student" or (per_channel and n_channels > 1)
+        if self.own_maps_only and other:
+            raise ParameterError(
+                f"method={self.name!r} with target={target!r}, of={of!r}, per_channel="
+                f"{per_channel!r}; it explains the student alone, gives one map a series, and "
+                "explains the class that the teacher would predict: leave these arguments at "
+                "their defaults."
+            )
 
     def check_model(self, model):
         """Check that the model has the gradients that the explainer may need.

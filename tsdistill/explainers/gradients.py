@@ -24,7 +24,7 @@ def explain_by_integrated_gradients(model, panel, target, settings):
 
 def _arguments_from(settings):
     """Keyword arguments of the functions below."""
-    mean = settings.baselines.mean[0, :, 0]
+    mean = settings.baselines.channel_means
     return {
         "baseline": np.zeros_like(mean) if settings.fill == "zero" else mean,
         "per_channel": settings.per_channel,

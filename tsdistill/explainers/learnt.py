@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
-from tsdistill.exceptions import ParameterError, StudentError
+from tsdistill.exceptions import StudentError
 from tsdistill.explainers.base import Explainer
 from tsdistill.numerics.batches import batches
 from tsdistill.numerics.tensors import as_tensor
-from tsdistill.students.extension import part_with_maps
+from tsdistill.students.extension import GivesMaps, find_extension
 
 
 def learnt_maps(model, panel, target, settings):
@@ -34,7 +34,7 @@ def learnt_maps(model, panel, target, settings):
     StudentError
         If the student was trained without an autoencoder.
     """
-    module = part_with_maps(model.module)
+    module = find_extension(model.module, GivesMaps)
     if module is None:
         raise StudentError(
             "method='autoencoder' needs a student trained with "
@@ -51,25 +51,4 @@ def learnt_maps(model, panel, target, settings):
     return maps[:, np.newaxis] if settings.per_channel else maps
 
 
-AUTOENCODER = Explainer("autoencoder", learnt_maps, fills=(), takes_target=False)
-
-
-def check_only_defaults(target, of, per_channel, n_channels):
-    """Raise ParameterError if other maps than the student's own are requested.
-
-    Parameters
-    ----------
-    target, of, per_channel
-        As in :meth:`tsdistill.SaliencyDistilledClassifier.explain`.
-    n_channels : int
-
-    Raises
-    ------
-    ParameterError
-    """
-    if target is not None or of != "student" or (per_channel and n_channels > 1):
-        raise ParameterError(
-            f"method='autoencoder' with target={target!r}, of={of!r}, per_channel={per_channel!r}: "
-            "this method explains the student, gives one map a series, and speaks for the class "
-            "that the teacher would predict. Leave the other arguments at their defaults."
-        )
+AUTOENCODER = Explainer("autoencoder", learnt_maps, fills=(), own_maps_only=True)

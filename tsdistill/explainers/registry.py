@@ -33,7 +33,7 @@ def find_explainer(method, fill=None):
     """
     check_choice("method", method, EXPLAINERS)
     explainer = EXPLAINERS[method]
-    if fill is not None and fill not in explainer.fills:
+    if fill is not None and not (isinstance(fill, str) and fill in explainer.fills):
         raise ParameterError(
             f"fill={fill!r}; with method={method!r} expected {quoted([*explainer.fills, None])}."
         )

@@ -8,7 +8,7 @@ import numpy as np
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_count
 
-SUM_TOLERANCE = 1e-2  # allows for float32, and for rounded probabilities
+ROUNDING_OF_A_SUM = 1e-2  # allows for float32, and for rounded probabilities
 
 
 def agreement(teacher, student):
@@ -215,7 +215,7 @@ def _with_truth(log_proba, y):
 def check_log_proba(name, answers):
     """Refuse answers that are not finite log-probabilities, such as probabilities."""
     total = np.logaddexp.reduce(answers, axis=1)
-    if not (np.isfinite(answers).all() and np.abs(total).max() < SUM_TOLERANCE):
+    if not (np.isfinite(answers).all() and np.abs(total).max() < ROUNDING_OF_A_SUM):
         raise ParameterError(
             f"{name} has values from {answers.min():.3g} to {answers.max():.3g}, which are not "
             "finite log-probabilities; expected rows whose exp sums to 1. Pass the result of "

@@ -9,7 +9,7 @@ from tsdistill.exceptions import ParameterError
 
 def check_positive(name, value, *, zero=False):
     """Require a finite number above 0, or of 0 or more with ``zero=True``."""
-    if not (_is_real(value) and np.isfinite(value) and (value > 0 or (zero and value == 0))):
+    if not (is_number(value) and np.isfinite(value) and (value > 0 or (zero and value == 0))):
         raise ParameterError(
             f"{name}={value!r}; expected a finite number {'of 0 or more' if zero else 'above 0'}."
         )
@@ -38,17 +38,29 @@ def quoted(names):
 
 def check_share(name, value):
     """Require a number between 0 and 1, both excluded."""
-    if not (_is_real(value) and 0 < value < 1):
+    if not (is_number(value) and 0 < value < 1):
         raise ParameterError(f"{name}={value!r}; expected a number between 0 and 1.")
 
 
 def check_count(name, value, least=1):
     """Require a whole number of ``least`` or more."""
-    is_int = isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
-    if not is_int or value < least:
+    if not is_whole(value) or value < least:
         expected = "above 0" if least == 1 else f"of {least} or more"
         raise ParameterError(f"{name}={value!r}; expected a whole number {expected}.")
 
 
-def _is_real(value):
+def is_number(value):
+    """Whether a value is a real number; a bool is none."""
     return isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+
+
+def is_whole(value):
+    """Whether a value is an integer; a bool is none."""
+    return isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
+
+
+def as_list(value):
+    """A list: empty for None, the items of a list or tuple, or a single item."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]

@@ -1,10 +1,9 @@
-"""Converts ``random_state`` to seeds and generators of NumPy, without importing torch."""
-
-from numbers import Integral
+"""Converts ``random_state`` to seeds and generators of NumPy."""
 
 import numpy as np
 
 from tsdistill.exceptions import ParameterError
+from tsdistill.inputs.checks import is_whole
 
 
 def seed_sequence(random_state):
@@ -37,9 +36,8 @@ def generator(random_state):
     """
     if isinstance(random_state, np.random.Generator):
         return random_state
-    is_int = isinstance(random_state, Integral) and not isinstance(random_state, (bool, np.bool_))
     if (
-        (is_int and random_state >= 0)
+        (is_whole(random_state) and random_state >= 0)
         or isinstance(random_state, np.random.RandomState)
         or random_state is None
         or random_state is np.random

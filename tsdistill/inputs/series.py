@@ -214,7 +214,7 @@ def check_resolution(X, panel):
     """
     if X.dtype.kind in "f" and X.dtype.itemsize <= 4:
         return
-    exact = X[:, np.newaxis, :] if X.ndim == 2 else X
+    exact = with_channels(X)
     for channel in range(panel.shape[1]):
         values = exact[:, channel].astype(np.float64)
         lost, deviation = np.abs(values - panel[:, channel]).max(), values.std()
@@ -245,8 +245,12 @@ def as_panel(X):
     >>> as_panel(np.zeros((4, 20))).shape
     (4, 1, 20)
     """
-    X = X[:, np.newaxis, :] if X.ndim == 2 else X
-    return np.ascontiguousarray(X, dtype=np.float32)
+    return np.ascontiguousarray(with_channels(X), dtype=np.float32)
+
+
+def with_channels(X):
+    """A view of series with three axes, where 2-D series have one channel."""
+    return X[:, np.newaxis] if X.ndim == 2 else X
 
 
 def in_layout(panel, ndim):

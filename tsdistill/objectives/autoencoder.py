@@ -23,7 +23,7 @@ from tsdistill.inputs.checks import check_choice, check_count
 from tsdistill.numerics.tensors import as_tensor
 from tsdistill.objectives.base import Objective
 from tsdistill.students.explained import N_STRIDES, ExplainedStudent
-from tsdistill.students.extension import part_with_maps
+from tsdistill.students.extension import find_extension
 
 EXPLANATIONS = ("occlusion", "gradient", "integrated_gradients")
 QUERIES_PER_MAP = {"gradient": 1, "integrated_gradients": 50}
@@ -131,15 +131,16 @@ class ExplanationAutoencoder(Objective):
     def prepare(self, preparation):
         learnt_from = preparation.learnt_from.tobytes()
         key = (self.name, self.explanation, self.n_questions, preparation.width, learnt_from)
-        transfer_set = preparation.once(key, lambda: self._query_maps(preparation))
+        mixtures = preparation.once(key, lambda: self._query_maps(preparation))
         self.counts_, self.partner_, self.share_, self.answers_, self.maps_ = (
-            as_tensor(array).to(preparation.device) for array in transfer_set
+            as_tensor(array).to(preparation.device) for array in mixtures
         )
         largest = self.maps_.abs().amax(dim=-1)
         floor = (SHARE_OF_LARGEST * largest.max()).clamp_min(torch.finfo(largest.dtype).tiny)
         self.scale_ = torch.maximum(largest, floor)
         self.panel_ = as_tensor(preparation.panel).to(preparation.device)
-        part_with_maps(preparation.network).autoencoder.unit.copy_(self.scale_.mean())
+        student = find_extension(preparation.network, ExplainedStudent)
+        student.autoencoder.unit.copy_(self.scale_.mean())
 
     def _query_maps(self, preparation):
         """Mix each series with others of its class, and query the teacher for answers and maps.
@@ -161,7 +162,7 @@ class ExplanationAutoencoder(Objective):
         """
         panel, class_index, clean = preparation.panel, preparation.class_index, preparation.clean
         n_series, _, n_timepoints = panel.shape
-        n_explained, n_donors, n_mixtures = self._shares_of_questions(
+        n_explained, n_donors, n_mixtures = self._split_queries(
             n_series, len(sliding_starts(n_timepoints, preparation.width))
         )
         rng = preparation.rng(self.name)
@@ -189,7 +190,7 @@ class ExplanationAutoencoder(Objective):
             maps[m] = self._teacher_maps(preparation, series, answers[m], donors)
         return counts, partner, share, answers, maps
 
-    def _shares_of_questions(self, n_series, n_starts):
+    def _split_queries(self, n_series, n_starts):
         """Split ``n_questions`` into series with maps, donors a series, and mixtures a series."""
         by_occlusion = self.explanation == "occlusion"
         cost = n_starts if by_occlusion else QUERIES_PER_MAP[self.explanation]
@@ -214,11 +215,11 @@ class ExplanationAutoencoder(Objective):
                 options=preparation.options, log_proba=answers,
             )  # fmt: skip
         explain = {"gradient": gradient, "integrated_gradients": integrated_gradients}
-        mean = baselines.mean[0, :, 0]
+        mean = baselines.channel_means
         return explain[self.explanation](teacher, series, target, mean, device=preparation.device)
 
     def losses(self, answers, sample_weight):
-        rows, network = answers.rows, part_with_maps(answers.network)
+        rows, network = answers.rows, find_extension(answers.network, ExplainedStudent)
         losses = self._errors(network, answers.series, rows, torch.zeros_like(rows))
         losses = losses * self.counts_[rows]
         if not network.training or len(self.maps_) == 1:

@@ -16,8 +16,7 @@ import torch
 from tsdistill.inputs.checks import check_count, check_positive
 from tsdistill.numerics.tensors import as_tensor
 from tsdistill.objectives.soft_targets import SoftTargets, soft_target_loss
-
-NOISE_SERIES = 64
+from tsdistill.perturbation.baselines import N_NOISE_SERIES
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class InputNoise(SoftTargets):
         panel, rng = preparation.panel, preparation.rng(self.name)
         n_series = len(panel)
         std = panel.std(axis=(0, 2), dtype=np.float64)[:, np.newaxis]
-        noise = rng.standard_normal((max(NOISE_SERIES, self.n_draws), *panel.shape[1:]))
+        noise = rng.standard_normal((max(N_NOISE_SERIES, self.n_draws), *panel.shape[1:]))
         noise = (self.scale * std * noise).astype(np.float32)
         draw = (rng.integers(len(noise), size=(n_series, 1)) + np.arange(self.n_draws)) % len(noise)
         row = np.repeat(np.arange(n_series), self.n_draws)

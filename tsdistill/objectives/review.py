@@ -13,7 +13,7 @@ The term is the sum of L over the stages.
 """
 
 import copy
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from tsdistill.exceptions import ParameterError, StudentError, TeacherError
-from tsdistill.inputs.checks import check_count
+from tsdistill.inputs.checks import check_count, is_number, is_whole
 from tsdistill.numerics.batches import batches
 from tsdistill.numerics.tensors import as_tensor
 from tsdistill.objectives.base import Objective
@@ -205,9 +205,9 @@ class TemporalReview(Objective):
         super().check()
         check_count(f"{type(self).__name__}.hidden_size", self.hidden_size)
         interval = self.interval
-        if isinstance(interval, Integral) and not isinstance(interval, bool):
+        if is_whole(interval):
             check_count(f"{type(self).__name__}.interval", interval)
-        elif not (isinstance(interval, Real) and 0 < interval <= 1 / NODES_A_CYCLE):
+        elif not (is_number(interval) and 0 < interval <= 1 / NODES_A_CYCLE):
             raise ParameterError(
                 f"{type(self).__name__}.interval={interval!r}; expected a number of epochs (int, "
                 "1 or more) or a share of all epochs (float in (0, 0.25])."

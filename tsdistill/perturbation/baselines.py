@@ -69,6 +69,11 @@ class Baselines:
         return cls(panel[rows].copy(), class_index[rows], stand_in_donors(panel, "mean"))
 
     @property
+    def channel_means(self):
+        """Each channel's mean over the training series, (n_channels,)."""
+        return self.mean[0, :, 0]
+
+    @property
     def untrained(self):
         """The baseline on which the student was not trained, for measures: "mean" or "opposing"."""
         return "opposing" if self.trained_on_constants else "mean"

@@ -5,15 +5,33 @@ needs them.
 """
 
 from dataclasses import dataclass
-from numbers import Integral, Real
+from typing import NamedTuple
 
 import numpy as np
 
 from tsdistill.exceptions import PanelError, ParameterError
-from tsdistill.inputs.checks import check_choice
+from tsdistill.inputs.checks import check_choice, is_number, is_whole
 from tsdistill.perturbation.baselines import stand_in_donors
 
 DONORS = ("opposing", "same", "any", "mean", "zero", "noise")
+
+
+class WindowSettings(NamedTuple):
+    """Settings of a plan, see :func:`draw_plan`.
+
+    Attributes
+    ----------
+    width : int
+        Timesteps in a window.
+    n_windows : int
+        Windows of each series.
+    donors : str
+        One of ``DONORS``.
+    """
+
+    width: int
+    n_windows: int
+    donors: str
 
 
 @dataclass(frozen=True)
@@ -58,15 +76,14 @@ def window_width(window_size, n_timepoints):
     >>> window_width(0.1, 150), window_width(12, 150), window_width(0.1, 5)
     (15, 12, 1)
     """
-    if isinstance(window_size, Integral) and not isinstance(window_size, (bool, np.bool_)):
+    if is_whole(window_size):
         if 1 <= window_size <= n_timepoints:
             return int(window_size)
         raise ParameterError(
             f"window_size={window_size} does not fit series of {n_timepoints} timepoints; expected "
             f"an int from 1 to {n_timepoints}, or a fraction such as 0.1."
         )
-    is_number = isinstance(window_size, Real) and not isinstance(window_size, (bool, np.bool_))
-    if is_number and 0 < window_size <= 1:
+    if is_number(window_size) and 0 < window_size <= 1:
         return max(1, round(float(window_size) * n_timepoints))
     raise ParameterError(
         f"window_size={window_size!r}; expected an int (timesteps) or a float in (0, 1] (a "

@@ -9,6 +9,7 @@ from inspect import isroutine
 import numpy as np
 import pandas as pd
 
+from tsdistill.inputs.checks import as_list
 from tsdistill.numerics.random_states import global_states_kept
 from tsdistill.teachers.querying import query
 
@@ -58,7 +59,7 @@ def n_bytes(model):
     if model.module is not None:
         tensors = [*model.module.parameters(), *model.module.buffers()]
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-    models = model.model if isinstance(model.model, (list, tuple)) else [model.model]
+    models = as_list(model.model)
     if any(not hasattr(one, "__dict__") or isroutine(one) for one in models):
         return None  # a pickled function is only its name
     counted = _Counter()

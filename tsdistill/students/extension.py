@@ -1,25 +1,23 @@
 """Finds the student, and the layers of an objective, in a module that was extended.
 
-Such a module (see :meth:`tsdistill.objectives.Objective.extension`) has an attribute ``holds``,
-the name of the attribute that is the student.
+A module is extended (see :meth:`tsdistill.objectives.Objective.extension`) if it has an attribute
+``holds``, the name of the attribute that is the student.
 """
 
 from typing import Protocol, runtime_checkable
 
 
 @runtime_checkable
-class ExtendedStudent(Protocol):
-    """A module that contains a student and further layers."""
-
-    holds: str
-
-
-@runtime_checkable
 class GivesMaps(Protocol):
-    """A module that has learnt to estimate the teacher's map of a series."""
+    """An extended module that has learnt to estimate the teacher's map of a series."""
 
     def learnt_maps(self, series):
         """Map series (n_instances, n_channels, n_timepoints) to (n_instances, n_timepoints)."""
+
+
+def is_extended(network):
+    """Whether a module contains a student and further layers."""
+    return isinstance(getattr(network, "holds", None), str)
 
 
 def student_inside(network):
@@ -37,11 +35,21 @@ def student_inside(network):
         Prefix of the names of the student's modules in ``network.named_modules()``.
     """
     prefix = ""
-    while isinstance(network, ExtendedStudent):
+    while is_extended(network):
         prefix, network = f"{prefix}{network.holds}.", getattr(network, network.holds)
     return network, prefix
 
 
-def part_with_maps(network):
-    """The first module of a network that is a :class:`GivesMaps`, or None."""
-    return next((part for part in network.modules() if isinstance(part, GivesMaps)), None)
+def find_extension(network, kind):
+    """The outermost extended module of a kind, or None; the student itself is not searched.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    kind : class or runtime protocol
+    """
+    while is_extended(network):
+        if isinstance(network, kind):
+            return network
+        network = getattr(network, network.holds)
+    return None

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from tsdistill.estimators.holds_teacher import copied_around, short_constructor
+from tsdistill.estimators.holds_teacher import ShowsItsConstructor, copied_around
 from tsdistill.exceptions import PanelError, ParameterError
 from tsdistill.inputs.checks import check_share
 from tsdistill.inputs.series import as_panel, match_series, read_series
@@ -13,7 +13,7 @@ from tsdistill.swap.risk import largest_uncertainty, series_needed, upper_bound
 from tsdistill.teachers.teacher import Teacher, as_teacher
 
 
-class DeferringClassifier(ClassifierMixin, BaseEstimator):
+class DeferringClassifier(ShowsItsConstructor, ClassifierMixin, BaseEstimator):
     """A student that defers to its teacher when unsure, with a bound on how often they differ.
 
     ``fit`` finds a threshold on held-out series, which need no labels. If the student's
@@ -286,9 +286,6 @@ class DeferringClassifier(ClassifierMixin, BaseEstimator):
 
     def __deepcopy__(self, memo):
         return copied_around(self, [self.teacher], memo)
-
-    def __repr__(self, N_CHAR_MAX=700):
-        return short_constructor(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -12,6 +12,7 @@ from tsdistill.inputs.formats import channel_names
 from tsdistill.inputs.labels import class_indices, few
 from tsdistill.inputs.series import as_panel
 from tsdistill.numerics.random_states import global_states_kept
+from tsdistill.teachers.adapters import SUM_TOLERANCE
 from tsdistill.teachers.fingerprint import with_fingerprint
 from tsdistill.teachers.querying import QueryOptions, query
 from tsdistill.teachers.teacher import Teacher
@@ -105,7 +106,9 @@ class ModelPair:
                 f"({n_instances}, {n_classes}), a column for each of its classes."
             )
         usable = np.isfinite(proba).all(axis=1)
-        wrong = usable & ((np.abs(proba.sum(axis=1) - 1) > 1e-3) | (proba.min(axis=1) < -1e-3))
+        wrong = usable & (
+            (np.abs(proba.sum(axis=1) - 1) > SUM_TOLERANCE) | (proba.min(axis=1) < -SUM_TOLERANCE)
+        )
         if wrong.any():
             raise ParameterError(
                 f"student={name} answered {wrong.sum()} of {n_instances} series with rows that do "
@@ -150,7 +153,7 @@ def copy_of(student):
         return student
     holder = holder_of(copied)
     if isinstance(holder, SaliencyDistilledClassifier):
-        holder._transfer_set = None  # useless in a copy that is never fitted again
+        holder._forget_transfer_set()  # a copy that is never fitted again
     return copied
 
 

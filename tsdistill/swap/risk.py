@@ -8,6 +8,7 @@ import math
 import numpy as np
 from scipy.stats import beta, binom
 
+ANSWER_ALL = 1.0  # no uncertainty of a prediction is larger
 BEYOND_ALL = 2.0  # above the uncertainty of any series with an answer
 
 
@@ -38,7 +39,8 @@ def risk_curve(uncertainty, differs, confidence):
     Parameters
     ----------
     uncertainty : ndarray of shape (n_instances,)
-        One minus the probability of the predicted class; infinite without a prediction.
+        Sum of the probabilities of all classes but the predicted one; infinite without a
+        prediction.
     differs : ndarray of shape (n_instances,), bool
         Whether the teacher predicts another class.
     confidence : float in (0, 1)
@@ -87,7 +89,7 @@ def largest_uncertainty(uncertainty, differs, max_disagreement, confidence):
     thresholds, n_differ, curve = risk_curve(uncertainty, differs, confidence)
     passes = binom.cdf(n_differ, len(uncertainty), max_disagreement) <= 1 - confidence
     if passes.all():
-        return 1.0, curve
+        return ANSWER_ALL, curve
     n_passed = int(passes.argmin())
     return (float(thresholds[n_passed - 1]) if n_passed else -np.inf), curve
 

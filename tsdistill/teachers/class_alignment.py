@@ -4,7 +4,7 @@ import numpy as np
 
 from tsdistill.exceptions import TeacherError
 from tsdistill.inputs.labels import class_indices, few
-from tsdistill.inputs.series import in_layout
+from tsdistill.inputs.series import in_layout, with_channels
 from tsdistill.teachers.adapters import name_of
 
 LEAST_AGREEMENT = 0.5
@@ -71,8 +71,7 @@ def _majority_predictions(adapter, known, X, class_index, n_classes):
     for k in range(n_classes):
         rows = np.flatnonzero(class_index == k)
         some = rows[np.unique(np.linspace(0, len(rows) - 1, SERIES_A_CLASS).round().astype(int))]
-        panel = np.array(X[some], dtype=np.float32)
-        panel = panel[:, np.newaxis] if panel.ndim == 2 else panel
+        panel = with_channels(np.array(X[some], dtype=np.float32))
         columns.append(np.bincount(adapter.log_proba(panel).argmax(axis=1)).argmax())
     return known[columns]
 
@@ -86,7 +85,7 @@ def check_decision_values(model, adapter, X):
     own = getattr(model, "classes_", None)
     if own is None or not hasattr(model, "predict"):
         return
-    panel = np.array(X if X.ndim == 3 else X[:, np.newaxis], dtype=np.float32)
+    panel = np.array(with_channels(X), dtype=np.float32)
     predicted = np.asarray(model.predict(in_layout(panel.copy(), adapter.ndim)))
     highest = np.asarray(own)[adapter.log_proba(panel).argmax(axis=1)]
     if np.mean(predicted == highest) < LEAST_AGREEMENT:

@@ -4,14 +4,17 @@ It consists of the teacher's answers to a few probes and, where one can be compu
 the teacher's content.
 """
 
+import dataclasses
 import io
 import pickle
+from dataclasses import dataclass
 
 import joblib
 import numpy as np
 import torch
 from torch import nn
 
+from tsdistill.inputs.checks import as_list
 from tsdistill.teachers.querying import QueryOptions, query
 
 CLEAN_PROBES = 32
@@ -114,3 +117,43 @@ def with_fingerprint(teacher, panel, options):
     answers = query(teacher, probes(panel), QueryOptions(device=options.device))
     digest = before if before == digest_of(teacher.model) else None
     return teacher.identified_by((answers, digest))
+
+
+@dataclass(frozen=True)
+class TeacherSource:
+    """What the teacher of a transfer set comes from, to tell whether it is still the same.
+
+    Attributes
+    ----------
+    models : tuple
+        By identity.
+    digest : str or None
+        Of their content (of unfitted ones: their parameters); None where a query changes it.
+    weights : str or None
+        Digest of the weights with which an unfitted teacher was fitted.
+    """
+
+    models: tuple
+    digest: str | None
+    weights: str | None
+
+    @classmethod
+    def of(cls, teacher, teacher_weight):
+        """The source of a teacher that may still have to be fitted, with those weights."""
+        models = as_list(teacher.model)
+        weights = None if teacher.is_fitted else joblib.hash(teacher_weight)
+        return cls(tuple(models), digest_of(list(models)), weights)
+
+    def is_still(self, other):
+        """Whether a teacher of this source answers as one of the other source did before."""
+        return (
+            len(self.models) == len(other.models)
+            and all(model is last for model, last in zip(self.models, other.models, strict=True))
+            and (other.digest is None or self.digest == other.digest)
+            and self.weights == other.weights
+        )
+
+    def settled(self):
+        """The source after the queries: without a digest that they have changed."""
+        unchanged = self.digest == digest_of(list(self.models))
+        return self if unchanged else dataclasses.replace(self, digest=None)

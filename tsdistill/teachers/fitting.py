@@ -82,8 +82,8 @@ def fit_clone(model, X, y, random_state, sample_weight):
     error = failures[0]
     raise TeacherError(
         f"teacher {name_of(model)} is not fitted, and fitting it on X of shape {X.shape} "
-        f"failed: {type(error).__name__}: {error}. Pass a fitted teacher, or one that can be "
-        "fitted on X and y."
+        f"failed: {type(error).__name__}: {str(error).rstrip('.')}. Pass a fitted teacher, or one "
+        "that can be fitted on X and y."
     ) from error
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tsdistill.exceptions import TeacherError
+from tsdistill.inputs.series import with_channels
 from tsdistill.teachers.adapters import adapter_for, name_of
 
 
@@ -12,7 +13,7 @@ def find_layout(model, X):
     The layout of X is tried first, then, for series of one channel, the other one.
     """
     sample = np.array(X[:2], dtype=np.float32)
-    panel = sample[:, np.newaxis] if sample.ndim == 2 else sample
+    panel = with_channels(sample)
     layouts = [X.ndim]
     if panel.shape[1] == 1:
         layouts.append(3 if X.ndim == 2 else 2)

@@ -63,7 +63,8 @@ class Teacher:
     left_out : sequence
         Labels that the model knows but y has no series of, so that :meth:`log_proba` has no
         column for them. For a list: labels that every member knows. Set by :meth:`bind`.
-    fingerprint : ndarray or None
+    fingerprint : tuple or None
+        Answers to probes, an ndarray, and a digest, a str or None.
         Identifies a bound teacher in the cache, see :mod:`tsdistill.teachers.fingerprint`.
 
     Notes

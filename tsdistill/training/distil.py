@@ -105,7 +105,7 @@ def distil(transfer_set, recipe, sample_weight, options, seeds, *, previous=None
         network=net.module_,
         device=net.device,
         n_epochs=net.max_epochs,
-        width=recipe.width,
+        width=recipe.windows.width,
         seed=seeds.preparation,
         options=options,
     )
@@ -136,7 +136,7 @@ def distil(transfer_set, recipe, sample_weight, options, seeds, *, previous=None
         student=student,
         history=history,
         baselines=transfer_set.baselines,
-        width=recipe.width,
+        width=recipe.windows.width,
         transfer_set=transfer_set,
     )
 
@@ -174,11 +174,10 @@ def _query_teacher(transfer_set, recipe, sample_weight, rng, options):
     transfer_set = transfer_set.with_answers(options)
     weight = transfer_set.weighed(sample_weight, recipe.class_weight)
     if recipe.needs_copies:
-        windows = (recipe.width, recipe.n_windows, recipe.donors)
-        transfer_set = transfer_set.with_windows(*windows, rng, options)
+        transfer_set = transfer_set.with_windows(recipe.windows, rng, options)
     for_training = transfer_set if recipe.needs_copies else transfer_set.without_windows()
     warn_if_hard(transfer_set.teacher, for_training.answers)
-    constants = recipe.needs_copies and recipe.donors in ("mean", "zero")
+    constants = recipe.needs_copies and recipe.windows.donors in ("mean", "zero")
     transfer_set = transfer_set.with_baselines(rng, constants)
     transfer_set = transfer_set.with_held_out(recipe.validation_fraction, rng)
     return transfer_set, for_training, weight

@@ -9,14 +9,13 @@ from skorch.helper import predefined_split
 from skorch.utils import noop
 from torch import nn
 
+from tsdistill.numerics.batches import ROWS_A_BATCH
 from tsdistill.training.callbacks import EpochBar, RecordTerms, StopOnBadLoss, TrainObjectives
 from tsdistill.training.steps import Steps, TrainingRows
 
-SERIES_A_BATCH = 256
-
 
 def train(net, tensors, loss, *, held_out=None, bar=False):
-    """Train an initialised net on a transfer set.
+    """Train an initialised net on a transfer set; the net, its callbacks included, is used up.
 
     Parameters
     ----------
@@ -123,7 +122,7 @@ def settle_batch_norm(module, learning):
             layer.momentum = None  # a plain mean over the batches
         with torch.no_grad():
             # Of nearly equal sizes: every batch has the same weight in the mean.
-            for rows in learning.rows.tensor_split(math.ceil(len(learning) / SERIES_A_BATCH)):
+            for rows in learning.rows.tensor_split(math.ceil(len(learning) / ROWS_A_BATCH)):
                 module(learning.tensors.panel[rows])
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum

@@ -99,21 +99,17 @@ class DistillationLoss(nn.Module):
         return loss
 
     def _answers(self, logits, targets):
-        n_series = len(targets["labels"])
-        answers = Answers(
+        of_teacher = {name: value for name, value in targets.items() if name != "sample_weight"}
+        n_series, perturbed = len(targets["labels"]), None
+        if "teacher_perturbed" in targets:
+            perturbed = logits[n_series:].view(n_series, -1, logits.shape[-1])
+        return Answers(
             student=logits[:n_series],
-            teacher=targets["teacher"],
-            labels=targets["labels"],
-            series=targets["series"],
-            rows=targets["rows"],
+            student_perturbed=perturbed,
             ask=self.student.ask,
             network=self.student.network,
+            **of_teacher,
         )
-        if "teacher_perturbed" in targets:
-            answers.teacher_perturbed = targets["teacher_perturbed"]
-            answers.teacher_change = targets["teacher_change"]
-            answers.student_perturbed = logits[n_series:].view(n_series, -1, logits.shape[-1])
-        return answers
 
 
 def _checked_losses(objective, answers, weight):

@@ -16,10 +16,16 @@ from tsdistill.objectives.gradients import GradientSaliency
 from tsdistill.objectives.label import Label
 from tsdistill.objectives.saliency import TemporalSaliency
 from tsdistill.objectives.soft_targets import SoftTargets
+from tsdistill.perturbation.plan import WindowSettings
 
 RESERVED = (
-    *("epoch", "dur", "train_loss", "valid_loss"),
-    *("batches", "train_batch_count", "valid_batch_count"),
+    "epoch",
+    "dur",
+    "train_loss",
+    "valid_loss",
+    "batches",
+    "train_batch_count",
+    "valid_batch_count",
 )
 STEPS, FEWEST_EPOCHS = 2000, 50
 WINDOWS, FEWEST_WINDOWS, MOST_WINDOWS = 4000, 8, 64
@@ -62,8 +68,7 @@ class Recipe:
         skorch settings of students that bring none.
     objectives : list of Objective
         Each of a weight above 0.
-    width, n_windows, donors
-        Of the plan of windows, see :func:`tsdistill.perturbation.plan.draw_plan`.
+    windows : WindowSettings
     windows_per_step : int
         Copies of each series in a step.
     validation_fraction : float or None
@@ -73,9 +78,7 @@ class Recipe:
     student: object
     net_settings: dict
     objectives: list
-    width: int
-    n_windows: int
-    donors: str
+    windows: WindowSettings
     windows_per_step: int
     validation_fraction: float | None
     class_weight: object

@@ -31,9 +31,9 @@ class TransferTensors:
         self.panel, self.class_index = put(transfer_set.panel), put(transfer_set.class_index)
         self.sample_weight = put(sample_weight)
         self.plan, answers = transfer_set.plan, transfer_set.answers
-        self.answers = TeacherAnswers(put(answers.clean))
+        perturbed = None if self.plan is None else put(answers.perturbed)
+        self.answers = TeacherAnswers(put(answers.clean), perturbed)
         if self.plan is not None:
-            self.answers = TeacherAnswers(self.answers.clean, put(answers.perturbed))
             self.mean_change = put(answers.mean_change(sample_weight))
             self.start, self.donor = put(self.plan.start), put(self.plan.donor)
             own = self.plan.donors is transfer_set.panel
@@ -53,6 +53,7 @@ class TransferTensors:
         inputs : Tensor of shape (n_rows * (1 + n_windows), n_channels, n_timepoints)
             The series, then their copies, series by series.
         targets : dict of Tensor
+            ``sample_weight``, and the teacher's side of :class:`~tsdistill.objectives.Answers`.
         """
         series = self.panel[rows]
         targets = {

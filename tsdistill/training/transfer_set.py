@@ -8,15 +8,14 @@ import dataclasses
 import warnings
 from dataclasses import dataclass, field
 
-import joblib
 import numpy as np
 
 from tsdistill.exceptions import LeftOutWarning, ParameterError
 from tsdistill.inputs.labels import check_two_classes, few
 from tsdistill.inputs.weights import class_factors, scaled_to_mean_one
 from tsdistill.perturbation.baselines import Baselines
-from tsdistill.perturbation.plan import WindowPlan, draw_plan
-from tsdistill.teachers.fingerprint import digest_of, with_fingerprint
+from tsdistill.perturbation.plan import WindowPlan, WindowSettings, draw_plan
+from tsdistill.teachers.fingerprint import TeacherSource, with_fingerprint
 from tsdistill.teachers.querying import TeacherAnswers, query, query_windows
 from tsdistill.teachers.teacher import Teacher
 
@@ -52,46 +51,6 @@ class TrainingSeries:
 
 
 @dataclass(frozen=True)
-class TeacherSource:
-    """What the teacher of a transfer set comes from, to tell whether it is still the same.
-
-    Attributes
-    ----------
-    models : tuple
-        By identity.
-    digest : str or None
-        Of their content (of unfitted ones: their parameters); None where a query changes it.
-    weights : str or None
-        Digest of the weights with which an unfitted teacher was fitted.
-    """
-
-    models: tuple
-    digest: str | None
-    weights: str | None
-
-    @classmethod
-    def of(cls, teacher, teacher_weight):
-        """The source of a teacher that may still have to be fitted, with those weights."""
-        models = teacher.model if isinstance(teacher.model, (list, tuple)) else [teacher.model]
-        weights = None if teacher.is_fitted else joblib.hash(teacher_weight)
-        return cls(tuple(models), digest_of(list(models)), weights)
-
-    def is_still(self, other):
-        """Whether a teacher of this source answers as one of the other source did before."""
-        return (
-            len(self.models) == len(other.models)
-            and all(model is last for model, last in zip(self.models, other.models, strict=True))
-            and (other.digest is None or self.digest == other.digest)
-            and self.weights == other.weights
-        )
-
-    def settled(self):
-        """The source after the queries: without a digest that they have changed."""
-        unchanged = self.digest == digest_of(list(self.models))
-        return self if unchanged else dataclasses.replace(self, digest=None)
-
-
-@dataclass(frozen=True)
 class TransferSet:
     """Series, and what the teacher says of them. Every ``with_`` method gives a new one.
 
@@ -109,8 +68,8 @@ class TransferSet:
         The class of each series: its label, or else the teacher's answer. None until the teacher
         was queried, as ``answers``.
     answers : TeacherAnswers or None
-    windows : tuple or None
-        Width, number and donors of the windows of the plan.
+    windows : WindowSettings or None
+        Those of the plan.
     plan : WindowPlan or None
     baselines : Baselines or None
         What explanations replace windows by.
@@ -126,7 +85,7 @@ class TransferSet:
     labels: np.ndarray | None
     class_index: np.ndarray | None = None
     answers: TeacherAnswers | None = None
-    windows: tuple | None = None
+    windows: WindowSettings | None = None
     plan: WindowPlan | None = None
     baselines: Baselines | None = None
     held_out: dict = field(default_factory=dict)
@@ -168,18 +127,15 @@ class TransferSet:
             self, teacher=teacher, class_index=class_index, answers=TeacherAnswers(clean)
         )
 
-    def with_windows(self, width, n_windows, donors, rng, options):
+    def with_windows(self, windows, rng, options):
         """Draw a plan and query the teacher for its copies, unless the last plan was alike."""
-        windows = (width, n_windows, donors)
         if self.windows == windows:
             return self
         teacher = with_fingerprint(self.teacher, self.panel, options)
         plan = draw_plan(
             self.panel,
             teacher.classes_[self.class_index],
-            width=width,
-            n_windows=n_windows,
-            donors=donors,
+            **windows._asdict(),
             rng=rng,
         )
         perturbed = query_windows(teacher, self.panel, plan, options)
