@@ -21,13 +21,13 @@ def read_fit_inputs(estimator, teacher, X, y, sample_weight, X_unlabelled, *, co
     X, y, sample_weight, X_unlabelled
         As given to ``fit``.
     continues : bool
-        Whether a student is trained further, so that the series have to match those of its fit.
+        Whether a student is trained further; the series then have to match those of its fit.
 
     Returns
     -------
     series : TrainingSeries
     series_format : SeriesFormat or None
-        None where the student is trained further, whose format it then is.
+        None if a student is trained further: the format of its fit stays.
 
     Raises
     ------
@@ -53,7 +53,9 @@ def read_fit_inputs(estimator, teacher, X, y, sample_weight, X_unlabelled, *, co
         classes, labels = encode_labels(y)
         factors = class_factors(estimator.class_weight, classes, labels, weight)
         if not (teacher.is_fitted or (sample_weight is None and estimator.class_weight is None)):
-            teacher_weight = weight * factors[labels]  # not scaled: some models heed the scale
+            teacher_weight = (
+                weight * factors[labels]
+            )  # not scaled: to some models it matters
     panel = as_panel(X)
     check_resolution(X, panel)
     if estimator.warm_start and np.may_share_memory(panel, X):

@@ -74,13 +74,13 @@ class Objective(BaseEstimator):
 
     >>> import torch
     >>> from tsdistill.objectives import Objective
-    >>> class Doubt(Objective):
-    ...     name = "doubt"
+    >>> class NegativeEntropy(Objective):
+    ...     name = "negative_entropy"
     ...     def losses(self, answers, sample_weight):
     ...         log_proba = torch.log_softmax(answers.student, dim=1)
     ...         return (log_proba.exp() * log_proba).sum(dim=1)
-    >>> Doubt(weight=0.1)
-    Doubt(weight=0.1)
+    >>> NegativeEntropy(weight=0.1)
+    NegativeEntropy(weight=0.1)
     """
 
     name = "objective"

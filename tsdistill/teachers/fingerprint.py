@@ -121,16 +121,17 @@ def with_fingerprint(teacher, panel, options):
 
 @dataclass(frozen=True)
 class TeacherSource:
-    """What the teacher of a transfer set comes from, to tell whether it is still the same.
+    """The models and weights that a teacher comes from, to recognise a teacher that changed.
 
     Attributes
     ----------
     models : tuple
-        By identity.
+        The model, or the members of a list; compared by identity.
     digest : str or None
-        Of their content (of unfitted ones: their parameters); None where a query changes it.
+        Digest of the models' content, or of the parameters of unfitted models. None if queries
+        change it.
     weights : str or None
-        Digest of the weights with which an unfitted teacher was fitted.
+        Digest of the sample weights with which an unfitted teacher was fitted.
     """
 
     models: tuple
@@ -139,13 +140,13 @@ class TeacherSource:
 
     @classmethod
     def of(cls, teacher, teacher_weight):
-        """The source of a teacher that may still have to be fitted, with those weights."""
+        """The source of a teacher, which is fitted with ``teacher_weight`` if it is unfitted."""
         models = as_list(teacher.model)
         weights = None if teacher.is_fitted else joblib.hash(teacher_weight)
         return cls(tuple(models), digest_of(list(models)), weights)
 
     def is_still(self, other):
-        """Whether a teacher of this source answers as one of the other source did before."""
+        """Whether a teacher from this source answers as a teacher from the other source did."""
         return (
             len(self.models) == len(other.models)
             and all(model is last for model, last in zip(self.models, other.models, strict=True))
@@ -154,6 +155,6 @@ class TeacherSource:
         )
 
     def settled(self):
-        """The source after the queries: without a digest that they have changed."""
+        """The source after the queries; without the digest, if the queries changed it."""
         unchanged = self.digest == digest_of(list(self.models))
         return self if unchanged else dataclasses.replace(self, digest=None)

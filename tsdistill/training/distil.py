@@ -73,12 +73,12 @@ class _StudentNets:
 
 
 def distil(transfer_set, recipe, sample_weight, options, seeds, *, previous=None):
-    """Query the teacher, and train a student on what it answers.
+    """Query the teacher, and train a student on its answers.
 
     Parameters
     ----------
     transfer_set : TransferSet
-        Of which the teacher may have been queried already.
+        Its teacher may have been queried already.
     recipe : Recipe
     sample_weight : ndarray of shape (n_instances,), float64
         Classes are not weighed yet.
@@ -161,7 +161,7 @@ def _build_student(transfer_set, recipe, previous):
 
 
 def _query_teacher(transfer_set, recipe, sample_weight, rng, options):
-    """All that the teacher is asked about series and windows, and the draws that follow.
+    """Query the teacher for series and windows, and draw baselines and held-out rows.
 
     Returns
     -------

@@ -67,7 +67,7 @@ def _fit_schedule(net, learning):
 
 
 def joined_history(previous, net):
-    """History of a trained net, after that of the net whose weights it started from.
+    """History of a trained net, preceded by the history of a net that it continues.
 
     Parameters
     ----------

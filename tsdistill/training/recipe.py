@@ -103,7 +103,7 @@ def make_objectives(
     Returns
     -------
     objectives : list of Objective
-        New ones; those of auxiliary are cloned.
+        New objects; the auxiliary objectives are cloned.
 
     Raises
     ------
