@@ -16,7 +16,8 @@ test-lowest: .venv/test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --no-deps \
 		--target .venv/lowest scikit-learn==1.6.0
 	PYTHONPATH=.venv/lowest $(BIN)/python -m pytest -W ignore::DeprecationWarning \
-		tests/test_sklearn_checks.py tests/test_composition.py tests/test_parameters.py
+		tests/estimators/test_sklearn_checks.py tests/estimators/test_composition.py \
+		tests/estimators/test_holds_teacher.py
 
 lint: .venv/test
 	$(BIN)/ruff check .

@@ -62,6 +62,12 @@ def gunpoint_net(gunpoint):
     return train_network(gunpoint[0], gunpoint[1], n_filters=8, epochs=40)
 
 
+@pytest.fixture(scope="session")
+def gunpoint_answers(tmp_path_factory):
+    """Where the answers of ``gunpoint_net`` are kept, so that no two tests ask for the same."""
+    return tmp_path_factory.mktemp("gunpoint_answers")
+
+
 @pytest.fixture
 def toy():
     """Twelve series of 20 steps in three classes, told apart by where the bump is."""
@@ -98,6 +104,22 @@ def quick():
         return SaliencyDistilledClassifier(teacher, **settings)
 
     return make
+
+
+SLOW_DOCTESTS = {
+    *("user_guide.md", "methods.md", "saliency_maps.md"),
+    "tsdistill.sktime.SaliencyDistilledTSC",
+}
+SLOW_FIXTURES = {"distilled", "kd", "explained"}
+"""Students of GunPoint, trained for 150 epochs."""
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what cannot be marked where it stands, and all tests of a slow fixture."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if item.name in SLOW_DOCTESTS or not SLOW_FIXTURES.isdisjoint(fixtures):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -2,10 +2,14 @@
 
 import importlib.util
 import pathlib
+import sys
 
+import numpy as np
 import pytest
 
 FOLDER = pathlib.Path(__file__).parent.parent / "benchmarks"
+pytestmark = pytest.mark.slow
+
 SMALL = ["--sets", "ItalyPowerDemand", "--seeds", "1", "--n-jobs", "1"]
 
 
@@ -22,6 +26,18 @@ def benchmark(monkeypatch):
     return load
 
 
+@pytest.fixture(scope="module")
+def heavy_teacher(italy):
+    """The teacher of both benchmarks below, narrow and hardly trained, once."""
+    sys.path.insert(0, str(FOLDER))
+    try:
+        from heavy import inception_teacher
+    finally:
+        sys.path.remove(str(FOLDER))
+    X, y = italy[0].astype(np.float32), italy[1].astype(int) - 1
+    return inception_teacher(X, y, seed=0, epochs=2, n_filters=2)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "printed"),
     [
@@ -33,10 +49,13 @@ def benchmark(monkeypatch):
         ),
     ],
 )
-def test_on_series(benchmark, name, options, printed, tmp_path, monkeypatch, capsys):
+def test_on_series(benchmark, heavy_teacher, name, options, printed, tmp_path, monkeypatch, capsys):
     arguments = [name, "--data-dir", str(tmp_path), *SMALL, *options]  # sktime brings the set
     monkeypatch.setattr("sys.argv", arguments)
-    benchmark(name).main()
+    module, asked = benchmark(name), []
+    monkeypatch.setattr(module, "inception_teacher", lambda *a: asked.append(a) or heavy_teacher)
+    module.main()
+    assert len(asked) == 1
     assert printed in capsys.readouterr().out
 
 

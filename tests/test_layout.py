@@ -1,6 +1,8 @@
-"""The layout of the package: imports point down, and no room is left out."""
+"""The layout of the package: imports point down, no package is left out, none is heavy."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,8 @@ import pytest
 import tsdistill
 
 ROOT = Path(tsdistill.__file__).parent
+
+
 ROOMS = (
     *("__init__", "sktime"),
     *("swap", "estimators", "reporting", "display"),
@@ -89,3 +93,32 @@ def test_no_file_or_function_outgrows_one_sitting(name):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             n_statements = sum(isinstance(one, ast.stmt) for one in ast.walk(node)) - 1
             assert n_statements <= 40, f"{name}.{node.name} has {n_statements} statements"
+
+
+@pytest.fixture(scope="module")
+def heavy_imports():
+    """Heavy packages that tsdistill, and then making a set, import on top of its dependencies."""
+    code = """
+import sys, torch, skorch, sklearn.base
+before = set(sys.modules)
+def heavy():
+    added = {name.split(".")[0] for name in set(sys.modules) - before}
+    return added & {"sktime", "captum", "matplotlib", "pandas", "numba"}
+import tsdistill
+print(heavy())
+import tsdistill.datasets
+tsdistill.datasets.make_low_var(8)
+print(heavy())
+"""
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return shown.stdout.splitlines()
+
+
+@pytest.mark.slow
+def test_import_adds_nothing_heavy_to_its_dependencies(heavy_imports):
+    assert heavy_imports[0] == "set()"
+
+
+@pytest.mark.slow
+def test_import_of_the_room_adds_nothing_heavy(heavy_imports):
+    assert heavy_imports[1] == "set()"

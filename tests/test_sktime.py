@@ -25,6 +25,7 @@ pytestmark = pytest.mark.filterwarnings(  # the forest is certain of the series 
 )
 
 QUICK = {"max_epochs": 40, "n_windows": 8, "random_state": 0}
+HASTY = QUICK | {"max_epochs": 5}  # for what is compared with the like of it
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +33,16 @@ def forest(italy):
     return TimeSeriesForestClassifier(n_estimators=20, random_state=0).fit(*italy[:2])
 
 
-def test_it_is_the_same_classifier(italy, forest):
+@pytest.fixture(scope="module")
+def fitted(italy, forest):
+    """A student of the forest that the tests read and none changes."""
+    return SaliencyDistilledTSC(forest, **HASTY).fit(*italy[:2])
+
+
+def test_it_is_the_same_classifier(italy, forest, fitted):
     X, y, X_test, _ = italy
-    ours = SaliencyDistilledTSC(forest, **QUICK).fit(X, y)
-    theirs = SaliencyDistilledClassifier(forest, **QUICK).fit(X, y)
+    ours = fitted
+    theirs = SaliencyDistilledClassifier(forest, **HASTY).fit(X, y)
     np.testing.assert_array_equal(ours.predict_proba(X_test), theirs.predict_proba(X_test))
     np.testing.assert_array_equal(ours.predict(X_test), theirs.predict(X_test))
     for metric in ("agreement", "kl", "saliency"):
@@ -49,12 +56,12 @@ def test_it_is_the_same_classifier(italy, forest):
     assert ours.teacher is forest and ours.classifier_.teacher is forest
 
 
-def test_reports_and_pictures_are_those_of_the_same_classifier(italy, forest):
+def test_reports_and_pictures_are_those_of_the_same_classifier(italy, forest, fitted):
     X, y, X_test, y_test = italy
     few, truth = X_test[:30], y_test[:30]
-    ours = SaliencyDistilledTSC(forest, **QUICK).fit(X, y)
+    ours = fitted
     alone = {"label_weight": 1.0, "soft_target_weight": 0, "saliency_weight": 0}
-    alone = SaliencyDistilledTSC(forest, **QUICK, **alone).fit(X, y)
+    alone = SaliencyDistilledTSC(forest, **HASTY, **alone).fit(X, y)
     nested = convert_to(few, "nested_univ")
     report = ours.fidelity_report(nested, truth, label_only=alone, n_explained=20)
     theirs = ours.classifier_.fidelity_report(
@@ -70,14 +77,13 @@ def test_reports_and_pictures_are_those_of_the_same_classifier(italy, forest):
 
 
 @pytest.mark.parametrize("name", ["nested_univ", "pd-multiindex", "df-list", "numpyflat"])
-def test_it_takes_sktimes_formats_everywhere(italy, forest, name):
+def test_it_takes_sktimes_formats_everywhere(italy, forest, fitted, name):
     X, y, X_test, _ = italy
     few = X_test[:5]
-    student = SaliencyDistilledTSC(forest, **QUICK).fit(convert_to(X, name), y)
-    expected = SaliencyDistilledTSC(forest, **QUICK).fit(X, y)
-    np.testing.assert_array_equal(student.predict_proba(few), expected.predict_proba(few))
-    np.testing.assert_array_equal(student.explain(convert_to(few, name)), expected.explain(few))
-    assert student.fidelity_score(convert_to(few, name)) == expected.fidelity_score(few)
+    student = SaliencyDistilledTSC(forest, **HASTY).fit(convert_to(X, name), y)
+    np.testing.assert_array_equal(student.predict_proba(few), fitted.predict_proba(few))
+    np.testing.assert_array_equal(student.explain(convert_to(few, name)), fitted.explain(few))
+    assert student.fidelity_score(convert_to(few, name)) == fitted.fidelity_score(few)
 
 
 def fitted_teacher_of(estimator):
@@ -85,6 +91,7 @@ def fitted_teacher_of(estimator):
     return teacher.model if isinstance(teacher, Teacher) else teacher
 
 
+@pytest.mark.slow
 def test_a_fitted_teacher_survives_sktimes_clones_pipelines_and_searches(italy, forest):
     X, y, X_test, y_test = italy
     student = SaliencyDistilledTSC(forest, **QUICK)
@@ -99,6 +106,7 @@ def test_a_fitted_teacher_survives_sktimes_clones_pipelines_and_searches(italy, 
     assert fitted_teacher_of(search.best_estimator_) is forest
 
 
+@pytest.mark.slow
 def test_it_works_in_scikit_learns_searches_and_pipelines(italy, forest):
     X, y, X_test, y_test = italy
     grid = {"saliency_weight": [0.0, 5.0], "student__n_filters": [2, 4]}
@@ -112,12 +120,11 @@ def test_it_works_in_scikit_learns_searches_and_pipelines(italy, forest):
     assert np.mean(pipeline.predict(X_test) == y_test) > 0.85
 
 
-def test_pickles(italy, forest):
-    X, y, X_test, _ = italy
-    student = SaliencyDistilledTSC(forest, **QUICK).fit(X, y)
-    copied = pickle.loads(pickle.dumps(student))
-    np.testing.assert_array_equal(copied.predict_proba(X_test), student.predict_proba(X_test))
-    assert copied.fidelity_score(X_test) == student.fidelity_score(X_test)
+def test_pickles(italy, fitted):
+    X_test = italy[2]
+    copied = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(copied.predict_proba(X_test), fitted.predict_proba(X_test))
+    assert copied.fidelity_score(X_test) == fitted.fidelity_score(X_test)
 
 
 def test_unequal_length_names_the_transformers(forest):
@@ -141,7 +148,7 @@ def test_a_flat_classifier_can_be_the_teacher(italy):
 
 def test_fidelity_of_a_pipeline(italy, forest):
     X, y, X_test, _ = italy
-    pipeline = (TSInterpolator(24) * SaliencyDistilledTSC(forest, **QUICK)).fit(X, y)
+    pipeline = (TSInterpolator(24) * SaliencyDistilledTSC(forest, **HASTY)).fit(X, y)
     inner = pipeline.classifier_
     assert fidelity_scorer("kl")(pipeline, X_test) == pytest.approx(
         inner.fidelity_score(X_test, metric="kl"), abs=1e-4
@@ -157,7 +164,7 @@ def test_a_single_class_is_sktimes_business_until_it_is_explained(italy, forest)
 
 
 def test_get_params_hands_a_fitted_teacher_out_wrapped_and_keeps_the_bare_one(italy, forest):
-    student = SaliencyDistilledTSC(forest)
+    student = SaliencyDistilledTSC(forest, max_epochs=2, n_windows=4)
     assert isinstance(student.get_params()["teacher"], Teacher)
     assert student.fit(*italy[:2]).teacher is forest
     assert student.set_params(lr=0.5).teacher is forest

@@ -5,9 +5,11 @@ from sktime.utils.estimator_checks import check_estimator, parametrize_with_chec
 
 from tsdistill.sktime import SaliencyDistilledTSC
 
-pytestmark = pytest.mark.filterwarnings(  # sktime's series are few and tell apart themselves
-    "ignore::tsdistill.exceptions.HardTeacherWarning"
-)
+pytestmark = [
+    pytest.mark.slow,
+    # sktime's series are few and tell apart themselves
+    pytest.mark.filterwarnings("ignore::tsdistill.exceptions.HardTeacherWarning"),
+]
 
 
 @parametrize_with_checks([SaliencyDistilledTSC])

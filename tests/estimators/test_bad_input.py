@@ -101,7 +101,7 @@ BAD_SETTINGS = {
     "no distribution": ({"teacher": constant([0.5] * 3)}, "sums to 1.5"),
     "too few columns": (
         {"teacher": constant([0.5] * 2)},
-        "2 columns, but it is asked for 3 classes",
+        "2 columns, but is asked for 3 classes",
     ),
     "lacks a class": (
         {"teacher": tsdistill.Teacher(constant([0.5] * 2), classes=[0, 1])},
@@ -110,7 +110,7 @@ BAD_SETTINGS = {
     "channels": ({"teacher": Lite().build(3, 20, 3)}, "failed on two series"),
     "student of wrong outputs": (
         {"student": Lite().build(1, 20, 5)},
-        r"in shape \(2, 5\); expected \(2, 3\)",
+        r"shape \(2, 5\) for 2 series; expected \(2, 3\)",
     ),
     "student that fails": (
         {"student": nn.Sequential(nn.Flatten(), nn.Linear(7, 3))},
@@ -156,7 +156,7 @@ def test_a_teacher_of_one_answer_cannot_label(toy, quick):
     [
         (np.ones(5), r"shape \(5,\); expected \(12,\)"),
         (-np.ones(12), "non-negative"),
-        (np.zeros(12), "a weight above zero"),
+        (np.zeros(12), "not zero for all series"),
         (np.full(12, np.nan), "finite"),
     ],
 )

@@ -10,6 +10,7 @@ from tsdistill.estimators.fit_inputs import read_fit_inputs
 from tsdistill.explainers.occlusion import sliding_starts
 from tsdistill.objectives import InputNoise
 from tsdistill.teachers.teacher import as_teacher
+from tsdistill.training.transfer_set import TransferSet
 
 FITTED = {
     *("teacher_", "classes_", "student_", "history_"),
@@ -36,7 +37,7 @@ def test_reading_sets_nothing_on_the_estimator(toy):
     model = SaliencyDistilledClassifier(bump_teacher)
     before = dict(vars(model))
     series, series_format = read_fit_inputs(
-        model, as_teacher(bump_teacher), X, y, None, X[:4], goes_on=False
+        model, as_teacher(bump_teacher), X, y, None, X[:4], continues=False
     )
     assert vars(model) == before
     assert series.panel.shape == (16, 1, 20) and series.sample_weight.tolist() == [1.0] * 16
@@ -76,3 +77,33 @@ def test_an_explanation_asks_about_each_series_once(toy, quick, target):
     n_windows = len(sliding_starts(20, 2))
     n_donors = model._baselines.opposing(3)[1].shape[1]
     assert sum(asked) == 5 * (1 + n_windows * n_donors)
+
+
+def test_an_interrupt_at_the_very_end_changes_nothing(toy, quick, monkeypatch):
+    model = quick(warm_start=True).fit(*toy)
+    before = dict(vars(model))
+
+    def interrupted(transfer_set):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TransferSet, "settled", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*toy)
+    assert vars(model) == before
+
+
+class RandomState:
+    """A teacher that draws a random number whenever it is pickled."""
+
+    def __call__(self, X):
+        return bump_teacher(X)
+
+    def __getstate__(self):
+        np.random.random()
+        return {}
+
+
+def test_a_teacher_that_draws_when_it_is_pickled_moves_no_global_state(toy, quick):
+    state = np.random.get_state()[1].copy()
+    quick(RandomState(), warm_start=True).fit(*toy).fit(*toy)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)

@@ -1,20 +1,26 @@
-"""How the estimator shows itself, and how its parameters are set."""
+"""How the estimator shows itself, how its parameters are set, and how it keeps its teacher."""
 
+from html import escape
+
+import numpy as np
 import pytest
+import sklearn
 import torch
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier
 from sktime.classification.interval_based import TimeSeriesForestClassifier
 
 from tests.conftest import bump_teacher
-from tsdistill import SaliencyDistilledClassifier, Teacher
+from tsdistill import DeferringClassifier, SaliencyDistilledClassifier, Teacher
+from tsdistill.fidelity import fidelity_scorer
 from tsdistill.sktime import SaliencyDistilledTSC
-from tsdistill.students import GRU
+from tsdistill.students import GRU, Lite
 
 BOTH = pytest.mark.parametrize("estimator", [SaliencyDistilledClassifier, SaliencyDistilledTSC])
 
@@ -43,14 +49,35 @@ def test_repr_is_short_and_shows_what_was_set(toy, gunpoint_net, estimator):
         assert "saliency_weight=5.0" in repr(estimator(bump_teacher))
 
 
-def test_notebooks_show_the_estimator_with_any_teacher(toy, gunpoint_net):
+class Talkative(LogisticRegression):
+    """Refuses to be walked into."""
+
+    def get_params(self, deep=True):
+        raise AssertionError
+
+    def __repr__(self):
+        raise AssertionError
+
+
+@BOTH
+def test_notebooks_show_the_constructor_and_nothing_of_a_fitted_teacher(toy, estimator):
+    teacher = Talkative()
+    teacher.classes_ = np.arange(3)
+    shown = estimator(teacher, lr=0.5)
+    swap = DeferringClassifier(shown, teacher)
+    for one, text in ((shown, "teacher=<fitted Talkative>, lr=0.5"), (swap, "<fitted Talkative>")):
+        bundle = one._repr_mimebundle_()
+        assert bundle["text/plain"] == repr(one)
+        assert escape(text) in bundle["text/html"] == one._repr_html_()
+
+
+def test_diagrams_of_pipelines_are_drawn_with_any_teacher(toy, gunpoint_net):
     net = NeuralNetClassifier(torch.nn.ReLU())
-    for teacher in (gunpoint_net, net, torch.nn.ReLU(), bump_teacher, Teacher(bump_teacher)):
+    forest = TimeSeriesForestClassifier(n_estimators=2).fit(toy[0][:, None], toy[1])
+    for teacher in (gunpoint_net, net, forest, torch.nn.ReLU(), bump_teacher):
         student = SaliencyDistilledClassifier(teacher, student=net, lr=0.5)
-        for shown in (student, make_pipeline(StandardScaler(), student)):
-            assert "SaliencyDistilledClassifier" in shown._repr_html_()
-    student = SaliencyDistilledClassifier(bump_teacher, max_epochs=1, n_windows=1).fit(*toy)
-    assert "SaliencyDistilledClassifier" in student._repr_html_()
+        page = make_pipeline(StandardScaler(), student)._repr_html_()
+        assert "SaliencyDistilledClassifier" in page
 
 
 @BOTH
@@ -115,3 +142,47 @@ def test_clones_keep_a_fitted_teacher_by_identity(italy, gunpoint_net, estimator
     forest.fit(*italy[:2])
     for teacher in (forest, gunpoint_net, Teacher(gunpoint_net), [forest, gunpoint_net]):
         assert clone(estimator(teacher)).teacher is teacher
+
+
+def test_clone_keeps_a_fitted_teacher_by_identity_and_clones_an_unfitted_one(toy, gunpoint_net):
+    forest = RandomForestClassifier(5)
+    assert clone(SaliencyDistilledClassifier(forest)).teacher is not forest
+    forest.fit(*toy)
+    module = Lite().build(1, 20, 3)
+    for teacher in (forest, module, gunpoint_net, [forest, module], Teacher(module)):
+        student = SaliencyDistilledClassifier(teacher, student=Lite(n_filters=3), lr=0.5)
+        copied = clone(student)
+        assert copied.teacher is teacher
+        assert copied.student is not student.student and copied.student.n_filters == 3
+        assert copied.lr == 0.5
+
+
+def test_clone_keeps_metadata_requests(quick):
+    with sklearn.config_context(enable_metadata_routing=True):
+        copied = clone(quick().set_fit_request(sample_weight=True))
+        assert copied.get_metadata_routing().fit.requests["sample_weight"] is True
+
+
+def test_a_fitted_teacher_is_never_introspected(toy, quick):
+    class Private(RandomForestClassifier):
+        def get_params(self, deep=True):
+            assert not hasattr(self, "classes_"), "introspected after fit"
+            return super().get_params(deep)
+
+    student = quick(Private(5).fit(*toy))
+    assert "saliency_weight" in student.get_params(deep=True)
+    clone(student).set_params(lr=0.1).fit(*toy)
+    assert quick(RandomForestClassifier(5)).get_params()["teacher__n_estimators"] == 5
+
+
+def test_wrapped_fitted_teacher_can_be_a_value_of_a_grid(toy, quick):
+    forest = RandomForestClassifier(5, random_state=0).fit(*toy)
+    search = GridSearchCV(quick(), {"teacher": [Teacher(forest)]}, cv=2).fit(*toy)
+    assert search.best_estimator_.teacher.model is forest
+    assert fidelity_scorer("kl")(search, toy[0]) < 0
+
+
+def test_clone_of_a_mixed_list_keeps_the_fitted_members(toy):
+    fitted, unfitted = RandomForestClassifier(5).fit(*toy), RandomForestClassifier(5)
+    copied = clone(SaliencyDistilledClassifier([fitted, unfitted])).teacher
+    assert copied[0] is fitted and copied[1] is not unfitted

@@ -9,9 +9,11 @@ from sklearn.utils.estimator_checks import (
 
 from tsdistill import SaliencyDistilledClassifier
 
-pytestmark = pytest.mark.filterwarnings(  # class weights of 10^7 : 1 make a teacher certain
-    "ignore::tsdistill.exceptions.HardTeacherWarning"
-)
+pytestmark = [
+    pytest.mark.slow,
+    # class weights of 10^7 : 1 make a teacher certain
+    pytest.mark.filterwarnings("ignore::tsdistill.exceptions.HardTeacherWarning"),
+]
 
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": (

@@ -1,19 +1,11 @@
+"""Which windows are replaced, and by which donors."""
+
 import numpy as np
 import pytest
-import torch
 
+from tests.perturbation.conftest import plan_of
 from tsdistill.exceptions import PanelError, ParameterError
-from tsdistill.perturbation.baselines import stand_in_donors
-from tsdistill.perturbation.copies import replace_windows
-from tsdistill.perturbation.plan import draw_plan, window_width
-
-
-def plan_of(n_instances=30, n_timepoints=20, groups=None, **settings):
-    rng = np.random.default_rng(0)
-    panel = rng.normal(size=(n_instances, 2, n_timepoints)).astype(np.float32)
-    groups = np.arange(n_instances) % 3 if groups is None else groups
-    settings = {"width": 5, "n_windows": 6, "donors": "opposing", "rng": rng} | settings
-    return draw_plan(panel, groups, **settings), panel, groups
+from tsdistill.perturbation.plan import window_width
 
 
 def test_starts_reach_both_ends_and_no_further():
@@ -78,40 +70,6 @@ def test_donors_do_not_repeat_within_a_series_while_there_are_enough(donors):
 def test_series_of_a_class_get_different_donors():
     plan, _, _ = plan_of(n_instances=300, n_windows=2)
     assert len(set(plan.donor[:, 0].tolist())) > 50
-
-
-def test_stand_ins_are_what_they_say():
-    _, panel, _ = plan_of()
-    panel[:, 1] = 3 + 2 * panel[:, 1]
-    assert not stand_in_donors(panel, "zero").any()
-    mean = stand_in_donors(panel, "mean")
-    np.testing.assert_allclose(mean[0, :, 7], panel.mean(axis=(0, 2)), rtol=1e-5)
-    noise = stand_in_donors(panel, "noise", np.random.default_rng(1))
-    np.testing.assert_allclose(noise.mean(axis=(0, 2)), panel.mean(axis=(0, 2)), atol=0.2)
-    np.testing.assert_allclose(noise.std(axis=(0, 2)), panel.std(axis=(0, 2)), rtol=0.1)
-
-
-def test_gather_equals_a_slow_loop():
-    plan, panel, _ = plan_of()
-    copies = replace_windows(
-        torch.from_numpy(panel)[:, None],
-        torch.from_numpy(plan.donors)[torch.from_numpy(plan.donor)],
-        torch.from_numpy(plan.start),
-        plan.width,
-    )
-    assert copies.shape == (30, 6, 2, 20)
-    for i in range(30):
-        for m in range(6):
-            expected = panel[i].copy()
-            a = plan.start[i, m]
-            expected[:, a : a + 5] = panel[plan.donor[i, m]][:, a : a + 5]
-            np.testing.assert_array_equal(copies[i, m].numpy(), expected)
-
-
-def test_gather_can_replace_one_channel():
-    series, donor = torch.zeros(2, 3, 6), torch.ones(3, 6)
-    copies = replace_windows(series, donor, torch.tensor([0, 4]), 2, torch.tensor([1, 2]))
-    assert copies.nonzero().tolist() == [[0, 1, 0], [0, 1, 1], [1, 2, 4], [1, 2, 5]]
 
 
 @pytest.mark.parametrize(

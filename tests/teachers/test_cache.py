@@ -1,6 +1,6 @@
-import copy
+"""Answers that are kept on disk."""
+
 import hashlib
-import pickle
 import subprocess
 import sys
 import threading
@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
@@ -26,7 +25,7 @@ from tsdistill.fidelity import fidelity_scorer
 from tsdistill.students import Lite
 from tsdistill.teachers import cache
 from tsdistill.teachers.cache import as_memory
-from tsdistill.teachers.fingerprint import MIXED_PROBES, digest_of, probes
+from tsdistill.teachers.fingerprint import MIXED_PROBES
 
 
 class Asked:
@@ -66,6 +65,7 @@ def test_scores_and_explanations_recall_the_answers_too(toy, quick, tmp_path):
     np.testing.assert_array_equal(first[1], again[1])
 
 
+@pytest.mark.slow
 def test_a_search_asks_about_no_window_more_than_once_a_fold(toy, quick, tmp_path):
     X, y = np.concatenate([toy[0], toy[0] + 0.01]), np.tile(toy[1], 2)
 
@@ -121,16 +121,6 @@ def test_teachers_are_told_apart_that_agree_on_the_training_series(toy, quick, t
         np.testing.assert_array_equal(cached.predict_proba(X), expected.predict_proba(X))
 
 
-def test_probes_are_series_and_mixtures_of_two(toy):
-    panel = toy[0][:, np.newaxis].astype(np.float32)
-    asked = probes(panel)
-    assert len(asked) == 12 + MIXED_PROBES
-    np.testing.assert_array_equal(asked[:12], panel)
-    for mixed in asked[12:, 0]:
-        assert all(mixed[t] in panel[:, 0, t] for t in range(20))
-    assert len(probes(np.concatenate([panel] * 10))) == 32 + MIXED_PROBES
-
-
 def cached_files(folder):
     return list(folder.rglob("output.pkl"))
 
@@ -155,7 +145,7 @@ def test_a_damaged_file_is_recomputed_with_a_warning(toy, quick, tmp_path, damag
             kept["checksum"] = zlib.crc32(kept["answers"])
             joblib.dump(kept, path)
     teacher.series.clear()
-    with pytest.warns(CacheWarning, match="asked again"):
+    with pytest.warns(CacheWarning, match="queried again"):
         again = quick(teacher, memory=str(tmp_path)).fit(X, y)
     np.testing.assert_array_equal(again.predict_proba(X), expected)
     assert len(teacher.series) > 12 * 4
@@ -186,6 +176,7 @@ def test_a_foreign_file_is_never_used(toy, quick, tmp_path):
     np.testing.assert_array_equal(again.predict_proba(toy[0]), expected)
 
 
+@pytest.mark.slow
 def test_other_processes_recall_the_answers(tmp_path):
     code = f"""
 import sys
@@ -289,29 +280,6 @@ def test_hard_teachers_are_told_apart_by_their_content(italy, quick, tmp_path):
         np.testing.assert_array_equal(
             cached._transfer_set.answers.perturbed, asked._transfer_set.answers.perturbed
         )
-
-
-def test_digest_follows_the_content_and_leaves_torch_modules_alone(toy):
-    X, y = toy
-    forest = RandomForestClassifier(5, random_state=0).fit(X, y)
-    linear = LogisticRegression().fit(X, y)
-    for model in (forest, linear, [forest, linear]):
-        assert digest_of(model) == digest_of(pickle.loads(pickle.dumps(model)))
-    assert digest_of(forest) != digest_of(RandomForestClassifier(5, random_state=1).fit(X, y))
-    module = Lite().build(1, 20, 3)
-    before = digest_of(module)
-    assert digest_of(copy.deepcopy(module)) == before
-    with torch.no_grad():
-        next(module.parameters()).add_(1e-3)
-    assert digest_of(module) != before
-    assert digest_of(lambda X: X) is None
-    assert digest_of({"network": module}) is None
-
-    class Odd(torch.nn.Linear):
-        def get_extra_state(self):
-            return {"no": "tensor"}
-
-    assert digest_of(Odd(2, 2)) is None
 
 
 def test_forms_of_memory(tmp_path):

@@ -42,6 +42,7 @@ def test_answers_to_windows_equal_a_slow_loop(asked):
             np.testing.assert_allclose(perturbed[i, m], teacher.log_proba(copy[None])[0])
 
 
+@pytest.mark.slow
 def test_answers_do_not_depend_on_workers_or_slices(asked, monkeypatch):
     teacher, panel, plan = asked
     expected = query_windows(teacher, panel, plan)

@@ -53,9 +53,7 @@ def read_fit_inputs(estimator, teacher, X, y, sample_weight, X_unlabelled, *, co
         classes, labels = encode_labels(y)
         factors = class_factors(estimator.class_weight, classes, labels, weight)
         if not (teacher.is_fitted or (sample_weight is None and estimator.class_weight is None)):
-            teacher_weight = (
-                weight * factors[labels]
-            )  # not scaled: to some models it matters
+            teacher_weight = weight * factors[labels]  # not scaled: to some models it matters
     panel = as_panel(X)
     check_resolution(X, panel)
     if estimator.warm_start and np.may_share_memory(panel, X):

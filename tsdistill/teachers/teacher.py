@@ -270,7 +270,8 @@ class Teacher:
         -------
         y : ndarray of shape (n_instances,)
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        class_index = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[class_index]
 
     @property
     def logits_module(self):

@@ -1,7 +1,6 @@
-"""Weights of series and classes, and labels of every kind."""
+"""Weights of series and of classes."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import sklearn
 import torch
@@ -12,7 +11,6 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tests.conftest import bump_teacher, transfer_set_of
-from tsdistill import Teacher
 from tsdistill.inputs.weights import check_sample_weight, class_factors, scaled_to_mean_one
 from tsdistill.objectives import Label, PerturbedSoftTargets, SoftTargets, TemporalSaliency
 from tsdistill.perturbation.plan import WindowPlan, draw_plan
@@ -171,68 +169,3 @@ def test_sample_weight_is_routed_where_it_is_requested(toy, quick):
     expected = quick().fit(X, y, sample_weight=weight)
     np.testing.assert_array_equal(pipeline.predict_proba(X), expected.predict_proba(X))
     assert len(scores) == 2
-
-
-LABELS = {
-    "strings": np.array(["up", "down", "flat"]),
-    "unicode objects": np.array(["up", "down", "flat"], dtype=object),
-    "negative": np.array([-3, -1, 2]),
-    "floats": np.array([1.0, 2.0, 3.0]),
-    "unsigned": np.array([3, 200, 255], dtype=np.uint8),
-}
-
-
-@pytest.mark.parametrize("kind", LABELS)
-@pytest.mark.parametrize("container", [np.asarray, list, pd.Series, pd.Categorical])
-def test_labels_of_any_kind(toy, quick, kind, container):
-    X, codes = toy
-    y = LABELS[kind][codes]
-    teacher = Teacher(bump_teacher, classes=LABELS[kind])
-    student = quick(teacher, max_epochs=60).fit(X, container(y))
-    assert student.classes_.tolist() == sorted(LABELS[kind].tolist())
-    assert student.score(X, container(y)) > 0.9
-    assert np.mean(student.predict(X) == y) > 0.9
-    assert student.explain(X[:2], target=y[:2]).shape == (2, 20)
-
-
-def test_two_classes_that_are_bools(toy, quick):
-    X, codes = toy
-    y = codes == 1
-    student = quick(LogisticRegression(), max_epochs=60).fit(X, y)
-    assert student.classes_.tolist() == [False, True]
-    assert student.predict(X).dtype == bool
-    assert student.score(X, y) > 0.9
-
-
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_decision_values_and_log_probabilities_follow_scikit_learn(toy, quick, n_classes):
-    X, y = toy
-    y = np.minimum(y, n_classes - 1)
-    student = quick(LogisticRegression(), max_epochs=30).fit(X, y)
-    proba, log_proba = student.predict_proba(X), student.predict_log_proba(X)
-    np.testing.assert_allclose(np.exp(log_proba), proba, rtol=1e-5)
-    decision = student.decision_function(X)
-    if n_classes == 2:
-        np.testing.assert_allclose(1 / (1 + np.exp(-decision)), proba[:, 1], rtol=1e-4)
-    else:
-        assert decision.shape == (12, 3)
-        np.testing.assert_allclose(decision.sum(axis=1), 0, atol=1e-5)
-        np.testing.assert_allclose(
-            np.exp(decision) / np.exp(decision).sum(axis=1, keepdims=True), proba, rtol=1e-4
-        )
-
-
-def test_names_of_columns_follow_scikit_learn_and_do_not_reach_the_teacher(toy, quick, recwarn):
-    X, y = toy
-    frame = pd.DataFrame(X, columns=[f"t{t}" for t in range(20)])
-    student = quick(LogisticRegression().fit(frame, y)).fit(frame, y)
-    assert student.feature_names_in_.tolist() == list(frame.columns)
-    student.fidelity_score(frame)
-    student.explain(frame, of="teacher")
-    assert not [w for w in recwarn if "feature names" in str(w.message)]
-    with pytest.raises(ValueError, match="feature names"):
-        student.predict(frame[frame.columns[::-1]])
-    np.testing.assert_array_equal(
-        quick(LogisticRegression()).fit(X, y).predict(X),
-        quick(LogisticRegression()).fit(frame, y).predict(frame),
-    )

@@ -1,46 +1,19 @@
+"""Measures of temporal saliency against slow loops."""
+
 import math
 
 import numpy as np
 import pytest
 import torch
 
-from tsdistill.exceptions import ParameterError
+from tests.objectives.conftest import TAU, K, M, N, check_against, softmax
 from tsdistill.objectives import (
-    Answers,
-    Label,
-    PerturbedSoftTargets,
-    SoftTargets,
     TemporalSaliency,
     class_saliency,
-    label_loss,
     logit_change,
-    soft_target_loss,
     sum_saliency,
 )
 from tsdistill.objectives.saliency import own_scale, teacher_scale
-
-N, M, K, TAU = 4, 3, 3, 2.5
-
-
-@pytest.fixture
-def answers():
-    draw = torch.Generator().manual_seed(0)
-
-    def normal(*shape):
-        return 2 * torch.randn(*shape, generator=draw, dtype=torch.float64)
-
-    return Answers(
-        student=normal(N, K).requires_grad_(),
-        teacher=normal(N, K),
-        labels=torch.tensor([0, 2, 1, 1]),
-        student_perturbed=normal(N, M, K).requires_grad_(),
-        teacher_perturbed=normal(N, M, K),
-    )
-
-
-def softmax(z, tau=1.0):
-    e = [math.exp(v / tau) for v in z.tolist()]
-    return [v / sum(e) for v in e]
 
 
 def smooth_l1(d):
@@ -82,40 +55,6 @@ def slow_saliency_loss(s_student, s_teacher, scale_student, scale_teacher):
         ]
         losses.append(sum(terms) / len(terms))
     return losses
-
-
-def check_against(losses, slow):
-    np.testing.assert_allclose(losses.detach().numpy(), slow, rtol=1e-6)
-
-
-def test_label_loss_is_cross_entropy(answers):
-    slow = [-math.log(softmax(z)[y]) for z, y in zip(answers.student, answers.labels, strict=True)]
-    check_against(label_loss(answers.student, answers.labels), slow)
-    check_against(Label().losses(answers, torch.ones(N)), slow)
-
-
-def slow_kl(teacher, student, tau):
-    p, q = softmax(teacher, tau), softmax(student, tau)
-    return tau**2 * sum(p[k] * (math.log(p[k]) - math.log(q[k])) for k in range(K))
-
-
-def test_soft_targets_sum_over_classes(answers):
-    slow = [slow_kl(answers.teacher[i], answers.student[i], TAU) for i in range(N)]
-    check_against(soft_target_loss(answers.student, answers.teacher, TAU), slow)
-    check_against(SoftTargets(temperature=TAU).losses(answers, torch.ones(N)), slow)
-
-
-def test_control_is_soft_targets_on_the_copies(answers):
-    slow = [
-        np.mean(
-            [
-                slow_kl(answers.teacher_perturbed[i, m], answers.student_perturbed[i, m], TAU)
-                for m in range(M)
-            ]
-        )
-        for i in range(N)
-    ]
-    check_against(PerturbedSoftTargets(temperature=TAU).losses(answers, torch.ones(N)), slow)
 
 
 def test_class_measure_follows_the_paper(answers):
@@ -205,21 +144,3 @@ def test_a_weight_of_two_counts_as_two_rows_in_the_scales(answers, scale):
     weight = torch.tensor([1.0, 2.0, 1.0, 1.0], dtype=torch.float64)
     doubled = torch.cat([change, change[1:2]])
     torch.testing.assert_close(scale(change, weight), scale(doubled))
-
-
-@pytest.mark.parametrize(
-    ("objective", "named"),
-    [
-        (Label(-1), "Label.weight=-1"),
-        (Label(float("nan")), "Label.weight=nan"),
-        (Label("1"), "Label.weight='1'"),
-        (SoftTargets(temperature=0), "temperature=0"),
-        (
-            TemporalSaliency(measure="logits"),
-            "saliency='logits'.*'class', 'sum', 'decoupled', or 'gradient'",
-        ),
-    ],
-)
-def test_parameters_that_cannot_be_are_named(objective, named):
-    with pytest.raises(ParameterError, match=named):
-        objective.check()

@@ -1,0 +1,54 @@
+"""Measures of answers against slow loops."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tsdistill.exceptions import ParameterError
+from tsdistill.fidelity import (
+    agreement,
+    by_class,
+    predictive_js,
+    predictive_kl,
+    saliency_correlation,
+)
+
+
+def test_agreement_counts_equal_predictions(answers):
+    teacher, student = answers
+    same = sum(
+        max(range(4), key=lambda k: t[k]) == max(range(4), key=lambda k: s[k])
+        for t, s in zip(teacher, student, strict=True)
+    )
+    assert agreement(teacher, student) == pytest.approx(same / 30)
+
+
+def test_divergences_equal_slow_loops(answers):
+    teacher, student = answers
+    kl = js = 0.0
+    for t, s in zip(np.exp(teacher), np.exp(student), strict=True):
+        kl += sum(t[k] * math.log(t[k] / s[k]) for k in range(4)) / 30
+        middle = (t + s) / 2
+        js += sum(t[k] * math.log(t[k] / middle[k]) for k in range(4)) / 60
+        js += sum(s[k] * math.log(s[k] / middle[k]) for k in range(4)) / 60
+    assert predictive_kl(teacher, student) == pytest.approx(kl)
+    assert predictive_js(teacher, student) == pytest.approx(js)
+    assert predictive_kl(teacher, teacher) == 0
+    assert predictive_js(teacher, teacher) == pytest.approx(0, abs=1e-12)
+
+
+def test_js_of_opposites_is_log_2():
+    sure = np.log(np.array([[1 - 1e-12, 1e-12]]))
+    assert predictive_js(sure, sure[:, ::-1]) == pytest.approx(math.log(2), abs=1e-9)
+
+
+def test_by_class_measures_the_rows_of_each():
+    rng = np.random.default_rng(0)
+    teacher, student = rng.normal(size=(2, 9, 12))
+    groups = np.array(list("abcabcabc"))
+    found = by_class(saliency_correlation, groups, teacher, student)
+    assert list(found) == ["a", "b", "c"]
+    assert found["b"] == pytest.approx(saliency_correlation(teacher[1::3], student[1::3]))
+    with pytest.raises(ParameterError, match="groups has shape"):
+        by_class(agreement, groups[:3], teacher, student)

@@ -1,0 +1,125 @@
+"""What cannot be measured."""
+
+import numpy as np
+import pytest
+
+from tsdistill.exceptions import ParameterError
+from tsdistill.fidelity import (
+    accuracy,
+    agreement,
+    auprc,
+    auroc,
+    bootstrap_interval,
+    clopper_pearson,
+    deletion_curve,
+    expected_calibration_error,
+    negative_log_likelihood,
+    predictive_js,
+    predictive_kl,
+    saliency_correlation,
+    top_overlap,
+)
+
+
+def curve_of(**settings):
+    given = {"panel": np.zeros((2, 1, 5)), "maps": np.zeros((2, 5)), "target": [0, 1], "fill": 0}
+    given |= settings
+    given["target"] = np.array(given["target"], dtype=int)
+    return deletion_curve(lambda X: np.log(np.full((len(X), 2), 0.5)), **given)
+
+
+BAD_MEASURES = {
+    "y of another length": (lambda: accuracy(np.zeros((3, 2)), np.zeros(2, int)), "y shape"),
+    "y out of range": (lambda: accuracy(np.zeros((2, 2)), np.array([0, 2])), "indices 0 .."),
+    "labels for columns": (lambda: accuracy(np.zeros((2, 2)), np.array(["a", "b"])), "y shape"),
+    "bins": (
+        lambda: expected_calibration_error(np.log([[0.5, 0.5]]), np.zeros(1, int), n_bins=0),
+        "n_bins=0",
+    ),
+    "probabilities": (
+        lambda: predictive_kl(np.array([[0.5, 0.5]]), np.log([[0.5, 0.5]])),
+        "teacher has values from 0.5 to 0.5, which are not finite log-probabilities",
+    ),
+    "infinite": (
+        lambda: predictive_js(np.log([[0.5, 0.5]]), np.array([[0, -np.inf]])),
+        "student has values from -inf",
+    ),
+    "probabilities against y": (
+        lambda: negative_log_likelihood(np.array([[0.5, 0.5]]), np.zeros(1, int)),
+        "log_proba has values",
+    ),
+    "NaN": (lambda: saliency_correlation(np.eye(3), np.eye(3) * np.nan), "student has NaN in 9"),
+    "NaN in maps": (lambda: auprc(np.eye(3) * np.nan, np.eye(3) > 0), "maps have NaN in 9"),
+    "labels for a target": (
+        lambda: deletion_curve(
+            None, np.zeros((2, 1, 5)), np.zeros((2, 5)), np.array(["a", "b"]), 0
+        ),
+        "target",
+    ),
+    "a target beyond the classes": (lambda: curve_of(target=[0, 2]), "from 0 to 2; .* 2 classes"),
+    "a target from the end": (lambda: curve_of(target=[0, -1]), "indices from -1 to 0"),
+    "NaN in the order": (lambda: curve_of(maps=np.full((2, 5), np.nan)), "maps has NaN"),
+    "NaN in the fill": (lambda: curve_of(fill=np.nan), "fill has NaN"),
+    "no series": (
+        lambda: curve_of(panel=np.zeros((0, 1, 5)), maps=np.zeros((0, 5)), target=[]),
+        "panel of shape",
+    ),
+    "values that have none": (lambda: bootstrap_interval(np.mean, [1, np.nan]), "NaN or infinity"),
+    "columns of two lengths": (
+        lambda: bootstrap_interval(np.mean, np.ones(3), np.ones(4)),
+        "same shape",
+    ),
+    "a seed by name": (
+        lambda: bootstrap_interval(np.mean, np.arange(3), random_state="a"),
+        "random_state='a'",
+    ),
+    "a share for a count": (lambda: clopper_pearson(0.98, 1), "n_successes=0.98"),
+    "no count": (lambda: clopper_pearson(np.nan, 5), "n_successes=nan"),
+    "no number of series": (lambda: clopper_pearson(3, np.inf), "n_instances=inf|of inf|=inf"),
+    "a fill by name": (
+        lambda: deletion_curve(
+            None, np.zeros((2, 1, 5)), np.zeros((2, 5)), np.zeros(2, int), "mean"
+        ),
+        "fill='mean' is not an array",
+    ),
+    "curve of probabilities": (
+        lambda: deletion_curve(
+            lambda X: np.full((len(X), 2), 0.5),
+            np.zeros((2, 1, 5)),
+            np.zeros((2, 5)),
+            np.zeros(2, int),
+            0,
+        ),
+        r"log_proba\(...\) has values",
+    ),
+    "share": (lambda: top_overlap(np.eye(3), np.eye(3), share=1), "share=1"),
+    "mask of numbers": (lambda: auprc(np.eye(3), np.eye(3)), "a boolean mask"),
+    "mask of another shape": (lambda: auroc(np.eye(3), np.eye(4) > 0), r"mask shape \(4, 4\)"),
+    "maps of another shape": (
+        lambda: deletion_curve(None, np.zeros((2, 1, 5)), np.zeros((2, 4)), np.zeros(2, int), 0),
+        r"maps have shape \(2, 4\)",
+    ),
+    "one point": (
+        lambda: deletion_curve(
+            None, np.zeros((2, 1, 5)), np.zeros((2, 5)), np.zeros(2, int), 0, n_points=1
+        ),
+        "n_points=1",
+    ),
+    "confidence": (lambda: clopper_pearson(1, 2, 95.0), "confidence=95.0"),
+    "too many successes": (lambda: clopper_pearson(3, 2), "n_successes=3"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_MEASURES)
+def test_what_cannot_be_measured(case):
+    call, message = BAD_MEASURES[case]
+    with pytest.raises(ParameterError, match=message):
+        call()
+
+
+@pytest.mark.parametrize("measure", [agreement, predictive_kl, predictive_js, saliency_correlation])
+def test_shapes_that_do_not_match_are_shown(measure):
+    with pytest.raises(ParameterError, match=r"\(3, 2\) and student \(3, 4\)"):
+        measure(np.zeros((3, 2)), np.zeros((3, 4)))
+    with pytest.raises(ParameterError, match="at least one instance"):
+        measure(np.zeros((0, 2)), np.zeros((0, 2)))

@@ -1,0 +1,68 @@
+"""The teacher's answers to noisy series."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tsdistill.objectives import (
+    Answers,
+    InputNoise,
+    soft_target_loss,
+)
+
+
+def test_noise_has_the_scale_of_each_channel_and_answers_are_the_teachers(motions):
+    X, _, _, _ = motions
+    panel = X.astype(np.float32)
+
+    def teacher(X):
+        p = 1 / (1 + np.exp(-X[:, :, :50].mean(axis=(1, 2))))
+        return np.column_stack([p, 1 - p])
+
+    class Given:
+        device = "cpu"
+
+        def rng(self, name):
+            return np.random.default_rng(0)
+
+        def once(self, key, work_out):
+            return work_out()
+
+        def ask(self, series, title):
+            return np.log(teacher(series[0 : len(series)])).astype(np.float32)
+
+    given = Given()
+    given.panel = panel
+    noise = InputNoise(scale=0.3, n_draws=5, temperature=2.0)
+    noise.check()
+    noise.prepare(given)
+    std = noise.noise_.numpy().std(axis=(0, 2))
+    np.testing.assert_allclose(std, 0.3 * panel.std(axis=(0, 2)), rtol=0.05)
+    student = nn.Sequential(nn.Flatten(), nn.Linear(600, 2)).eval()
+    rows = torch.tensor([3, 1])
+    series = torch.as_tensor(panel)[rows]
+    answers = Answers(None, None, rows, series=series, rows=rows, ask=student, network=student)
+    losses = noise.losses(answers, torch.ones(2))
+    torch.manual_seed(0)
+    student.train()
+    drawn = {float(noise.losses(answers, torch.ones(2))[0].detach()) for _ in range(40)}
+    assert len(drawn) == 5
+    student.eval()
+    for i, row in enumerate(rows.tolist()):
+        noisy = panel[row] + noise.noise_[noise.draw_[row, 0]].numpy()
+        theirs = torch.as_tensor(np.log(teacher(noisy[None])))
+        expected = soft_target_loss(student(torch.as_tensor(noisy[None])), theirs, 2.0)
+        torch.testing.assert_close(losses[i : i + 1], expected.float(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_students_of_noisy_series_hold_on_to_the_teacher_there(toy, quick):
+    X, y = toy
+    noisy = X + np.random.default_rng(1).normal(scale=0.5 * X.std(), size=X.shape)
+
+    def kl(**settings):
+        model = quick(saliency_weight=0, max_epochs=150, **settings).fit(X, y)
+        return -model.fidelity_score(noisy, metric="kl")
+
+    assert kl(auxiliary=InputNoise(scale=0.5, n_draws=16)) < 0.7 * kl()

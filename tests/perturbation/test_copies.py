@@ -1,0 +1,30 @@
+"""The perturbed copies."""
+
+import numpy as np
+import torch
+
+from tests.perturbation.conftest import plan_of
+from tsdistill.perturbation.copies import replace_windows
+
+
+def test_gather_equals_a_slow_loop():
+    plan, panel, _ = plan_of()
+    copies = replace_windows(
+        torch.from_numpy(panel)[:, None],
+        torch.from_numpy(plan.donors)[torch.from_numpy(plan.donor)],
+        torch.from_numpy(plan.start),
+        plan.width,
+    )
+    assert copies.shape == (30, 6, 2, 20)
+    for i in range(30):
+        for m in range(6):
+            expected = panel[i].copy()
+            a = plan.start[i, m]
+            expected[:, a : a + 5] = panel[plan.donor[i, m]][:, a : a + 5]
+            np.testing.assert_array_equal(copies[i, m].numpy(), expected)
+
+
+def test_gather_can_replace_one_channel():
+    series, donor = torch.zeros(2, 3, 6), torch.ones(3, 6)
+    copies = replace_windows(series, donor, torch.tensor([0, 4]), 2, torch.tensor([1, 2]))
+    assert copies.nonzero().tolist() == [[0, 1, 0], [0, 1, 1], [1, 2, 4], [1, 2, 5]]

@@ -1,0 +1,80 @@
+"""The promise of a swap: it holds, also where the student is bad."""
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from tsdistill.swap.risk import largest_uncertainty, series_needed, upper_bound
+
+SHARE, LEVEL = 0.05, 0.95
+
+
+def good(uncertainty):
+    return uncertainty**2  # rarely wrong where it is sure
+
+
+def bad(uncertainty):
+    return np.full_like(uncertainty, 0.3)  # its confidence says nothing
+
+
+def hopeless(uncertainty):
+    return 1 - uncertainty  # the surer the worse
+
+
+def silent(uncertainty):
+    return np.zeros_like(uncertainty)
+
+
+@pytest.mark.parametrize("chance_to_differ", [good, bad, hopeless, silent])
+@pytest.mark.parametrize("rounded", [False, True])
+@pytest.mark.slow
+def test_the_promise_holds_in_a_thousand_repetitions(chance_to_differ, rounded):
+    rng = np.random.default_rng(0)
+    grid = (np.arange(20_000) + 0.5) / 20_000
+    grid = grid.round(1) if rounded else grid  # many equal doubts
+    risk_below = chance_to_differ(grid).cumsum() / len(
+        grid
+    )  # the true risk, by largest uncertainty
+    kept = 0
+    for _ in range(1000):
+        uncertainty = rng.choice(grid, size=200)
+        differs = rng.random(200) < chance_to_differ(uncertainty)
+        largest, _ = largest_uncertainty(uncertainty, differs, SHARE, LEVEL)
+        n_alone = np.searchsorted(grid, largest, side="right")
+        kept += (risk_below[n_alone - 1] if n_alone else 0.0) <= SHARE
+    assert kept >= 1000 * LEVEL
+    if chance_to_differ is good:  # and the promise is not kept by asking always
+        assert n_alone > 0.25 * len(grid)
+
+
+def test_thresholds_equal_a_slow_search():
+    rng = np.random.default_rng(1)
+    uncertainty = rng.random(150).round(2)
+    differs = rng.random(150) < uncertainty / 2
+    largest, curve = largest_uncertainty(uncertainty, differs, 0.1, 0.95)
+    found = -np.inf
+    for d in sorted(set(uncertainty)):
+        k = int(differs[uncertainty <= d].sum())
+        if upper_bound(k, 150, 0.95) > 0.1:
+            break
+        found = d
+    assert largest == found
+    assert (np.diff(curve["threshold"]) < 0).all() and (np.diff(curve["bound"]) >= 0).all()
+    at = np.flatnonzero(1 - curve["threshold"] <= largest + 1e-12)[-1]
+    assert curve["bound"][at] <= 0.1 < curve["bound"][at + 1]
+    assert curve["deferral_rate"][at] == pytest.approx((uncertainty > largest).mean())
+
+
+@pytest.mark.parametrize(("share", "level"), [(0.01, 0.95), (0.05, 0.9), (0.5, 0.6), (0.3, 0.999)])
+def test_series_needed_is_the_least_number_that_can_promise(share, level):
+    n = series_needed(share, level)
+    nothing = np.zeros(n, dtype=bool)
+    assert largest_uncertainty(np.linspace(0, 0.5, n), nothing, share, level)[0] == 1
+    assert largest_uncertainty(np.linspace(0, 0.5, n)[1:], nothing[1:], share, level)[0] == -np.inf
+
+
+def test_bounds_are_those_that_the_binomial_test_just_rejects():
+    for k, n in [(0, 10), (3, 40), (39, 40)]:
+        bound = upper_bound(k, n, 0.9)
+        assert binom.cdf(k, n, bound) == pytest.approx(0.1)
+    np.testing.assert_array_equal(upper_bound([5, 1], [5, 1], 0.9), 1)

@@ -1,0 +1,16 @@
+"""What the tests of teachers share."""
+
+import numpy as np
+
+from tsdistill.inputs.series import as_panel
+from tsdistill.teachers.adapters import PROBABILITY_FLOOR
+from tsdistill.teachers.teacher import as_teacher
+
+
+def ask(teacher, X, classes=None):
+    return as_teacher(teacher).bind(X, classes).log_proba(as_panel(X))
+
+
+def check_matches(log_proba, proba):
+    np.testing.assert_allclose(np.exp(log_proba), proba, atol=2 * PROBABILITY_FLOOR)
+    np.testing.assert_allclose(np.exp(log_proba).sum(axis=1), 1, atol=1e-5)

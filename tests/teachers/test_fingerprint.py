@@ -1,0 +1,45 @@
+"""What tells one teacher from another."""
+
+import copy
+import pickle
+
+import numpy as np
+import torch
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+
+from tsdistill.students import Lite
+from tsdistill.teachers.fingerprint import MIXED_PROBES, digest_of, probes
+
+
+def test_probes_are_series_and_mixtures_of_two(toy):
+    panel = toy[0][:, np.newaxis].astype(np.float32)
+    asked = probes(panel)
+    assert len(asked) == 12 + MIXED_PROBES
+    np.testing.assert_array_equal(asked[:12], panel)
+    for mixed in asked[12:, 0]:
+        assert all(mixed[t] in panel[:, 0, t] for t in range(20))
+    assert len(probes(np.concatenate([panel] * 10))) == 32 + MIXED_PROBES
+
+
+def test_digest_follows_the_content_and_leaves_torch_modules_alone(toy):
+    X, y = toy
+    forest = RandomForestClassifier(5, random_state=0).fit(X, y)
+    linear = LogisticRegression().fit(X, y)
+    for model in (forest, linear, [forest, linear]):
+        assert digest_of(model) == digest_of(pickle.loads(pickle.dumps(model)))
+    assert digest_of(forest) != digest_of(RandomForestClassifier(5, random_state=1).fit(X, y))
+    module = Lite().build(1, 20, 3)
+    before = digest_of(module)
+    assert digest_of(copy.deepcopy(module)) == before
+    with torch.no_grad():
+        next(module.parameters()).add_(1e-3)
+    assert digest_of(module) != before
+    assert digest_of(lambda X: X) is None
+    assert digest_of({"network": module}) is None
+
+    class Odd(torch.nn.Linear):
+        def get_extra_state(self):
+            return {"no": "tensor"}
+
+    assert digest_of(Odd(2, 2)) is None

@@ -1,0 +1,105 @@
+"""The training loop: epochs, learning rate, batch normalisation, students of skorch."""
+
+import numpy as np
+import pytest
+import torch
+from skorch import NeuralNetClassifier
+from torch import nn
+
+from tests.training.conftest import tensors_of
+from tsdistill.students import Lite
+from tsdistill.training.loop import settle_batch_norm
+from tsdistill.training.steps import TrainingRows
+
+
+def test_batch_norm_ends_with_the_statistics_of_the_series_alone(material):
+    learning = TrainingRows(tensors_of(material))
+    network = Lite().build(1, 20, 3)
+    with torch.no_grad():
+        network(1000 + torch.randn(64, 1, 20))
+    settle_batch_norm(network, learning)
+    network.train()
+    with torch.no_grad():
+        shapes = torch.cat([conv(learning.tensors.panel) for conv in network.shapes], dim=1)
+    norm = network.normalise[0]
+    torch.testing.assert_close(norm.running_mean, shapes.mean(dim=(0, 2)), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(norm.running_var, shapes.var(dim=(0, 2)), atol=1e-5, rtol=1e-3)
+    assert norm.momentum == 0.1
+
+
+def test_frozen_batch_norm_keeps_its_statistics(toy, quick):
+    class Frozen(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm1d(1)
+            self.norm.running_mean.fill_(7.0)
+            self.linear = nn.Linear(20, 3)
+
+        def train(self, mode=True):
+            super().train(mode)
+            self.norm.eval()
+            return self
+
+        def forward(self, x):
+            return self.linear(self.norm(x).flatten(1))
+
+    student = quick(student=Frozen()).fit(*toy)
+    assert student.student_.module_.norm.running_mean.item() == 7.0
+
+
+def test_settled_statistics_reach_the_fitted_student(toy, quick):
+    X, y = toy
+    network = quick(windows_per_step=4).fit(X, y).student_.module_
+    with torch.no_grad():
+        panel = network.standardise(torch.tensor(X[:, np.newaxis], dtype=torch.float32))
+        shapes = torch.cat([conv(panel) for conv in network.shapes], dim=1)
+    mean = network.normalise[0].running_mean
+    torch.testing.assert_close(mean, shapes.mean(dim=(0, 2)), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("validation_fraction", [None, 0.4])
+def test_learning_rate_ends_near_zero(toy, quick, validation_fraction):
+    student = quick(max_epochs=20, batch_size=3, validation_fraction=validation_fraction).fit(*toy)
+    rates = [batch["event_lr"] for row in student.student_.history for batch in row["batches"]
+             if "event_lr" in batch]  # fmt: skip
+    assert max(rates) == pytest.approx(0.01, rel=0.05)
+    assert rates[-1] < 1e-4
+
+
+def test_skorch_student_keeps_its_own_settings(toy, quick):
+    class Net(nn.Module):
+        def __init__(self, width=5):
+            super().__init__()
+            self.body = nn.Sequential(nn.Flatten(), nn.Linear(20, width), nn.ReLU())
+            self.head = nn.Linear(width, 3)
+
+        def forward(self, x):
+            return self.head(self.body(x))
+
+    net = NeuralNetClassifier(
+        Net, module__width=7, criterion=nn.CrossEntropyLoss, max_epochs=4, batch_size=6,
+        optimizer=torch.optim.Adam, optimizer__weight_decay=0.125, verbose=0,
+    )  # fmt: skip
+    student = quick(student=net).fit(*toy)
+    assert len(student.history_) == 4
+    assert student.student_.module_.head.in_features == 7
+    assert student.student_.optimizer_.defaults["weight_decay"] == 0.125
+    assert not hasattr(net, "module_")
+    np.testing.assert_allclose(student.predict_proba(toy[0]).sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("gives_proba", [True, False])
+def test_skorch_student_with_nll_loss_may_give_either(toy, quick, gives_proba):
+    layers = [nn.Flatten(), nn.Linear(20, 3)] + [nn.Softmax(dim=1)] * gives_proba
+    net = NeuralNetClassifier(nn.Sequential(*layers), max_epochs=60, lr=0.5, verbose=0)
+    student = quick(student=net).fit(*toy)
+    proba = student.predict_proba(toy[0])
+    np.testing.assert_allclose(proba, student.student_.predict_proba(
+        toy[0][:, np.newaxis].astype(np.float32)), atol=1e-4)  # fmt: skip
+    assert student.score(*toy) > 0.9
+
+
+@pytest.mark.parametrize("max_epochs", range(1, 25))
+def test_any_number_of_steps_trains(toy, quick, max_epochs):
+    student = quick(max_epochs=max_epochs, saliency_weight=0).fit(*toy)
+    assert len(student.history_) == max_epochs
