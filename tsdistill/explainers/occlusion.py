@@ -1,5 +1,7 @@
 """Occlusion: the loss of the score when a window is replaced by a baseline."""
 
+import dataclasses
+
 import numpy as np
 
 from tsdistill.exceptions import TeacherError
@@ -63,14 +65,12 @@ def occlusion(
             (n_instances, n_channels, n_timepoints), float32
     """
     options = QueryOptions() if options is None else options
+    silent = dataclasses.replace(options, verbose=0)
     n_instances, n_channels, n_timepoints = panel.shape
     starts = sliding_starts(n_timepoints, width)
     grid = (n_channels if per_channel else 1, len(starts), donor_rows.shape[1])
     maps = np.empty((n_instances, grid[0], n_timepoints), dtype=np.float32)
     with model.on_device(options.device):
-        if log_proba is None:
-            log_proba = query(model, panel, options, title="occlusion: series")
-        score = centred(log_proba)[np.arange(n_instances), target].reshape(-1, 1, 1)
         for part in batches(n_instances, max(1, COPIES_A_BLOCK // np.prod(grid))):
             series, k = panel[part], target[part]
             row, channel, start, donor = (
@@ -81,7 +81,9 @@ def occlusion(
                 channel if per_channel else None,
             )  # fmt: skip
             without = centred(_query_copies(model, copies, options))[np.arange(len(row)), k[row]]
-            lost = score[part] - without.reshape(len(series), *grid).mean(axis=-1)
+            answers = log_proba[part] if log_proba is not None else query(model, series, silent)
+            score = centred(answers)[np.arange(len(series)), k].reshape(-1, 1, 1)
+            lost = score - without.reshape(len(series), *grid).mean(axis=-1)
             maps[part] = _spread(lost, starts, width, n_timepoints)
     return maps if per_channel else maps[:, 0]
 
