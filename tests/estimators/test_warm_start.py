@@ -177,7 +177,7 @@ def test_without_labels_and_after_a_pickle(toy, quick):
     assert len(copied.history_) == 10
 
 
-def test_a_failed_fit_leaves_student_and_lesson(toy, quick):
+def test_a_failed_fit_leaves_student_and_transfer_set(toy, quick):
     student = quick(warm_start=True).fit(*toy)
     expected = student.predict_proba(toy[0])
     with pytest.raises(RuntimeError, match="loss became"):
