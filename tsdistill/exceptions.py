@@ -5,6 +5,10 @@ built-in exception that fits, such as ValueError, so both ``except TsdistillErro
 and ``except ValueError`` work.
 """
 
+import os
+import sys
+import warnings
+
 
 class TsdistillError(Exception):
     """Base of every exception that tsdistill raises on purpose."""
@@ -38,9 +42,31 @@ class HardTeacherWarning(UserWarning):
     """The teacher's probabilities are all 0 or 1, so they carry no soft targets."""
 
 
+class TeacherMismatchWarning(UserWarning):
+    """The teacher is so often wrong about y that it was hardly fitted on series like X."""
+
+
 class LeftOutWarning(UserWarning):
     """The teacher knows classes without series in y; the student never predicts them."""
 
 
 class CacheWarning(UserWarning):
-    """Answers cached by ``memory`` are damaged or outdated; the teacher is queried again."""
+    """Answers cached by ``memory`` are damaged or outdated, or new ones cannot be written."""
+
+
+class InterruptedWarning(UserWarning):
+    """A keyboard interrupt ended the training early; the student trained so far is kept."""
+
+
+def warn_user(message, category):
+    """Warn at the line of the caller outside this package, however deep the fault lies.
+
+    Parameters
+    ----------
+    message : str
+    category : type of warning
+    """
+    folder, level, frame = os.path.dirname(__file__) + os.sep, 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(folder):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

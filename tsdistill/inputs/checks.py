@@ -1,17 +1,29 @@
 """Checks of single arguments; each raises ParameterError with the value that was expected."""
 
+import math
 from numbers import Integral, Real
 
 import numpy as np
 
 from tsdistill.exceptions import ParameterError
 
+COLDEST, HOTTEST = 0.01, 1000.0
+
 
 def check_positive(name, value, *, zero=False):
     """Require a finite number above 0, or of 0 or more with ``zero=True``."""
-    if not (is_number(value) and np.isfinite(value) and (value > 0 or (zero and value == 0))):
+    number = _as_float(value)
+    if not (0 < number < math.inf or (zero and number == 0)):
         raise ParameterError(
             f"{name}={value!r}; expected a finite number {'of 0 or more' if zero else 'above 0'}."
+        )
+
+
+def check_temperature(name, value):
+    """Require a temperature with which the softmax of float32 logits can be computed."""
+    if not COLDEST <= _as_float(value) <= HOTTEST:
+        raise ParameterError(
+            f"{name}={value!r}; expected a number from {COLDEST:g} to {HOTTEST:g}."
         )
 
 
@@ -49,9 +61,23 @@ def check_count(name, value, least=1):
         raise ParameterError(f"{name}={value!r}; expected a whole number {expected}.")
 
 
+def check_flag(name, value):
+    """Require True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ParameterError(f"{name}={value!r}; expected True or False.")
+
+
 def is_number(value):
     """Whether a value is a real number; a bool is none."""
     return isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+
+
+def _as_float(value):
+    """A real number as a float: infinite if it is too large for one, NaN if it is no number."""
+    try:
+        return float(value) if is_number(value) else math.nan
+    except OverflowError:
+        return math.inf
 
 
 def is_whole(value):

@@ -1,5 +1,6 @@
 """Writes files atomically."""
 
+import contextlib
 import os
 import pathlib
 import tempfile
@@ -14,24 +15,43 @@ def check_folder(path):
         raise FileNotFoundError(f"path={str(path)!r}: the folder {path.parent} does not exist.")
 
 
-def write_whole(path, text):
-    """Write a text file atomically: readers see the old content or the new, never a part.
+@contextlib.contextmanager
+def replaced_when_whole(path, mode, **options):
+    """Open a new file that takes its place when it is complete.
+
+    Readers see the old content or the new, never a part; if the block fails, the old content
+    stays.
 
     Parameters
     ----------
-    path : str or path
-    text : str
+    path : path
+    mode : {"w", "wb"}
+    **options
+        Of :func:`open`.
     """
-    path = pathlib.Path(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, mode, **options) as file:
+            yield file
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def write_whole(path, text):
+    """Write a text file atomically, see :func:`replaced_when_whole`.
+
+    Parameters
+    ----------
+    path : str or path
+    text : str
+        Surrogates, which UTF-8 cannot encode, are written as escapes with a backslash.
+    """
+    path = pathlib.Path(path)
+    with replaced_when_whole(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
 
 
 def _umask():

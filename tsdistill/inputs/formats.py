@@ -3,11 +3,14 @@
 sktime is imported only for its own formats, and pandas never: it is looked up in sys.modules.
 """
 
+import copy
 import sys
 
 import numpy as np
 
 from tsdistill.exceptions import PanelError
+from tsdistill.inputs.labels import few
+from tsdistill.inputs.plain import as_plain
 
 TO_ONE_LENGTH = (
     "pad, cut or resample them first, with PaddingTransformer, TruncationTransformer or "
@@ -34,9 +37,13 @@ def as_array(X):
     Raises
     ------
     PanelError
-        If the series differ in length or in their channels.
+        If the series differ in length or in their channels, or some values are masked.
     """
+    X = as_plain(X)
+    if isinstance(X, np.ndarray) and X.ndim == 0:
+        return X
     if _is_frame(X):
+        _check_names_differ(X)
         if X.index.nlevels > 1:
             return _from_long(X)
         if _is_nested(X):
@@ -47,8 +54,21 @@ def as_array(X):
     if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 2:
         return _from_cells(X) if X.size and _is_sequence(X[0, 0]) else X
     if isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object):
-        return _stacked(list(X), X)
+        return _stacked([as_plain(instance) for instance in X], X)
     return X
+
+
+def own_copy(X):
+    """Copy series in any format, cells that hold series included.
+
+    Parameters
+    ----------
+    X : object
+        As for :func:`as_array`.
+    """
+    if _is_frame(X) and _is_nested(X):
+        return X.map(copy.deepcopy)  # pandas copies the references to the cells alone
+    return copy.deepcopy(X)
 
 
 def channel_names(X):
@@ -76,6 +96,16 @@ def check_channel_names(names, known):
         raise PanelError(
             f"X has the channels {names}, but those of fit were {known}; pass the same channels in "
             "the same order."
+        )
+
+
+def _check_names_differ(frame):
+    """Refuse a data frame whose columns cannot be told apart."""
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()].unique().tolist()
+        raise PanelError(
+            f"X is a data frame with several columns named {few(twice)}; give each column a name "
+            "of its own, or pass X.to_numpy()."
         )
 
 
@@ -123,6 +153,7 @@ def _converted(X):
 def _stacked(instances, X):
     """Stack instances into one array; return X if they are not series."""
     if instances and all(map(_is_frame, instances)):
+        _check_names_differ(instances[0])
         names = [instance.columns.tolist() for instance in instances]
         other = next((name for name in names if name != names[0]), None)
         if other is not None:

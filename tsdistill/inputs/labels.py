@@ -1,9 +1,14 @@
 """Converts between labels and class indices, the positions of labels in ``classes_``."""
 
+from collections.abc import Hashable
+from numbers import Number
+
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
 from tsdistill.exceptions import PanelError, ParameterError
+from tsdistill.inputs.checks import quoted
+from tsdistill.inputs.plain import as_plain
 
 
 def encode_labels(y):
@@ -23,14 +28,28 @@ def encode_labels(y):
     Raises
     ------
     PanelError
-        If there is only one class.
-    ValueError
-        Raised by scikit-learn if y is continuous.
+        If there is only one class, y is continuous, or its labels are of several types.
     """
-    check_classification_targets(y)
+    y = _of_one_type(y)
+    try:
+        check_classification_targets(y)
+    except ValueError as error:
+        raise PanelError(f"y cannot be used as labels: {error}") from error
     classes, class_index = np.unique(y, return_inverse=True)
     check_two_classes(classes, "y holds")
     return classes, class_index.astype(np.int64)
+
+
+def _of_one_type(y):
+    """Labels of object dtype, which may be strings; numbers get a dtype of their own."""
+    if y.dtype != object or all(isinstance(label, str) for label in y):
+        return y
+    if all(isinstance(label, Number | np.bool_) for label in y):
+        return np.array(y.tolist())
+    raise PanelError(
+        f"y holds labels of the types {quoted(sorted({type(label).__name__ for label in y}))}; "
+        "expected labels of one type, numbers or strings, such as y.astype(str)."
+    )
 
 
 def check_two_classes(classes, source):
@@ -84,7 +103,7 @@ def target_indices(target, classes, n_instances, name="target"):
     ParameterError
         If a label is not among the classes, or there is not one label per series.
     """
-    labels = np.asarray(target)
+    labels = np.asarray(as_plain(target, name))
     if labels.ndim == 0:
         labels = np.repeat(labels, n_instances)
     if labels.shape != (n_instances,):
@@ -92,6 +111,8 @@ def target_indices(target, classes, n_instances, name="target"):
             f"{name} has shape {labels.shape}; expected one label, or one for each of the "
             f"{n_instances} series."
         )
+    if not all(isinstance(label, Hashable) for label in labels.tolist()):
+        raise ParameterError(f"{name}={target!r}; expected labels of {classes.tolist()}.")
     indices, unknown = class_indices(labels, classes)
     if unknown:
         raise ParameterError(

@@ -12,9 +12,11 @@ from sklearn.utils.validation import validate_data
 
 from tsdistill.exceptions import PanelError
 from tsdistill.inputs.formats import as_array, channel_names, check_channel_names
+from tsdistill.inputs.plain import as_plain
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 LOST_SHARE = 0.01
+SMALLEST_DEVIATION = float(np.finfo(np.float32).tiny) / LOST_SHARE
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def read_series(estimator, X, y=None):
     ValueError, TypeError
         Raised by scikit-learn: NaN, infinity, complex, sparse, empty, inconsistent lengths.
     """
-    names, X = channel_names(X), as_array(X)
+    names, X, y = channel_names(X), as_array(X), as_plain(y, "y")
     reader = copy.copy(estimator)  # scikit-learn sets attributes of the estimator it is given
     if y is None:
         X = _validated(reader, X, reset=True)
@@ -129,15 +131,9 @@ def match_series(estimator, X, y=None, *, series_format=None):
     names, X = channel_names(X), as_array(X)
     check_channel_names(names, estimator._channel_names)
     _check_same_ndim(estimator, X)
-    labels = () if y is None else (y,)
-    found = _validated(estimator, X, *labels, reset=False)
-    n_timepoints = (found[0] if labels else found).shape[-1]
-    if n_timepoints != estimator.n_timepoints_in_:
-        raise PanelError(
-            f"X has {n_timepoints} timepoints, but {type(estimator).__name__} was fitted on "
-            f"{estimator.n_timepoints_in_}; resample or cut the series to that length."
-        )
-    return found
+    labels = () if y is None else (as_plain(y, "y"),)
+    _check_same_shape(estimator, X)
+    return _validated(estimator, X, *labels, reset=False)
 
 
 def _with_format(estimator, series_format):
@@ -187,6 +183,24 @@ def _check_same_ndim(estimator, X):
     )
 
 
+def _check_same_shape(estimator, X):
+    """Compare channels and timepoints of 3-D series, which scikit-learn would call features."""
+    shape = np.shape(X)
+    known = estimator.n_channels_in_, estimator.n_timepoints_in_
+    if len(shape) != 3 or shape[1:] == known or 0 in shape:
+        return
+    if shape[1:] == known[::-1]:
+        remedy = "transpose it with X.transpose(0, 2, 1)"
+    elif shape[1] == known[0]:
+        remedy = "resample or cut the series to that length"
+    else:
+        remedy = "pass series with the same channels"
+    raise PanelError(
+        f"X has {shape[1]} channel(s) and {shape[2]} timepoints, but {type(estimator).__name__} "
+        f"was fitted on {known[0]} channel(s) and {known[1]} timepoints; {remedy}."
+    )
+
+
 def _check_fits_float32(X):
     if (X.dtype.kind == "f" and X.dtype.itemsize <= 4) or X.dtype.kind in "bui":
         return
@@ -201,29 +215,51 @@ def _check_fits_float32(X):
 def check_resolution(X, panel):
     """Raise PanelError if float32 is too coarse for the variation of a channel.
 
+    A channel that does not vary at all has nothing to lose.
+
     Parameters
     ----------
     X : ndarray of shape (n_instances, n_timepoints) or \
             (n_instances, n_channels, n_timepoints)
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+        The same series.
 
     Raises
     ------
     PanelError
-        If rounding a channel costs more than a hundredth of its standard deviation.
+        If rounding a channel costs more than a hundredth of its standard deviation, or that
+        deviation is close to the smallest number of float32.
     """
-    if X.dtype.kind in "f" and X.dtype.itemsize <= 4:
-        return
     exact = with_channels(X)
+    if X.dtype.kind in "biu" and X.dtype.itemsize <= 2:
+        return
     for channel in range(panel.shape[1]):
-        values = exact[:, channel].astype(np.float64)
-        lost, deviation = np.abs(values - panel[:, channel]).max(), values.std()
-        if lost > LOST_SHARE * deviation > 0:
+        above = _above_lowest(exact[:, channel])
+        highest = above.max()
+        deviation = highest * (above / highest).std() if highest else 0.0  # squares may underflow
+        if not deviation:
+            continue
+        if deviation < SMALLEST_DEVIATION:
+            raise PanelError(
+                f"X varies by {deviation:.3g} in channel {channel}, too little for float32; "
+                "multiply the series by a constant before fitting, so that they vary by about 1."
+            )
+        rounded = panel[:, channel].astype(np.float64)
+        if np.abs(above - (rounded - rounded.min())).max() > LOST_SHARE * deviation:
             raise PanelError(
                 f"X varies by {deviation:.3g} in channel {channel} around values of "
-                f"{np.abs(values).max():.3g}, too little for float32 to tell apart; subtract the "
+                f"{np.abs(rounded).max():.3g}, too little for float32 to tell apart; subtract the "
                 "mean before fitting."
             )
+
+
+def _above_lowest(values):
+    """How far values lie above the lowest one, float64; integers are subtracted as such."""
+    lowest = values.min()
+    if values.dtype.kind in "iu":
+        return (values.astype(np.uint64) - lowest.astype(np.uint64)).astype(np.float64)
+    dtype = np.promote_types(values.dtype, np.float64)
+    return (values.astype(dtype) - lowest.astype(dtype)).astype(np.float64)
 
 
 def as_panel(X):

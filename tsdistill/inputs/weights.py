@@ -7,6 +7,7 @@ import numpy as np
 
 from tsdistill.exceptions import PanelError, ParameterError
 from tsdistill.inputs.labels import class_indices
+from tsdistill.inputs.plain import as_plain
 
 
 def check_sample_weight(sample_weight, n_instances):
@@ -30,9 +31,11 @@ def check_sample_weight(sample_weight, n_instances):
     if sample_weight is None:
         return np.ones(n_instances)
     try:
-        weights = np.asarray(sample_weight, dtype=np.float64)
+        weights = np.asarray(as_plain(sample_weight, "sample_weight"), dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise PanelError(f"sample_weight must be numeric: {error}") from error
+        raise PanelError(
+            f"sample_weight must be numeric, one weight for each series of X: {error}"
+        ) from error
     if weights.ndim == 0:
         weights = np.full(n_instances, float(weights))
     if weights.shape != (n_instances,):

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
+"""Smaller probabilities of a student are raised to it, so that their logs are finite."""
+
 
 def first_output(outputs):
     """The logits of a network, which may return a tuple with further outputs after them."""

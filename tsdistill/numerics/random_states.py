@@ -1,26 +1,44 @@
 """Seeds the global random states of Python, NumPy and torch, and restores them."""
 
 import contextlib
+import os
 import random
 import threading
 
 import numpy as np
 import torch
 
-_ONE_AT_A_TIME = threading.RLock()
 _THREAD = threading.local()
 
 
+def _new_lock():
+    global _ONE_AT_A_TIME
+    _ONE_AT_A_TIME = threading.RLock()
+
+
+_new_lock()
+if hasattr(os, "register_at_fork"):
+    # A thread that held the lock does not exist in the child, and would never release it.
+    os.register_at_fork(after_in_child=_new_lock)
+
+
 @contextlib.contextmanager
-def global_states_kept(seed, device="cpu"):
+def global_states_kept(seed, *devices):
     """Seed the global random states of Python, NumPy and torch, and restore them afterwards.
 
     Only one thread at a time runs the block: all threads share the random states, and the mode
     (training or evaluation) of a teacher module that several fits use.
+
+    Parameters
+    ----------
+    seed : int
+    *devices : str or torch.device
+        Where models run. GPUs are seeded and restored, all of them, if one of these is a GPU or
+        if this process used a GPU before.
     """
     on_behalf = getattr(_THREAD, "on_behalf", False)
     with contextlib.nullcontext() if on_behalf else _ONE_AT_A_TIME:
-        yield from _states_kept(seed, device)
+        yield from _states_kept(seed, devices)
 
 
 @contextlib.contextmanager
@@ -34,15 +52,26 @@ def on_behalf_of_a_fit():
         _THREAD.on_behalf = before
 
 
-def _states_kept(seed, device):
-    cuda = torch.device(device).type == "cuda"
+def _states_kept(seed, devices):
+    gpus = _gpus_in_use(devices)
     python_state, numpy_state = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=[torch.device(device)] if cuda else []):
+    with torch.random.fork_rng(devices=gpus, device_type="cuda"):
         try:
             random.seed(seed)
             np.random.seed(seed % 2**32)
-            torch.manual_seed(seed)
+            # torch.manual_seed would seed every GPU too, even those that are not restored.
+            torch.default_generator.manual_seed(seed)
+            if gpus:
+                torch.cuda.manual_seed_all(seed)
             yield
         finally:
             random.setstate(python_state)
             np.random.set_state(numpy_state)
+
+
+def _gpus_in_use(devices):
+    """Numbers of all GPUs if the process uses any, else none: their state is not even asked for."""
+    wanted = any(torch.device(device).type == "cuda" for device in devices if device is not None)
+    if wanted or torch.cuda.is_initialized():
+        return list(range(torch.cuda.device_count()))
+    return []

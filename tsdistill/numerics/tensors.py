@@ -1,8 +1,10 @@
-"""Converts arrays to tensors that share their memory."""
+"""Converts arrays to tensors that share their memory, and sets the modes of torch."""
 
-import warnings
+import contextlib
 
 import torch
+
+from tsdistill.numerics.shared import quiet
 
 
 def as_tensor(array, device="cpu"):
@@ -10,6 +12,28 @@ def as_tensor(array, device="cpu"):
 
     Read-only arrays are accepted, without torch's warning: callers never write to the tensor.
     """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*not writable.*")
+    with contextlib.nullcontext() if array.flags.writeable else quiet():
         return torch.as_tensor(array, device=device)
+
+
+@contextlib.contextmanager
+def ready_to_train():
+    """Context with torch's modes as training needs them, whatever modes the user has set.
+
+    Gradients are computed, also inside ``torch.no_grad()`` and ``torch.inference_mode()``; new
+    weights are float32 on the CPU, also with another default dtype or device; and autocast is off.
+    """
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    on_cpu = torch.get_default_device().type == "cpu"  # else a context that slows every call
+    try:
+        with (
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            torch.autocast("cpu", enabled=False),
+            torch.autocast("cuda", enabled=False),
+            contextlib.nullcontext() if on_cpu else torch.device("cpu"),
+        ):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)

@@ -1,0 +1,64 @@
+"""Contexts of the whole process that several threads may be in at the same time."""
+
+import contextlib
+import os
+import threading
+import warnings
+
+_LOCK, _OPEN = threading.RLock(), {}
+
+
+def _start_anew():
+    global _LOCK, _OPEN
+    _LOCK, _OPEN = threading.RLock(), {}
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)  # other threads are not in the child
+
+
+@contextlib.contextmanager
+def shared(key, make):
+    """Enter a context unless another thread is in it; the last thread leaves it.
+
+    If each thread entered and left by itself, one would restore what another still needs. No
+    thread waits for another.
+
+    Parameters
+    ----------
+    key : object
+        By which the context is known.
+    make : callable () -> context manager
+    """
+    with _LOCK:
+        if key not in _OPEN:
+            context = make()
+            context.__enter__()
+            _OPEN[key] = [context, 0]
+        entry = _OPEN[key]
+        entry[1] += 1
+    try:
+        yield
+    finally:
+        with _LOCK:
+            entry[1] -= 1
+            if not entry[1]:
+                _OPEN.pop(key, None)
+                entry[0].__exit__(None, None, None)
+
+
+def quiet():
+    """Context without two warnings, for all threads.
+
+    They are those of models that were fitted on data frames (scikit-learn warns at every query),
+    and of tensors made of read-only arrays, to which callers never write (torch).
+    """
+    return shared("quiet", _ignored_warnings)
+
+
+@contextlib.contextmanager
+def _ignored_warnings():
+    with warnings.catch_warnings():
+        for message in ("X does not have valid feature names", ".*not writable.*"):
+            warnings.filterwarnings("ignore", message=message)
+        yield
