@@ -229,7 +229,7 @@ def test_answers_that_cannot_be_stored_are_used_all_the_same(toy, quick, tmp_pat
         raise OSError("no space left")
 
     expected = quick().fit(*toy).predict_proba(toy[0])
-    monkeypatch.setattr("joblib._store_backends.StoreBackendMixin.dump_item", full)
+    monkeypatch.setattr("tsdistill.teachers.cache.joblib.dump", full)
     with pytest.warns(CacheWarning, match="no space"):
         student = quick(memory=str(tmp_path)).fit(*toy)
     np.testing.assert_array_equal(student.predict_proba(toy[0]), expected)

@@ -41,6 +41,11 @@ class NoisySeries:
     def __len__(self):
         return len(self.row)
 
+    def part(self, part):
+        """Some of the noisy series, with the series that they need alone."""
+        rows, row = np.unique(self.row[part], return_inverse=True)
+        return NoisySeries(self.panel[rows], self.noise, row, self.draw[part])
+
     def __getitem__(self, part):
         return self.panel[self.row[part]] + self.noise[self.draw[part]]
 

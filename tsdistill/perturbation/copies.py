@@ -68,6 +68,24 @@ class PerturbedCopies:
     def __len__(self):
         return len(self.row)
 
+    def part(self, part):
+        """Some of the copies, with the series and donors that they need alone.
+
+        Parameters
+        ----------
+        part : slice
+
+        Returns
+        -------
+        copies : PerturbedCopies
+        """
+        rows, row = np.unique(self.row[part], return_inverse=True)
+        donor_rows, donor = np.unique(self.donor[part], return_inverse=True)
+        return PerturbedCopies(
+            self.panel[rows], self.donors[donor_rows], row, donor, self.start[part], self.width,
+            None if self.channel is None else self.channel[part],
+        )  # fmt: skip
+
     def __getitem__(self, part):
         return replace_windows(
             as_tensor(self.panel[self.row[part]]),

@@ -7,7 +7,6 @@ series, and checks and converts the model's answers. The labels of the columns a
 """
 
 import contextlib
-import warnings
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from torch import nn
 from tsdistill.exceptions import TeacherError
 from tsdistill.inputs.series import in_layout
 from tsdistill.numerics.logits import first_output, log_softmax
+from tsdistill.numerics.shared import quiet, shared
 from tsdistill.numerics.tensors import as_tensor
 
 PROBABILITY_FLOOR = 1e-4
@@ -23,7 +23,7 @@ PROBABILITY_FLOOR = 1e-4
 SUM_TOLERANCE = 1e-3
 
 
-def adapter_for(model, ndim, name=None):
+def adapter_for(model, ndim, name=None, floor=PROBABILITY_FLOOR):
     """Choose the adapter for a fitted model.
 
     Parameters
@@ -33,6 +33,8 @@ def adapter_for(model, ndim, name=None):
         Number of axes of the array of series that the model takes.
     name : str, default=None
         Name of the model in error messages. Default: "teacher" and the name of its class.
+    floor : float, default=PROBABILITY_FLOOR
+        To which smaller probabilities of a skorch net with ``NLLLoss`` are raised.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def adapter_for(model, ndim, name=None):
         if plain and isinstance(criterion, nn.CrossEntropyLoss):
             return ModuleAdapter(model.module_, name, ndim)
         if plain and isinstance(criterion, nn.NLLLoss):
-            return ModuleAdapter(model.module_, name, ndim, gives_proba=True)
+            return ModuleAdapter(model.module_, name, ndim, gives_proba=True, floor=floor)
     if hasattr(model, "predict_proba"):
         return ProbabilityAdapter(model.predict_proba, name, ndim)
     if hasattr(model, "decision_function"):
@@ -90,8 +92,7 @@ class ProbabilityAdapter:
         return _log_of_proba(answers, len(panel), self.name)
 
     def _answers(self, panel):
-        with warnings.catch_warnings():  # models fitted on data frames warn at every query
-            warnings.filterwarnings("ignore", message="X does not have valid feature names")
+        with quiet():
             return _as_numbers(self.ask(in_layout(panel, self.ndim)), self.name)
 
     def on_device(self, device):
@@ -120,8 +121,9 @@ class ModuleAdapter:
     differentiable = True
     left_out = ()
 
-    def __init__(self, module, name, ndim, gives_proba=False):
-        self.module, self.name, self.ndim, self.gives_proba = module, name, ndim, gives_proba
+    def __init__(self, module, name, ndim, gives_proba=False, floor=PROBABILITY_FLOOR):
+        self.module, self.name, self.ndim = module, name, ndim
+        self.gives_proba, self.floor = gives_proba, floor
 
     def logits(self, panel):
         dtypes = {p.dtype for p in self.module.parameters() if p.is_floating_point()}
@@ -129,32 +131,38 @@ class ModuleAdapter:
             panel = panel.to(dtypes.pop())
         answers = first_output(self.module(in_layout(panel, self.ndim)))
         if self.gives_proba:
-            return torch.log(answers.clamp_min(PROBABILITY_FLOOR))
+            return torch.log(answers.clamp_min(self.floor))
         return answers
 
     def log_proba(self, panel):
         device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
-        with self.on_device(device), torch.no_grad():
+        with self.on_device(None), torch.no_grad():
             answers = self.logits(as_tensor(panel, device)).float().cpu().numpy()
         _check_answers(answers, len(panel), self.name)
         return log_softmax(answers)
 
-    @contextlib.contextmanager
     def on_device(self, device):
-        tensors = [*self.module.parameters(), *self.module.buffers()]
-        devices = [tensor.device for tensor in tensors]
-        modes = [(module, module.training) for module in self.module.modules()]
-        try:
-            if any(mode for _, mode in modes):
-                self.module.eval()
-            if any(d != torch.device(device) for d in devices):
-                self.module.to(device)
-            yield
-        finally:
-            for module, mode in modes:
-                module.training = mode
-            if devices and len(set(devices)) == 1:
-                self.module.to(devices[0])
+        return shared(id(self.module), lambda: _prepared(self.module, device))
+
+
+@contextlib.contextmanager
+def _prepared(module, device):
+    """Context in which a module is in eval mode on a device; both are restored afterwards."""
+    devices = {tensor.device for tensor in (*module.parameters(), *module.buffers())}
+    modes = [(part, part.training) for part in module.modules()]
+    # A module that is spread over several devices is left there.
+    moves = device is not None and len(devices) == 1 and torch.device(device) not in devices
+    try:
+        if any(mode for _, mode in modes):
+            module.eval()
+        if moves:
+            module.to(device)
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+        if moves:
+            module.to(*devices)
 
 
 class AverageAdapter:

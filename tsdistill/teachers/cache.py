@@ -6,7 +6,6 @@ Series are looked up by their content, and the teacher by its fingerprint (see
 
 import contextlib
 import os
-import warnings
 import zlib
 from pathlib import Path
 
@@ -15,7 +14,8 @@ import numpy as np
 from filelock import FileLock
 
 from tsdistill import _version
-from tsdistill.exceptions import CacheWarning, ParameterError
+from tsdistill.exceptions import CacheWarning, ParameterError, warn_user
+from tsdistill.inputs.files import replaced_when_whole
 
 FOLDER = "tsdistill"
 N_LOCKS = 256
@@ -23,7 +23,8 @@ N_LOCKS = 256
 
 def check_memory(memory):
     """Raise ParameterError if ``memory`` is not None, a path or a joblib.Memory."""
-    if memory is not None and not isinstance(memory, (str, os.PathLike, joblib.Memory)):
+    is_path = isinstance(memory, (str, os.PathLike)) and os.fspath(memory)
+    if not (memory is None or is_path or isinstance(memory, joblib.Memory)):
         raise ParameterError(f"memory={memory!r}; expected None, a path or a joblib.Memory.")
 
 
@@ -48,9 +49,10 @@ def as_memory(memory):
         try:
             memory = joblib.Memory(os.fspath(memory), verbose=0)
         except OSError as error:
-            _warn(
+            warn_user(
                 f"the teacher's answers cannot be kept in memory={str(memory)!r}: {error}. "
-                "Pass a folder that can be written to."
+                "Pass a folder that can be written to.",
+                CacheWarning,
             )
             return None
     return None if memory is None or memory.location is None else memory
@@ -90,10 +92,11 @@ def recall(memory, fingerprint, series, shape, query_now):
             try:
                 return _checked(store.load_item(entry, verbose=0), shape)
             except Exception as error:  # a damaged file may raise anything
-                _warn(
+                warn_user(
                     f"the teacher's answers kept in {str(memory.location)!r} cannot be used "
                     f"({type(error).__name__}: {error}); the teacher is queried again, and its "
-                    "answers are replaced."
+                    "answers are replaced.",
+                    CacheWarning,
                 )
         answers = query_now()
         kept = {
@@ -101,11 +104,28 @@ def recall(memory, fingerprint, series, shape, query_now):
             "checksum": zlib.crc32(np.ascontiguousarray(answers)),
             "answers": answers,
         }
-        try:
-            store.dump_item(entry, kept, verbose=0)
-        except OSError as error:
-            _warn(f"the teacher's answers cannot be kept in {str(memory.location)!r}: {error}")
+        _keep(store, entry, kept)
         return answers
+
+
+def _keep(store, entry, kept):
+    """Write an entry whole or not at all; warn if that fails."""
+    folder = Path(str(store.location))
+    if not folder.is_dir():  # a store of another kind
+        store.dump_item(entry, kept, verbose=0)
+        return
+    try:  # as joblib would, which leaves a part of the file if the disk is full
+        path = folder.joinpath(*entry, "output.pkl")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replaced_when_whole(path, "wb") as file:
+            joblib.dump(kept, file, compress=getattr(store, "compress", False))
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()
+        warn_user(
+            f"the teacher's answers cannot be kept in memory={str(store.location)!r}: {error}",
+            CacheWarning,
+        )
 
 
 def _checked(kept, shape):
@@ -123,10 +143,6 @@ def _checked(kept, shape):
     ):
         raise ValueError("the file is damaged")
     return answers
-
-
-def _warn(message):
-    warnings.warn(message, CacheWarning, stacklevel=3)
 
 
 @contextlib.contextmanager

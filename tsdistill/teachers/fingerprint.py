@@ -19,6 +19,8 @@ from tsdistill.teachers.querying import QueryOptions, query
 
 CLEAN_PROBES = 32
 MIXED_PROBES = 32
+OF_ANY_MODULE = frozenset(vars(nn.Module()))
+"""Attributes that torch gives every module: weights, parts, hooks and its mode."""
 
 
 def digest_of(model):
@@ -31,40 +33,40 @@ def digest_of(model):
     Returns
     -------
     digest : str, or None
-        For a torch module, the digest of its weights and buffers, since the hash of the module
-        itself differs between processes. None if the model cannot be pickled, mixes torch
-        modules with other content, or has a state that is not made of plain tensors.
+        None if the model cannot be pickled. Torch modules, alone or inside other models, count
+        with their weights, buffers and those of their attributes that can be pickled.
     """
     if isinstance(model, (list, tuple)):
         members = [digest_of(member) for member in model]
         return None if None in members else joblib.hash(members)
     try:
-        module = getattr(model, "module_", model)  # a skorch net wraps its module
-        if isinstance(module, nn.Module):
-            return joblib.hash((type(module).__qualname__, _weights_of(module)))
-        # A pickled copy is hashed, since joblib hashes depend on which objects share parts.
         content = io.BytesIO()
-        _ContentPickler(content).dump(model)
+        _ContentPickler(content).dump(getattr(model, "module_", model))  # of a skorch net: module
+        # A pickled copy is hashed, since joblib hashes depend on which objects share parts.
         return joblib.hash(pickle.loads(content.getvalue()))
     except Exception:  # the model is the user's: any exception can come out of it
         return None
 
 
-def _weights_of(module):
-    """Bytes of each weight and buffer of a module, by name."""
-    return {
-        name: tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-        for name, tensor in module.state_dict().items()
-    }
-
-
 class _ContentPickler(pickle.Pickler):
-    """A pickler that refuses torch objects, whose pickles differ between processes."""
+    """A pickler that replaces torch objects, whose pickles differ between processes."""
 
     def reducer_override(self, obj):
-        if isinstance(obj, (nn.Module, torch.Tensor)):
-            raise pickle.PicklingError("the pickle of a torch object is not a hash of its content")
+        if isinstance(obj, nn.Module):
+            return tuple, (_content_of(obj),)
+        if isinstance(obj, torch.Tensor):
+            content = obj.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+            return tuple, ((str(obj.dtype), tuple(obj.shape), joblib.hash(content)),)
         return NotImplemented
+
+
+def _content_of(module):
+    """All that decides a module's answers in eval mode, where it can be pickled."""
+    attributes = {
+        name: digest_of(value) for name, value in vars(module).items() if name not in OF_ANY_MODULE
+    }
+    parts = module._parameters, module._buffers, module._modules
+    return type(module).__qualname__, *map(dict, parts), attributes
 
 
 def probes(panel):
@@ -121,21 +123,24 @@ def with_fingerprint(teacher, panel, options):
 
 @dataclass(frozen=True)
 class TeacherSource:
-    """The models and weights that a teacher comes from, to recognise a teacher that changed.
+    """Models, labels and weights that a teacher comes from, to recognise a teacher that changed.
 
     Attributes
     ----------
     models : tuple
         The model, or the members of a list; compared by identity.
-    digest : str or None
-        Digest of the models' content, or of the parameters of unfitted models. None if queries
-        change it.
+    labels : tuple
+        The labels that the user gave the columns, of the teacher and of each member.
+    digests : tuple of (str or None)
+        Digest of the content of each model (of its parameters if it is unfitted), then of the
+        weights of each torch module. None if there is none, or if queries change it.
     weights : str or None
         Digest of the sample weights with which an unfitted teacher was fitted.
     """
 
     models: tuple
-    digest: str | None
+    labels: tuple
+    digests: tuple
     weights: str | None
 
     @classmethod
@@ -143,18 +148,42 @@ class TeacherSource:
         """The source of a teacher, which is fitted with ``teacher_weight`` if it is unfitted."""
         models = as_list(teacher.model)
         weights = None if teacher.is_fitted else joblib.hash(teacher_weight)
-        return cls(tuple(models), digest_of(list(models)), weights)
+        labels = tuple(_given_labels(one) for one in (teacher, *models))
+        return cls(tuple(models), labels, _digests_of(models), weights)
 
     def is_still(self, other):
         """Whether a teacher from this source answers as a teacher from the other source did."""
         return (
             len(self.models) == len(other.models)
             and all(model is last for model, last in zip(self.models, other.models, strict=True))
-            and (other.digest is None or self.digest == other.digest)
+            and self.labels == other.labels
+            and all(
+                last is None or digest == last
+                for digest, last in zip(self.digests, other.digests, strict=True)
+            )
             and self.weights == other.weights
         )
 
     def settled(self):
-        """The source after the queries; without the digest, if the queries changed it."""
-        unchanged = self.digest == digest_of(list(self.models))
-        return self if unchanged else dataclasses.replace(self, digest=None)
+        """The source after the queries; without the digests that the queries changed."""
+        now = _digests_of(self.models)
+        kept = [one if one == new else None for one, new in zip(self.digests, now, strict=True)]
+        return dataclasses.replace(self, digests=tuple(kept))
+
+
+def _digests_of(models):
+    """Digest of each model, then of the weights of each, see :class:`TeacherSource`."""
+    modules = [getattr(model, "module_", model) for model in models]
+    weights = [
+        digest_of([*module.parameters(), *module.buffers()])
+        if isinstance(module, nn.Module)
+        else None
+        for module in modules
+    ]
+    return *map(digest_of, models), *weights
+
+
+def _given_labels(model):
+    """The labels that a user gave the columns of a Teacher; None for any other model."""
+    classes = getattr(model, "classes", None)
+    return None if classes is None else tuple(np.asarray(classes).tolist())

@@ -46,6 +46,8 @@ def is_fitted(model):
 def fit_clone(model, X, y, random_state, sample_weight):
     """Fit a clone of a model on X, or on X in the other layout (2-D or 3-D) if that fails.
 
+    The model is given copies of the arrays.
+
     Parameters
     ----------
     model : unfitted classifier
@@ -73,9 +75,12 @@ def fit_clone(model, X, y, random_state, sample_weight):
     failures = []
     for layout in layouts:
         unfitted = _with_seeds(clone(model), random_state)
-        weights = {} if sample_weight is None else _as_fit_parameters(unfitted, sample_weight)
+        # Copies, since the model may write to what it is given.
+        weights = {}
+        if sample_weight is not None:
+            weights = _as_fit_parameters(unfitted, sample_weight.copy())
         try:
-            unfitted.fit(layout, y, **weights)
+            unfitted.fit(layout.copy(), y.copy(), **weights)
             return unfitted
         except Exception as error:  # the user's model may raise anything
             failures.append(error)

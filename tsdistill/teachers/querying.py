@@ -1,6 +1,6 @@
 """Querying a teacher for many series: in bounded batches, in parallel, with a cache."""
 
-import warnings
+import itertools
 from dataclasses import dataclass
 
 import joblib
@@ -8,12 +8,11 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from tqdm.auto import tqdm
 
-from tsdistill.exceptions import HardTeacherWarning, TeacherError, TsdistillError
+from tsdistill.exceptions import TeacherError, TsdistillError
 from tsdistill.numerics.batches import batches_of_series
 from tsdistill.numerics.logits import centred
 from tsdistill.numerics.random_states import on_behalf_of_a_fit
 from tsdistill.perturbation.copies import PerturbedCopies
-from tsdistill.teachers.adapters import PROBABILITY_FLOOR
 from tsdistill.teachers.cache import recall
 
 BATCHES_A_TASK = 16
@@ -26,10 +25,11 @@ class QueryOptions:
 
     Attributes
     ----------
-    device : str or torch.device, default="cpu"
-        Device on which models made of torch modules run.
+    device : str, torch.device or None, default="cpu"
+        Device on which models made of torch modules run. None is where each model lies.
     n_jobs : int, default=None
-        Number of joblib workers that share the queries to a black box.
+        Number of joblib workers that share the queries to a black box. None is one, unless a
+        ``joblib.parallel_config`` context says otherwise.
     memory : joblib.Memory, default=None
         Cache for the answers of a teacher with a fingerprint.
     verbose : int, default=0
@@ -81,7 +81,8 @@ def query(teacher, series, options=None, *, title="teacher"):
     ----------
     teacher : bound Teacher
     series : ndarray of shape (n_instances, n_channels, n_timepoints), float32, or an object \
-            with a length and such arrays as slices, for example PerturbedCopies
+            with a length and such arrays as slices, for example PerturbedCopies; its method \
+            ``part(slice)``, if it has one, gives the smaller object that a worker is sent
     options : QueryOptions, default=None
     title : str, default="teacher"
         Title of the progress bar.
@@ -116,20 +117,46 @@ def _query_now(teacher, series, options, title):
     """Log-probabilities from a new query, without the cache."""
     parts = batches_of_series(series)
     bar = {"total": len(parts), "desc": title, "disable": not options.verbose, "leave": False}
-    if teacher.differentiable or options.n_jobs in (None, 1) or len(parts) == 1:
+    n_workers = 1 if teacher.differentiable else effective_n_jobs(options.n_jobs)
+    if n_workers == 1 or len(parts) == 1:
         with teacher.on_device(options.device), tqdm(parts, **bar) as progress:
             return np.concatenate(_answer_batches(teacher, series, progress))
-    n_tasks = max(TASKS_A_WORKER * effective_n_jobs(options.n_jobs), len(parts) // BATCHES_A_TASK)
-    tasks = [parts[i::n_tasks] for i in range(min(n_tasks, len(parts)))]
-    answers = Parallel(n_jobs=options.n_jobs, return_as="generator")(
-        delayed(_answer_batches)(teacher, series, task) for task in tasks
-    )
-    collected = [None] * len(parts)
+    n_tasks = min(max(TASKS_A_WORKER * n_workers, len(parts) // BATCHES_A_TASK), len(parts))
+    ends = [round(i * len(parts) / n_tasks) for i in range(n_tasks + 1)]
+    tasks = [parts[a:b] for a, b in itertools.pairwise(ends)]
     with tqdm(**bar) as progress:
-        for i, answer in enumerate(answers):
-            collected[i::n_tasks] = answer
+        return np.concatenate(_answers_of_workers(teacher, series, tasks, options, progress))
+
+
+def _answers_of_workers(teacher, series, tasks, options, progress):
+    """Answers to the batches of all tasks, in order, from joblib workers."""
+    collected = []
+    try:
+        answers = Parallel(n_jobs=options.n_jobs, return_as="generator")(
+            delayed(_answer_batches)(teacher, *_part_of(series, task)) for task in tasks
+        )
+        for answer in answers:
+            collected += answer
             progress.update(len(answer))
-    return np.concatenate(collected)
+    except TsdistillError:
+        raise
+    except Exception as error:  # a worker was killed, or cannot be sent the model
+        raise TeacherError(
+            f"{teacher!r} cannot be queried by joblib workers (n_jobs={options.n_jobs}): "
+            f"{type(error).__name__}: {error}. Pass n_jobs=1, or a teacher that can be pickled and "
+            "leaves the worker enough memory."
+        ) from error
+    return collected
+
+
+def _part_of(series, batches):
+    """The series of some consecutive batches, and these batches as slices of them."""
+    if not (hasattr(series, "part") or isinstance(series, np.ndarray)):
+        return series, batches
+    first = batches[0].start
+    whole = slice(first, batches[-1].stop)
+    part = series.part(whole) if hasattr(series, "part") else series[whole]
+    return part, [slice(batch.start - first, batch.stop - first) for batch in batches]
 
 
 def _answer_batches(teacher, series, parts):
@@ -166,28 +193,3 @@ def query_windows(teacher, panel, plan, options=None):
     )
     flat = query(teacher, copies, options, title="teacher: windows")
     return flat.reshape(*plan.start.shape, flat.shape[1])
-
-
-def warn_if_hard(teacher, answers):
-    """Warn if all of a teacher's probabilities are 0 or 1, so that there are no soft targets.
-
-    Parameters
-    ----------
-    teacher : bound Teacher
-    answers : TeacherAnswers
-        Answers to perturbed copies count too, since forests are often certain only about the
-        series that they were fitted on.
-    """
-    if teacher.differentiable:
-        return
-    log_one = -np.log1p((answers.clean.shape[1] - 1) * PROBABILITY_FLOOR)
-    both = [a for a in (answers.clean, answers.perturbed) if a is not None]
-    if all(np.abs(a.max(axis=-1) - log_one).max() < 1e-7 for a in both):
-        warnings.warn(
-            f"{teacher!r} answers every series with probabilities of 0 and 1, so it gives no soft "
-            "targets and its saliency changes in jumps. If it has decision values, use them: pass "
-            "a callable that returns their softmax, or an object that has decision_function and "
-            "classes_ but no predict_proba.",
-            HardTeacherWarning,
-            stacklevel=5,
-        )

@@ -19,7 +19,7 @@ from tsdistill.inputs.formats import as_array
 from tsdistill.inputs.labels import few
 from tsdistill.inputs.series import as_panel, in_layout
 from tsdistill.numerics.batches import batches_of_series
-from tsdistill.numerics.logits import log_softmax
+from tsdistill.numerics.logits import SMALLEST_PROBABILITY, log_softmax
 from tsdistill.teachers.adapters import (
     AverageAdapter,
     DecisionAdapter,
@@ -212,7 +212,7 @@ class Teacher:
             Label of each column.
         """
         student = cls(net)
-        student._adapter = adapter_for(net, 3, name="student")
+        student._adapter = adapter_for(net, 3, name="student", floor=SMALLEST_PROBABILITY)
         student._columns, student.classes_ = None, classes
         return student
 
@@ -256,7 +256,8 @@ class Teacher:
                 f"{self!r} answers for {self._series_shape}; pass series of that shape."
             )
         # Each slice is a copy, since the model may change its input.
-        answers = [self.log_proba(np.array(panel[part])) for part in batches_of_series(panel)]
+        with self.on_device(None):
+            answers = [self.log_proba(np.array(panel[part])) for part in batches_of_series(panel)]
         return np.exp(np.concatenate(answers))
 
     def predict(self, X):
