@@ -1,5 +1,6 @@
 """The distilled classifier as a classifier of sktime."""
 
+import numpy as np
 from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 from sktime.classification.base import BaseClassifier
 
@@ -7,6 +8,7 @@ from tsdistill.estimators.classifier import SaliencyDistilledClassifier
 from tsdistill.estimators.holds_teacher import HoldsTeacher
 from tsdistill.exceptions import PanelError
 from tsdistill.inputs.formats import as_array, channel_names, check_channel_names
+from tsdistill.inputs.plain import as_plain
 from tsdistill.teachers.teacher import Teacher
 
 
@@ -134,8 +136,19 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         Returns
         -------
         self : SaliencyDistilledTSC
+
+        Raises
+        ------
+        PanelError
+            If y is missing or has more than one axis, or X cannot be used.
         """
-        names, X = channel_names(X), as_array(X)
+        names, X, y = channel_names(X), as_array(X), as_plain(y, "y")
+        if np.ndim(y) != 1:
+            got = "y=None" if y is None else f"y of shape {np.shape(y)}"
+            raise PanelError(
+                f"{got}; {type(self).__name__} needs one label for each series, of shape "
+                "(n_instances,)."
+            )
         super().fit(X, y)
         self._channel_names = names
         return self
@@ -239,8 +252,8 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         """
         classifier, X = self._classifier_and_series(X)
         return classifier.fidelity_report(
-            X, y, label_only=getattr(label_only, "classifier_", label_only),
-            n_explained=n_explained, confidence=confidence, random_state=random_state,
+            X, y, label_only=label_only, n_explained=n_explained, confidence=confidence,
+            random_state=random_state,
         )  # fmt: skip
 
     def _compare(self, X):

@@ -177,10 +177,12 @@ def test_series_of_another_shape_than_in_fit(toy, quick, ask):
     flat, deep = quick().fit(X, y), quick().fit(X[:, np.newaxis], y)
     with pytest.raises(ValueError, match="18 features, but .* 20"):
         getattr(flat, ask)(X[:, :18])
-    with pytest.raises(ValueError, match="18 timepoints, but .* 20"):
+    with pytest.raises(ValueError, match="18 timepoints, but .*20 timepoints; resample"):
         getattr(deep, ask)(X[:, np.newaxis, :18])
-    with pytest.raises(ValueError, match="2 features, but"):
+    with pytest.raises(ValueError, match=r"2 channel\(s\) .*, but .*on 1 channel\(s\)"):
         getattr(deep, ask)(np.repeat(X[:, np.newaxis], 2, axis=1))
+    with pytest.raises(ValueError, match=r"1 timepoints, but .*X.transpose\(0, 2, 1\)"):
+        getattr(deep, ask)(X[:, :, np.newaxis])
     with pytest.raises(ValueError, match=r"2 axes, .*3-D.*reshape with X\[:, np.newaxis, :\]"):
         getattr(deep, ask)(X)
     with pytest.raises(ValueError, match=r"3 axes, .*2-D.*reshape with X\[:, 0, :\]"):

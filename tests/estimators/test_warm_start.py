@@ -154,9 +154,10 @@ def test_held_out_series_stay_held_out(toy, quick):
     student = quick(
         warm_start=True, random_state=None, validation_fraction=0.25, saliency_weight=0
     ).fit(X, y)
-    rows = student._transfer_set.held_out[0.25]
+    (rows,) = student._transfer_set.held_out.values()
     student.fit(X, y)
-    np.testing.assert_array_equal(student._transfer_set.held_out[0.25], rows)
+    (again,) = student._transfer_set.held_out.values()
+    np.testing.assert_array_equal(again, rows)
     assert all("valid_loss" in row for row in student.history_)
 
 

@@ -14,7 +14,7 @@ from sklearn.utils import get_tags
 from tests.conftest import bump_teacher
 from tests.swap.conftest import Shaky
 from tsdistill import DeferringClassifier, Teacher
-from tsdistill.exceptions import LeftOutWarning, PanelError, ParameterError
+from tsdistill.exceptions import LeftOutWarning, ParameterError
 from tsdistill.swap.risk import upper_bound
 
 
@@ -164,7 +164,7 @@ def test_clone_and_search_keep_both_models(swap):
         ({"student": bump_teacher}, ParameterError, "has no predict_proba"),
         ({"teacher": None}, ParameterError, "a KNeighborsClassifier has no teacher of its own"),
         ({"teacher": LogisticRegression()}, ParameterError, "is not fitted; fit it first"),
-        ({"max_disagreement": 0.001}, PanelError, "at least 2995"),
+        ({"max_disagreement": 0.001}, ParameterError, "at least 2995"),
     ],
 )
 def test_bad_input(swap, settings, error, message):
@@ -179,6 +179,6 @@ def test_a_failed_fit_leaves_the_last_one(swap):
     student, X = swap
     model = DeferringClassifier(student, bump_teacher, 0.1, 0.9).fit(X)
     before = model.predict(X)
-    with pytest.raises(PanelError, match="X has 5 series"):
+    with pytest.raises(ParameterError, match="X has 5"):
         model.fit(X[:5, :10])
     np.testing.assert_array_equal(model.predict(X), before)

@@ -13,7 +13,7 @@ from reprlib import repr as short
 import numpy as np
 
 from tsdistill.exceptions import DatasetError, PanelError, ParameterError
-from tsdistill.inputs.checks import check_choice
+from tsdistill.inputs.checks import check_choice, check_flag
 from tsdistill.inputs.formats import TO_ONE_LENGTH
 from tsdistill.inputs.series import FLOAT32_MAX
 
@@ -25,7 +25,7 @@ MOST_LISTED = 20
 MOST_ROWS = 5
 
 
-def load_ucr(name, split="train", data_dir=None):
+def load_ucr(name, split="train", data_dir=None, *, allow_nan=False):
     """Load a data set of the UCR archive, or any set in its layout.
 
     Parameters
@@ -40,6 +40,10 @@ def load_ucr(name, split="train", data_dir=None):
         the folder of these files itself. If both layouts exist, the one with both splits is
         preferred, then .tsv. If data_dir is None or lacks the set, the sets that sktime ships
         are searched.
+    allow_nan : bool, default=False
+        Whether to read a set with gaps or with series of unequal length: NaN stands for missing
+        values, and fills shorter series up at their end. By default such a set is an error, since
+        no student takes it as it is.
 
     Returns
     -------
@@ -54,9 +58,10 @@ def load_ucr(name, split="train", data_dir=None):
         If the set or one of its splits is not found; the error lists the sets that are. It is
         also a FileNotFoundError.
     PanelError
-        If series are of unequal length or have missing values, or a file is damaged.
+        If series are of unequal length or have missing values (unless ``allow_nan``), or a file
+        is damaged.
     ParameterError
-        If name, split or data_dir is invalid.
+        If name, split, data_dir or allow_nan is invalid.
 
     References
     ----------
@@ -71,14 +76,25 @@ def load_ucr(name, split="train", data_dir=None):
     if not isinstance(name, str) or not name or pathlib.PurePath(name).name != name:
         raise ParameterError(f"name={name!r}; expected the name of a data set, such as 'GunPoint'.")
     check_choice("split", split, SPLITS)
-    parts = [_read(path) for path in _paths(name, SPLITS[split], _places(data_dir))]
+    check_flag("allow_nan", allow_nan)
+    parts = [_read(path, allow_nan) for path in _paths(name, SPLITS[split], _places(data_dir))]
     lengths = [X.shape[1:] for X, _ in parts]
+    if allow_nan:
+        longest = max(length for _, length in lengths)
+        parts = [(_filled_up(X, longest), y) for X, y in parts]
+        lengths = [X.shape[1:] for X, _ in parts]
     if len(set(lengths)) > 1:
         raise PanelError(
             f"{name}: training series have (n_channels, n_timepoints) = {lengths[0]} and test "
             f"series {lengths[1]}; read one split at a time."
         )
     return tuple(np.concatenate(both) for both in zip(*parts, strict=True))
+
+
+def _filled_up(X, n_timepoints):
+    """Series with NaN at their end, up to a length."""
+    missing = n_timepoints - X.shape[2]
+    return np.pad(X, ((0, 0), (0, 0), (0, missing)), constant_values=np.nan)
 
 
 def _places(data_dir):
@@ -161,12 +177,25 @@ def _listed(names, close):
     return ", ".join(ordered[:MOST_LISTED]) + more
 
 
-def _read(path):
+def _read(path, allow_nan):
     """Read a file: X (n_instances, n_channels, n_timepoints), float32, and labels."""
     try:
         X, labels = (_read_tsv if path.suffix == ".tsv" else _read_ts)(path)
     except UnicodeDecodeError as error:
         raise PanelError(f"{path} is damaged, or not a text file: {error}.") from error
+    if not allow_nan:
+        _check_complete(X, path)
+    large = (np.abs(X) > FLOAT32_MAX).any(axis=(1, 2))
+    if large.any():
+        raise PanelError(
+            f"{path} has infinite values, or values too large for float32, in {large.sum()} of "
+            f"{len(X)} series ({_rows(large)}); correct or rescale them first."
+        )
+    return X.astype(np.float32), np.array([_label(text) for text in labels])
+
+
+def _check_complete(X, path):
+    """Refuse series of unequal length, and gaps."""
     n_instances, _, n_timepoints = X.shape
     missing = np.isnan(X)
     # The archive pads shorter series with NaN at the end.
@@ -174,20 +203,15 @@ def _read(path):
     if shorter.any():
         raise PanelError(
             f"{path} has series of unequal length: {shorter.sum()} of {n_instances} end before "
-            f"the longest one's {n_timepoints} timepoints ({_rows(shorter)}); {TO_ONE_LENGTH}."
+            f"the longest one's {n_timepoints} timepoints ({_rows(shorter)}). Read them with "
+            f"allow_nan=True, which fills them up with NaN; then {TO_ONE_LENGTH}."
         )
     if gaps.any():
         raise PanelError(
-            f"{path} has missing values: in {gaps.sum()} of {n_instances} series ({_rows(gaps)}); "
-            "impute them first, for example with Imputer of sktime.transformations."
+            f"{path} has missing values: in {gaps.sum()} of {n_instances} series ({_rows(gaps)}). "
+            "Read them with allow_nan=True; then impute them, for example with Imputer of "
+            "sktime.transformations.series.impute."
         )
-    large = (np.abs(X) > FLOAT32_MAX).any(axis=(1, 2))
-    if large.any():
-        raise PanelError(
-            f"{path} has infinite values, or values too large for float32, in {large.sum()} of "
-            f"{n_instances} series ({_rows(large)}); correct or rescale them first."
-        )
-    return X.astype(np.float32), np.array([_label(text) for text in labels])
 
 
 def _rows(which):

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsdistill.estimators.fit_inputs import read_fit_inputs
 from tsdistill.estimators.holds_teacher import HoldsTeacher
-from tsdistill.estimators.settings import check_settings, objectives_of, recipe_of
+from tsdistill.estimators.settings import check_settings, devices_of, objectives_of, recipe_of
 from tsdistill.exceptions import ParameterError
 from tsdistill.explainers.base import ExplainerSettings
 from tsdistill.explainers.registry import find_explainer
@@ -18,6 +18,7 @@ from tsdistill.inputs.labels import target_indices
 from tsdistill.inputs.series import as_panel, match_series
 from tsdistill.numerics.logits import centred
 from tsdistill.numerics.random_states import global_states_kept
+from tsdistill.numerics.tensors import ready_to_train
 from tsdistill.reporting.comparison import Comparison
 from tsdistill.teachers.cache import as_memory
 from tsdistill.teachers.fingerprint import with_fingerprint
@@ -122,9 +123,10 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         queries, which every fit makes, and by its content, if it can be pickled and queries do
         not change it.
     n_jobs : int, default=None
-        joblib workers among which the queries to a black-box teacher are spread. The answers,
-        and so the student, do not depend on it. Torch teachers run in this process.
-    random_state : int or numpy.random.RandomState, default=None
+        joblib workers among which the queries to a black-box teacher are spread. None means 1
+        unless in a :func:`joblib.parallel_config` context. The answers, and so the student, do
+        not depend on it. Torch teachers run in this process.
+    random_state : None, int, numpy.random.RandomState or numpy.random.Generator, default=None
         Determines windows, donors, initial weights and the order of training. The same int
         gives the same student on the same device.
     verbose : int, default=0
@@ -257,7 +259,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         objectives = objectives_of(self)
         seeds = Seeds.draw(self.random_state)
         continues = self.warm_start and hasattr(self, "student_")
-        with global_states_kept(seeds.training, self.device):
+        with global_states_kept(seeds.training, *devices_of(self)), ready_to_train():
             teacher = as_teacher(self.teacher)
             series, series_format = read_fit_inputs(
                 self, teacher, X, y, sample_weight, X_unlabelled, continues=continues
@@ -281,7 +283,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
                 previous=self.student_ if continues else None,
             )
             kept = distilled.transfer_set.settled() if self.warm_start else None
-        return self._assign(distilled, series_format, kept)
+        return self._assign(distilled, series_format, kept, continues)
 
     def _check_same_classes(self, classes):
         """Refuse to train a student further on other classes."""
@@ -292,18 +294,25 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
                 "classes, or warm_start=False."
             )
 
-    def _assign(self, distilled, series_format, transfer_set):
-        """Set the fitted attributes; only a fingerprint is given to ``teacher_`` later."""
-        if series_format is not None:
+    def _assign(self, distilled, series_format, transfer_set, continues):
+        """Set the fitted attributes; only a fingerprint is given to ``teacher_`` later.
+
+        All at once, since another thread may be asking for predictions.
+        """
+        fitted = {} if series_format is None else series_format.attributes()
+        fitted |= {
+            "teacher_": distilled.teacher,
+            "classes_": distilled.teacher.classes_,
+            "student_": distilled.student,
+            "history_": distilled.history,
+            "_baselines": distilled.baselines,
+            "_window_width": distilled.width,
+            "_terms": distilled.terms | self._terms if continues else distilled.terms,
+            "_transfer_set": transfer_set,
+        }
+        if series_format is not None and "feature_names_in_" not in fitted:
             vars(self).pop("feature_names_in_", None)  # of an earlier fit
-            vars(self).update(series_format.attributes())
-        self.teacher_ = distilled.teacher
-        self.classes_ = distilled.teacher.classes_
-        self.student_ = distilled.student
-        self.history_ = distilled.history
-        self._baselines = distilled.baselines
-        self._window_width = distilled.width
-        self._transfer_set = transfer_set
+        vars(self).update(fitted)
         return self
 
     def _forget_transfer_set(self):

@@ -67,6 +67,9 @@ def read_fit_inputs(estimator, teacher, X, y, sample_weight, X_unlabelled, *, co
 
 def _unlabelled_panel(estimator, X_unlabelled, series_format):
     try:
-        return as_panel(match_series(estimator, X_unlabelled, series_format=series_format))
+        X_unlabelled = match_series(estimator, X_unlabelled, series_format=series_format)
+        panel = as_panel(X_unlabelled)
+        check_resolution(X_unlabelled, panel)
+        return panel
     except ValueError as error:
         raise PanelError(f"X_unlabelled does not fit X: {error}") from error

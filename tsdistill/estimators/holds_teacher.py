@@ -44,6 +44,22 @@ class HoldsTeacher(ShowsItsConstructor):
     It comes before the base class of scikit-learn or sktime.
     """
 
+    def __new__(cls, *args, **parameters):
+        inside = [name for name in parameters if "__" in name]
+        if inside:
+            holder, _, name = inside[0].partition("__")
+            raise ParameterError(
+                f"{inside[0]}={short_repr(parameters[inside[0]])} is no argument of "
+                f"{cls.__name__}; pass {holder}=... with {name} set, such as "
+                f"student=students.Lite(n_filters=4), or call set_params({inside[0]}=...)."
+            )
+        return super().__new__(cls)
+
+    def __init_subclass__(cls, **settings):
+        super().__init_subclass__(**settings)
+        _, *parameters = inspect.signature(cls.__init__).parameters.values()
+        cls.__signature__ = inspect.Signature(parameters)  # not that of __new__
+
     def __sklearn_clone__(self):
         parameters = {
             name: clone_teacher(value) if name == "teacher" else clone(value, safe=False)

@@ -1,16 +1,27 @@
 """The constructor's arguments: checked, and made into the recipe of a training."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
+from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 
 from tsdistill.exceptions import ParameterError
-from tsdistill.inputs.checks import as_list, check_choice, check_count, check_positive
+from tsdistill.inputs.checks import (
+    as_list,
+    check_choice,
+    check_count,
+    check_flag,
+    check_positive,
+    check_temperature,
+    is_number,
+    is_whole,
+)
+from tsdistill.inputs.random_state import check_random_state
 from tsdistill.perturbation.plan import DONORS, WindowSettings, window_width
 from tsdistill.teachers.cache import check_memory
+from tsdistill.teachers.teacher import Teacher
 from tsdistill.training.recipe import Recipe, make_objectives, net_settings, windows_a_series
 
 
@@ -32,26 +43,46 @@ def check_settings(estimator):
         if getattr(estimator, name) is not None:
             check_count(name, getattr(estimator, name))
     check_positive("lr", estimator.lr)
-    check_positive("temperature", estimator.temperature)
+    check_temperature("temperature", estimator.temperature)
     for name in ("label_weight", "soft_target_weight", "saliency_weight"):
         check_positive(name, getattr(estimator, name), zero=True)
     check_choice("donors", estimator.donors, DONORS)
     fraction = estimator.validation_fraction
-    if fraction is not None and not (isinstance(fraction, Real) and 0 < fraction < 1):
+    if fraction is not None and not (is_number(fraction) and 0 < fraction < 1):
         raise ParameterError(
             f"validation_fraction={fraction!r}; expected None or a share of the series in (0, 1)."
         )
-    _check_device(estimator.device)
+    _check_teacher(estimator)
+    for device in devices_of(estimator):
+        _check_device(device)
     if not isinstance(estimator.verbose, (Integral, np.bool_)):
         raise ParameterError(f"verbose={estimator.verbose!r}; expected a whole number or a bool.")
     n_jobs = estimator.n_jobs
-    if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
+    if n_jobs is not None and (not is_whole(n_jobs) or n_jobs == 0):
         raise ParameterError(f"n_jobs={n_jobs!r}; expected None or a whole number other than 0.")
     check_memory(estimator.memory)
-    if not isinstance(estimator.warm_start, (bool, np.bool_)):
-        raise ParameterError(f"warm_start={estimator.warm_start!r}; expected True or False.")
-    _check_random_state(estimator.random_state)
+    check_flag("warm_start", estimator.warm_start)
+    check_random_state(estimator.random_state)
     _check_callbacks(estimator.callbacks)
+
+
+def devices_of(estimator):
+    """Where student and teacher will run: ``device``, or that of a skorch student."""
+    student = estimator.student
+    if isinstance(student, NeuralNetClassifier) and student.device is not None:
+        return [estimator.device, student.device]
+    return [estimator.device]
+
+
+def _check_teacher(estimator):
+    """Refuse an estimator that would be its own teacher."""
+    models = as_list(estimator.teacher)
+    models += [model for one in models if isinstance(one, Teacher) for model in as_list(one.model)]
+    if any(model is estimator for model in models):
+        raise ParameterError(
+            f"teacher is this {type(estimator).__name__} itself; pass the classifier that it is to "
+            "replace, such as its teacher_."
+        )
 
 
 def _check_device(device):
@@ -64,16 +95,6 @@ def _check_device(device):
         raise ParameterError(
             f"device={device!r} cannot be used: {error}. Expected 'cpu', or 'cuda' where torch "
             "finds a GPU."
-        ) from error
-
-
-def _check_random_state(random_state):
-    try:
-        check_random_state(random_state)
-    except ValueError as error:
-        raise ParameterError(
-            f"random_state={random_state!r}; expected None, an int of 0 or more, or a "
-            "numpy.random.RandomState."
         ) from error
 
 
@@ -124,7 +145,7 @@ def recipe_of(estimator, objectives, panel):
             n_series,
             batch_size=estimator.batch_size,
             max_epochs=estimator.max_epochs,
-            lr=estimator.lr,
+            lr=float(estimator.lr),
             device=estimator.device,
             callbacks=as_list(estimator.callbacks),
         ),
@@ -134,7 +155,7 @@ def recipe_of(estimator, objectives, panel):
             n_windows=windows_a_series(estimator.n_windows, n_series),
             donors=estimator.donors,
         ),
-        windows_per_step=estimator.windows_per_step,
+        windows_per_step=int(estimator.windows_per_step),
         validation_fraction=estimator.validation_fraction,
         class_weight=estimator.class_weight,
     )

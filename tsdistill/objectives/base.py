@@ -56,7 +56,8 @@ class Objective(BaseEstimator):
     """Base of the terms that add up to the distillation loss.
 
     A subclass sets ``name``, the key of its value in ``history_``; sets ``needs_copies`` to True
-    if it uses the answers for perturbed copies; and computes :meth:`losses`. Most subclasses need
+    if it uses the answers for perturbed copies, and ``learns_answers`` to False if it uses none of
+    the teacher's answers; and computes :meth:`losses`. Most subclasses need
     no more: the other methods do nothing by default. Every ``fit`` works on a clone, so
     attributes that are set on an objective during ``fit`` are lost afterwards.
 
@@ -85,6 +86,7 @@ class Objective(BaseEstimator):
 
     name = "objective"
     needs_copies = False
+    learns_answers = True
     weight = 1.0  # for subclasses without this parameter
 
     def __init__(self, weight=1.0):

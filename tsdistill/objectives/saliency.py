@@ -17,7 +17,7 @@ change, so that the student learns the absolute size too.
 import torch
 import torch.nn.functional as F
 
-from tsdistill.inputs.checks import check_choice, check_positive
+from tsdistill.inputs.checks import check_choice, check_temperature
 from tsdistill.numerics.logits import centred
 from tsdistill.objectives.base import Objective
 
@@ -212,7 +212,7 @@ class TemporalSaliency(Objective):
 
     def check(self):
         super().check()
-        check_positive(f"{type(self).__name__}.temperature", self.temperature)
+        check_temperature(f"{type(self).__name__}.temperature", self.temperature)
         check_choice("saliency", self.measure, MEASURES, also=", or 'gradient'")
 
     def losses(self, answers, sample_weight):

@@ -7,7 +7,7 @@ The loss of one series is::
 
 import torch.nn.functional as F
 
-from tsdistill.inputs.checks import check_positive
+from tsdistill.inputs.checks import check_temperature
 from tsdistill.objectives.base import Objective
 
 
@@ -57,7 +57,7 @@ class SoftTargets(Objective):
 
     def check(self):
         super().check()
-        check_positive(f"{type(self).__name__}.temperature", self.temperature)
+        check_temperature(f"{type(self).__name__}.temperature", self.temperature)
 
     def losses(self, answers, sample_weight):
         return soft_target_loss(answers.student, answers.teacher, self.temperature)

@@ -101,8 +101,14 @@ def page_of(report, *, title=None):
         parts.append(_section("Areas under the curves", AREAS, _table(report.areas())))
     parts.append(_section("By the class that the teacher predicts", "", _table(report.per_class)))
     if full:
-        text = f"Series whose KL is close to the median. {LEGEND}"
-        parts.append(_section("Typical series", text, _maps(report.examples["typical"])))
+        typical = report.examples["typical"]
+        text = "There is no series with the same prediction of both models."
+        if typical:
+            text = (
+                "Series with the same prediction of both models, whose KL is close to the median "
+                f"of these. {LEGEND}"
+            )
+        parts.append(_section("Typical series", text, _maps(typical)))
     text = (
         f"{report.n_differ:,} of {report.n_instances:,} predictions differ. The list starts with "
         "different predictions, and is then sorted by KL; the number is the row in X."

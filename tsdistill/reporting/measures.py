@@ -18,8 +18,9 @@ from tsdistill.fidelity.answers import (
 )
 from tsdistill.fidelity.intervals import bootstrap_interval, clopper_pearson
 from tsdistill.fidelity.maps import per_series_correlation, per_series_overlap, random_maps
-from tsdistill.inputs.checks import check_count, check_share
+from tsdistill.inputs.checks import check_count, check_share, quoted
 from tsdistill.inputs.random_state import generator
+from tsdistill.objectives.label import Label
 from tsdistill.reporting.costs import costs_of, n_weights
 from tsdistill.reporting.report import FidelityReport
 from tsdistill.teachers.adapters import name_of
@@ -30,15 +31,18 @@ N_DRAWN = 4
 
 def as_reference(label_only, classes, X):
     """The comparison of a student trained on labels alone; any other student is refused."""
+    label_only = getattr(label_only, "classifier_", label_only)  # of sktime's class
     if not hasattr(label_only, "_compare"):
         raise ParameterError(
             f"label_only={type(label_only).__name__}; expected a fitted "
             "SaliencyDistilledClassifier."
         )
-    if label_only.soft_target_weight or label_only.saliency_weight or label_only.auxiliary:
+    others = sorted(getattr(label_only, "_terms", frozenset()) - {Label.name})
+    if others:
         raise ParameterError(
-            "label_only was trained with more than labels; expected a student with "
-            "soft_target_weight=0, saliency_weight=0 and no auxiliary."
+            f"label_only was trained with more than labels, with {quoted(others)}; expected a "
+            "student that was fitted with soft_target_weight=0, saliency_weight=0 and no "
+            "auxiliary."
         )
     try:
         comparison = label_only._compare(X)
@@ -104,7 +108,8 @@ def make_report(comparison, y=None, label_only=None, *, n_explained, confidence,
         of_answers["agreement_labels"] = predicted == comparison.target
     of_maps = {f"{name}{of}": found[name] for name in of_student for of, found in of_maps.items()}
     per_class = _by_class(comparison, explained, of_answers, of_maps, confidence)
-    typical = drawn[_typical(kl[drawn], explained.target)]
+    alike = drawn[agrees[drawn]]
+    typical = alike[_typical(kl[alike], comparison.target[alike])] if len(alike) else alike
     return FidelityReport(
         n_instances=n,
         n_explained=len(drawn),
@@ -121,7 +126,7 @@ def make_report(comparison, y=None, label_only=None, *, n_explained, confidence,
         models=costs_of(comparison.models, comparison.panel, comparison.options),
         curves=explained.all_curves(rng),
         examples={
-            "typical": _examples(comparison.rows(typical), typical),
+            "typical": _examples(comparison.rows(typical), typical) if len(typical) else [],
             "worst": _examples(differ, worst)[:N_DRAWN],
         },
         answers=(np.exp(comparison.log_proba["student"].max(axis=1)), agrees),

@@ -62,7 +62,8 @@ class FidelityReport:
     curves : dict of (model, fill, kind) to (shares, proba)
         See :func:`tsdistill.fidelity.deletion_curve`.
     examples : dict of str to list of dict
-        "typical" and "worst" series with the maps of both models, for the pictures.
+        "typical" series (the same prediction, KL close to the median of these; empty if no
+        prediction is the same) and "worst" ones, with the maps of both models, for the pictures.
     answers : tuple of ndarray
         For each series the student's confidence, and whether the teacher agrees.
     """

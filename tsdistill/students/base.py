@@ -1,8 +1,12 @@
 """Parts that students share: their base class, standardisation, a block and a head."""
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from torch import nn
+
+from tsdistill.exceptions import ParameterError
+from tsdistill.inputs.checks import check_count, is_whole
 
 
 class Student(BaseEstimator):
@@ -27,6 +31,42 @@ class Student(BaseEstimator):
             are feature maps, for objectives that compare these.
         """
         raise TypeError(f"{type(self).__name__} does not define build(...).")
+
+    def counts(self, *names):
+        """Parameters that count something, as plain ints; ParameterError if one does not."""
+        for name in names:
+            check_count(f"{type(self).__name__}.{name}", getattr(self, name))
+        return tuple(int(getattr(self, name)) for name in names)
+
+    def lengths(self, how_many=None):
+        """``kernel_sizes`` as a tuple of plain ints; ParameterError if one is no length.
+
+        Parameters
+        ----------
+        how_many : int, default=None
+            None allows any number of them but 0.
+        """
+        sizes = self.kernel_sizes
+        usable = (
+            isinstance(sizes, (list, tuple, np.ndarray))
+            and len(sizes) > 0
+            and how_many in (None, len(sizes))
+            and all(is_whole(size) and size > 0 for size in sizes)
+        )
+        if not usable:
+            expected = "one length or more" if how_many is None else f"{how_many} lengths"
+            raise ParameterError(
+                f"{type(self).__name__}.kernel_sizes={sizes!r}; expected {expected}, whole numbers "
+                "above 0, such as (7, 5, 3)."
+            )
+        return tuple(map(int, sizes))
+
+
+def check_shape(n_channels, n_timepoints, n_classes):
+    """Raise ParameterError if a network cannot be built for series of this shape."""
+    check_count("n_channels", n_channels)
+    check_count("n_timepoints", n_timepoints)
+    check_count("n_classes", n_classes, least=2)
 
 
 class Standardise(nn.Module):
@@ -54,14 +94,15 @@ class Standardise(nn.Module):
     def learn(self, panel):
         """Set the mean and standard deviation of each channel from a panel.
 
-        A constant channel gets a standard deviation of 1.
+        A constant channel gets a standard deviation of 1, and so does one that varies by no more
+        than float32 rounds.
 
         Parameters
         ----------
         panel : Tensor of shape (n_instances, n_channels, n_timepoints)
         """
         std, mean = torch.std_mean(panel.double(), dim=(0, 2), correction=0)
-        std[std <= 1e-7 * mean.abs().clamp_min(1e-30)] = 1.0
+        std[std <= 1e-7 * mean.abs()] = 1.0
         self.mean.copy_(mean[:, None])
         self.std.copy_(std[:, None])
 

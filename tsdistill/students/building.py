@@ -8,7 +8,7 @@ from sklearn.base import clone
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from tsdistill.exceptions import StudentError
+from tsdistill.exceptions import StudentError, TsdistillError
 from tsdistill.inputs.checks import quoted
 from tsdistill.numerics.logits import first_output
 from tsdistill.students import STUDENTS
@@ -48,11 +48,11 @@ def as_net(student, n_channels, n_timepoints, n_classes, **settings):
     elif isinstance(student, Student) or (
         hasattr(student, "build") and not isinstance(student, nn.Module)
     ):
-        module = student.build(*shape)
+        module = _built(student, student.build, shape)
     elif isinstance(student, nn.Module):
-        module = copy.deepcopy(student)
+        module = _built(student, copy.deepcopy, (student,))
     elif callable(student):
-        module = student(*shape)
+        module = _built(student, student, shape)
     else:
         raise StudentError(
             f"student={student!r}; expected one of {quoted(STUDENTS)}, a "
@@ -74,6 +74,29 @@ def as_net(student, n_channels, n_timepoints, n_classes, **settings):
         verbose=0,
         **settings,
     )
+
+
+def _built(student, build, arguments):
+    """A network from the user's code; what goes wrong there is a StudentError."""
+    try:
+        return build(*arguments)
+    except TsdistillError:
+        raise
+    except Exception as error:  # the user's code may raise anything
+        raise StudentError(
+            f"student {_name_of(student)} cannot be built or copied: {type(error).__name__}: "
+            f"{error}. Check its settings; a factory is called with (n_channels, n_timepoints, "
+            "n_classes)."
+        ) from error
+
+
+def _name_of(student):
+    return getattr(student, "__name__", type(student).__name__)
+
+
+def initialised(net):
+    """Initialise a user's net; what goes wrong in its module or optimiser is a StudentError."""
+    return _built(net, net.initialize, ())
 
 
 def _completed_net(net, n_classes):
@@ -109,7 +132,7 @@ def extend_net(net, panel, n_classes, extensions):
     """
     if not extensions:
         return
-    if check_outputs(clone(net).initialize(), panel, n_classes):
+    if check_outputs(initialised(clone(net)), panel, n_classes):
         raise StudentError(
             "student answers with probabilities (its criterion is NLLLoss), but an objective, such "
             "as ExplanationAutoencoder, adds layers to its logits; make the module return logits, "

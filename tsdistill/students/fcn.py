@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from tsdistill.students.base import PooledHead, Standardise, Student, conv_block
+from tsdistill.students.base import PooledHead, Standardise, Student, check_shape, conv_block
 from tsdistill.students.receptive_field import LocalStage
 
 
@@ -33,8 +33,9 @@ class FCN(Student):
         self.kernel_sizes = kernel_sizes
 
     def build(self, n_channels, n_timepoints, n_classes):
-        first, second, third = self.kernel_sizes
-        n_filters = self.n_filters
+        check_shape(n_channels, n_timepoints, n_classes)
+        first, second, third = self.lengths(how_many=3)
+        (n_filters,) = self.counts("n_filters")
         return _FCNNetwork(
             Standardise(n_channels),
             conv_block(n_channels, n_filters, first),

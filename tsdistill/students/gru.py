@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from tsdistill.students.base import Standardise, Student
+from tsdistill.inputs.checks import check_flag
+from tsdistill.students.base import Standardise, Student, check_shape
 
 
 class GRU(Student):
@@ -29,9 +30,10 @@ class GRU(Student):
         self.bidirectional = bidirectional
 
     def build(self, n_channels, n_timepoints, n_classes):
-        return _GRUNetwork(
-            n_channels, n_classes, self.hidden_size, self.n_layers, self.bidirectional
-        )
+        check_shape(n_channels, n_timepoints, n_classes)
+        hidden_size, n_layers = self.counts("hidden_size", "n_layers")
+        check_flag("GRU.bidirectional", self.bidirectional)
+        return _GRUNetwork(n_channels, n_classes, hidden_size, n_layers, bool(self.bidirectional))
 
 
 class _GRUNetwork(nn.Module):

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from tsdistill.students.base import PooledHead, Standardise, Student
+from tsdistill.students.base import PooledHead, Standardise, Student, check_shape
 
 
 class Inception(Student):
@@ -34,9 +34,9 @@ class Inception(Student):
         self.kernel_sizes = kernel_sizes
 
     def build(self, n_channels, n_timepoints, n_classes):
-        return _InceptionNetwork(
-            n_channels, n_classes, self.n_filters, self.n_blocks, self.kernel_sizes
-        )
+        check_shape(n_channels, n_timepoints, n_classes)
+        n_filters, n_blocks = self.counts("n_filters", "n_blocks")
+        return _InceptionNetwork(n_channels, n_classes, n_filters, n_blocks, self.lengths())
 
 
 class _InceptionBlock(nn.Module):

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from tsdistill.students.base import PooledHead, Standardise, Student, conv_block
+from tsdistill.students.base import PooledHead, Standardise, Student, check_shape, conv_block
 from tsdistill.students.receptive_field import LocalStage
 
 
@@ -44,8 +44,10 @@ class Lite(Student):
         self.dilation = dilation
 
     def build(self, n_channels, n_timepoints, n_classes):
+        check_shape(n_channels, n_timepoints, n_classes)
+        n_filters, stride, dilation = self.counts("n_filters", "stride", "dilation")
         return _LiteNetwork(
-            n_channels, n_classes, self.n_filters, self.kernel_sizes, self.stride, self.dilation
+            n_channels, n_classes, n_filters, self.lengths(), stride, dilation
         )
 
 

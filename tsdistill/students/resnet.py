@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from tsdistill.students.base import PooledHead, Standardise, Student, conv_block
+from tsdistill.students.base import PooledHead, Standardise, Student, check_shape, conv_block
 
 
 class ResNet(Student):
@@ -34,13 +34,15 @@ class ResNet(Student):
         self.kernel_sizes = kernel_sizes
 
     def build(self, n_channels, n_timepoints, n_classes):
-        widths = [self.n_filters if i == 0 else 2 * self.n_filters for i in range(self.n_blocks)]
+        check_shape(n_channels, n_timepoints, n_classes)
+        n_filters, n_blocks = self.counts("n_filters", "n_blocks")
+        widths = [n_filters if i == 0 else 2 * n_filters for i in range(n_blocks)]
         blocks = [
-            _ResidualBlock(n_in, n_out, self.kernel_sizes)
+            _ResidualBlock(n_in, n_out, self.lengths())
             for n_in, n_out in zip([n_channels, *widths], widths, strict=False)
         ]
         network = nn.Sequential(Standardise(n_channels), *blocks, PooledHead(widths[-1], n_classes))
-        network.stages = tuple(str(i + 1) for i in range(self.n_blocks))
+        network.stages = tuple(str(i + 1) for i in range(n_blocks))
         return network
 
 

@@ -5,11 +5,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from tsdistill.estimators.holds_teacher import ShowsItsConstructor, copied_around
-from tsdistill.exceptions import PanelError, ParameterError
+from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_share
 from tsdistill.inputs.series import as_panel, match_series, read_series
 from tsdistill.swap.model_pair import ModelPair, copy_of, holder_of
-from tsdistill.swap.risk import largest_uncertainty, series_needed, upper_bound
+from tsdistill.swap.risk import (
+    largest_uncertainty,
+    series_needed,
+    smallest_disagreement,
+    upper_bound,
+)
 from tsdistill.teachers.teacher import Teacher, as_teacher
 
 
@@ -121,10 +126,9 @@ class DeferringClassifier(ShowsItsConstructor, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ParameterError
-            If ``max_disagreement`` or ``confidence`` is not between 0 and 1, or a model is not
-            fitted.
-        PanelError
-            If there are too few series for any guarantee; the message gives the number needed.
+            If ``max_disagreement`` or ``confidence`` is not between 0 and 1, a model is not
+            fitted, or there are too few series for any guarantee; the message gives the number
+            needed, and what is possible with the series given.
         """
         check_share("max_disagreement", self.max_disagreement)
         check_share("confidence", self.confidence)
@@ -147,11 +151,13 @@ class DeferringClassifier(ShowsItsConstructor, ClassifierMixin, BaseEstimator):
     def _check_enough_series(self, n):
         needed = series_needed(self.max_disagreement, self.confidence)
         if n < needed:
-            raise PanelError(
-                f"X has {n} series; max_disagreement={self.max_disagreement} with confidence="
-                f"{self.confidence} needs at least {needed}, and more if the student differs from "
-                "the teacher on any of them. Pass more series, a larger max_disagreement or a "
-                "smaller confidence."
+            possible = smallest_disagreement(n, self.confidence)
+            larger = f": with {n} series {possible:.3g} is possible" if possible < 1 else ""
+            raise ParameterError(
+                f"max_disagreement={self.max_disagreement} with confidence={self.confidence} needs "
+                f"at least {needed} series, and more if the student differs from the teacher on "
+                f"any of them, but X has {n}. Pass more series, a smaller confidence, or a larger "
+                f"max_disagreement{larger}."
             )
 
     def _assign(self, models, series_format, uncertainty, differs, max_uncertainty, curve):

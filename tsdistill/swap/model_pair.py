@@ -8,7 +8,7 @@ import numpy as np
 
 from tsdistill.estimators.classifier import SaliencyDistilledClassifier
 from tsdistill.exceptions import ParameterError
-from tsdistill.inputs.formats import channel_names
+from tsdistill.inputs.formats import channel_names, own_copy
 from tsdistill.inputs.labels import class_indices, few
 from tsdistill.inputs.series import as_panel
 from tsdistill.numerics.random_states import global_states_kept
@@ -92,12 +92,16 @@ class ModelPair:
         top = np.nan_to_num(proba).argmax(axis=1)
         others = proba.copy()
         np.put_along_axis(others, top[:, np.newaxis], 0.0, axis=1)
-        uncertainty = np.where(np.isfinite(proba).all(axis=1), others.sum(axis=1), np.inf)
+        # A probability may lie a rounding error below 0.
+        uncertainty = np.maximum(others.sum(axis=1), 0.0)
+        uncertainty = np.where(np.isfinite(proba).all(axis=1), uncertainty, np.inf)
         return proba, np.asarray(self.student.classes_)[top], uncertainty
 
     def _student_proba(self, as_given, X):
         student, name = self.student, type(self.student).__name__
-        proba = student.predict_proba(as_given if _checks_names(student, as_given) else X)
+        series = as_given if _checks_names(student, as_given) else X
+        # A copy, since the student may write to what it is given.
+        proba = student.predict_proba(series if _copies_series(student) else own_copy(series))
         proba = np.array(proba, dtype=np.float64)
         n_instances, n_classes = len(X), len(student.classes_)
         if proba.shape != (n_instances, n_classes):
@@ -136,7 +140,8 @@ class ModelPair:
         """
         holder, panel = holder_of(self.student), as_panel(X)
         ours = isinstance(holder, SaliencyDistilledClassifier)
-        device = holder.student_.device if ours else "cpu"
+        # Beside a student of another make, a torch teacher is asked where it lies.
+        device = holder.student_.device if ours else None
         teacher, options = self.teacher, QueryOptions(device)
         with global_states_kept(0, device):
             if ours and use_cache:
@@ -155,6 +160,11 @@ def copy_of(student):
     if isinstance(holder, SaliencyDistilledClassifier):
         holder._forget_transfer_set()  # a copy that is never fitted again
     return copied
+
+
+def _copies_series(student):
+    """Whether a student is known to leave what it is given unchanged."""
+    return type(student) is SaliencyDistilledClassifier
 
 
 def _checks_names(student, X):

@@ -21,7 +21,7 @@ def series_needed(max_disagreement, confidence):
 
     Returns
     -------
-    n_instances : int
+    n_instances : int or inf
         The smallest n with ``(1 - max_disagreement)^n <= 1 - confidence``.
 
     Examples
@@ -29,8 +29,26 @@ def series_needed(max_disagreement, confidence):
     >>> series_needed(0.01, 0.95)
     299
     """
-    n = max(1, math.ceil(math.log(1 - confidence) / math.log1p(-max_disagreement)))
+    n = math.log1p(-confidence) / math.log1p(-max_disagreement)
+    if n > 2**53:  # more than there are
+        return math.inf
+    n = max(1, math.ceil(n))
     return n if binom.cdf(0, n, max_disagreement) <= 1 - confidence else n + 1
+
+
+def smallest_disagreement(n_instances, confidence):
+    """The smallest ``max_disagreement`` that series can promise if the two models never differ.
+
+    Rounded up to three digits, so that :func:`series_needed` is at most the number given.
+
+    Examples
+    --------
+    >>> smallest_disagreement(100, 0.95)
+    0.0296
+    """
+    exact = -math.expm1(math.log1p(-confidence) / n_instances)
+    unit = 10.0 ** (math.floor(math.log10(exact)) - 2)
+    return float(f"{math.ceil(exact / unit) * unit:.3g}")
 
 
 def risk_curve(uncertainty, differs, confidence):

@@ -15,12 +15,13 @@ from tsdistill.students.building import (
     as_net,
     check_outputs,
     extend_net,
+    initialised,
     learn_standardisation,
     load_weights,
 )
-from tsdistill.teachers.querying import warn_if_hard
+from tsdistill.teachers.answer_checks import warn_if_hard, warn_if_mismatched
 from tsdistill.teachers.teacher import Teacher
-from tsdistill.training.loop import joined_history, train
+from tsdistill.training.loop import check_monitors, joined_history, train
 from tsdistill.training.loss import DistillationLoss, StudentInTraining
 from tsdistill.training.steps import TransferTensors, take_steps
 from tsdistill.training.transfer_set import TransferSet
@@ -42,6 +43,8 @@ class Distilled:
         What explanations replace windows by.
     width : int
         Timesteps in a window.
+    terms : frozenset of str
+        Names of all objectives from which the student has learnt, in earlier fits too.
     transfer_set : TransferSet
         With which a fit with ``warm_start`` goes on.
     """
@@ -51,6 +54,7 @@ class Distilled:
     history: list
     baselines: Baselines
     width: int
+    terms: frozenset
     transfer_set: TransferSet
 
 
@@ -117,7 +121,7 @@ def distil(transfer_set, recipe, sample_weight, options, seeds, *, previous=None
     transfer_set, for_training, weight = _query_teacher(
         transfer_set, recipe, sample_weight, rng, options
     )
-    held_out = transfer_set.held_out[recipe.validation_fraction]
+    transfer_set, held_out = transfer_set.with_held_out(recipe.validation_fraction, weight, rng)
     preparation = _prepare(preparation, transfer_set, recipe.objectives, weight, held_out)
     transfer_set = dataclasses.replace(transfer_set, worked_out=preparation.used)
 
@@ -137,6 +141,7 @@ def distil(transfer_set, recipe, sample_weight, options, seeds, *, previous=None
         history=history,
         baselines=transfer_set.baselines,
         width=recipe.windows.width,
+        terms=frozenset(objective.name for objective in recipe.objectives),
         transfer_set=transfer_set,
     )
 
@@ -149,7 +154,9 @@ def _build_student(transfer_set, recipe, previous):
     extensions = [objective.extension(*shape) for objective in recipe.objectives]
     extend_net(net, panel, n_classes, [extend for extend in extensions if extend is not None])
     delivered = clone(net)
-    net = take_steps(net, recipe.windows_per_step).initialize()
+    # A clone, since initialised callbacks are the user's own objects otherwise.
+    net = initialised(take_steps(clone(net), recipe.windows_per_step))
+    check_monitors(net, recipe.validation_fraction)
     gives_proba = check_outputs(net, panel, n_classes)
     if not gives_proba:  # whatever the net's criterion, the student now gives logits
         if not isinstance(net.criterion_, nn.CrossEntropyLoss):
@@ -161,7 +168,7 @@ def _build_student(transfer_set, recipe, previous):
 
 
 def _query_teacher(transfer_set, recipe, sample_weight, rng, options):
-    """Query the teacher for series and windows, and draw baselines and held-out rows.
+    """Query the teacher for series and windows, and draw baselines.
 
     Returns
     -------
@@ -171,15 +178,24 @@ def _query_teacher(transfer_set, recipe, sample_weight, rng, options):
         The same, without windows where no objective needs them.
     weight : ndarray of shape (n_instances,), float32
     """
+    is_new = transfer_set.answers is None
     transfer_set = transfer_set.with_answers(options)
     weight = transfer_set.weighed(sample_weight, recipe.class_weight)
+    if is_new and transfer_set.fitted_before and transfer_set.labels is not None:
+        rows = np.flatnonzero(weight[: len(transfer_set.labels)] > 0)
+        warn_if_mismatched(
+            transfer_set.teacher,
+            transfer_set.panel[rows],
+            transfer_set.labels[rows],
+            transfer_set.answers.clean[rows],
+        )
     if recipe.needs_copies:
         transfer_set = transfer_set.with_windows(recipe.windows, rng, options)
     for_training = transfer_set if recipe.needs_copies else transfer_set.without_windows()
-    warn_if_hard(transfer_set.teacher, for_training.answers)
+    if recipe.learns_answers:
+        warn_if_hard(transfer_set.teacher, for_training.answers)
     constants = recipe.needs_copies and recipe.windows.donors in ("mean", "zero")
     transfer_set = transfer_set.with_baselines(rng, constants)
-    transfer_set = transfer_set.with_held_out(recipe.validation_fraction, rng)
     return transfer_set, for_training, weight
 
 

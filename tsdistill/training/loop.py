@@ -9,9 +9,40 @@ from skorch.helper import predefined_split
 from skorch.utils import noop
 from torch import nn
 
+from tsdistill.exceptions import InterruptedWarning, ParameterError, warn_user
 from tsdistill.numerics.batches import ROWS_A_BATCH
 from tsdistill.training.callbacks import EpochBar, RecordTerms, StopOnBadLoss, TrainObjectives
 from tsdistill.training.steps import Steps, TrainingRows
+
+
+def check_monitors(net, validation_fraction):
+    """Refuse callbacks that wait for a value which the training does not record.
+
+    Parameters
+    ----------
+    net : initialised skorch.NeuralNetClassifier, after :func:`take_steps`
+    validation_fraction : float or None
+
+    Raises
+    ------
+    ParameterError
+        Naming the callback and what it monitors.
+    """
+    recorded = {name for name, _ in net.callbacks_} | {"train_loss"}
+    if validation_fraction is None:
+        recorded.discard("valid_loss")
+    for name, callback in net.callbacks_:
+        monitor = getattr(callback, "monitor", None)
+        if not isinstance(monitor, str) or not monitor.startswith("valid"):
+            continue
+        if monitor.removesuffix("_best") not in recorded:
+            held_out = " Pass validation_fraction." if validation_fraction is None else ""
+            raise ParameterError(
+                f"callbacks holds {type(callback).__name__} (name {name!r}), which monitors "
+                f"{monitor!r}, but the training records no such value: no series are held out, or "
+                f"it is no loss.{held_out} Monitor 'train_loss', or 'valid_loss' with "
+                "validation_fraction."
+            )
 
 
 def train(net, tensors, loss, *, held_out=None, bar=False):
@@ -52,7 +83,28 @@ def train(net, tensors, loss, *, held_out=None, bar=False):
     net.callbacks_ += [(name, callback.initialize()) for name, callback in callbacks]
     net.criterion_ = loss.to(net.device)
     net.partial_fit(learning)
+    _check_interrupt(net)
     settle_batch_norm(net.module_, learning)
+
+
+def _check_interrupt(net):
+    """Warn if a keyboard interrupt ended an epoch, which skorch hides.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If there is nothing to keep, since no epoch was completed.
+    """
+    n_complete = sum("train_loss" in row for row in net.history)
+    if n_complete == len(net.history) > 0:
+        return
+    if not n_complete:
+        raise KeyboardInterrupt("training was interrupted before the first epoch was complete")
+    warn_user(
+        f"training was interrupted after {n_complete} of {net.max_epochs} epochs; the student is "
+        "the one trained so far.",
+        InterruptedWarning,
+    )
 
 
 def _fit_schedule(net, learning):
@@ -80,14 +132,14 @@ def joined_history(previous, net):
         Epochs are numbered from the first net on.
     rows : list of dict
         One an epoch: epoch, dur (seconds), train_loss, valid_loss where rows are held out,
-        and each term under its name, unweighted.
+        and each term under its name, unweighted. An epoch that was interrupted is left out.
     """
     history = net.history
     if previous is not None:
         history = type(net.history)(copy.deepcopy([*previous.history, *net.history]))
         for number, row in enumerate(history, start=1):
             row["epoch"] = number
-    return history, [_epoch_row(row) for row in history]
+    return history, [_epoch_row(row) for row in history if "train_loss" in row]
 
 
 def _epoch_row(row):

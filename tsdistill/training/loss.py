@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from tsdistill.exceptions import ParameterError
-from tsdistill.numerics.logits import first_output
+from tsdistill.numerics.logits import SMALLEST_PROBABILITY, first_output
 from tsdistill.objectives.base import Answers
 
 
@@ -27,7 +27,7 @@ class StudentInTraining:
         """Logits of the network's outputs."""
         outputs = first_output(outputs)
         if self.gives_proba:
-            return torch.log(outputs.clamp_min(torch.finfo(outputs.dtype).tiny))
+            return torch.log(outputs.clamp_min(SMALLEST_PROBABILITY))
         return outputs
 
     def ask(self, series):

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from skorch.callbacks import GradientNormClipping, LRScheduler
 
 from tsdistill.exceptions import ParameterError
+from tsdistill.inputs.checks import is_number, is_whole
 from tsdistill.inputs.random_state import seed_sequence
 from tsdistill.objectives.base import Objective
 from tsdistill.objectives.gradients import GradientSaliency
@@ -88,6 +89,11 @@ class Recipe:
         """Whether an objective reads answers to perturbed copies."""
         return any(objective.needs_copies for objective in self.objectives)
 
+    @property
+    def learns_answers(self):
+        """Whether an objective learns from the teacher's answers, and not from labels alone."""
+        return any(objective.learns_answers for objective in self.objectives)
+
 
 def make_objectives(
     label_weight, soft_target_weight, saliency_weight, saliency, temperature, auxiliary
@@ -130,6 +136,7 @@ def make_objectives(
     for objective in objectives:
         _check_name(objective)
         objective.check()
+        _use_plain_numbers(objective)
     names = [objective.name for objective in objectives]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -158,6 +165,13 @@ def _at_temperature(objective, temperature):
     return objective
 
 
+def _use_plain_numbers(objective):
+    """Make the numbers of a copied objective ints and floats, which torch can compute with."""
+    for name, value in objective.get_params(deep=False).items():
+        if is_number(value):
+            setattr(objective, name, int(value) if is_whole(value) else float(value))
+
+
 def _check_name(objective):
     """Refuse a name under which ``history_`` cannot keep a value."""
     name = objective.name
@@ -178,7 +192,7 @@ def _check_name(objective):
 def windows_a_series(n_windows, n_series):
     """Windows of each series: as set, or about 4,000 in all, within 8 to 64 a series."""
     if n_windows is not None:
-        return n_windows
+        return int(n_windows)
     return int(np.clip(WINDOWS // n_series, FEWEST_WINDOWS, MOST_WINDOWS))
 
 

@@ -5,12 +5,11 @@ the loss. So a fit with ``warm_start`` can use the transfer set of the fit befor
 """
 
 import dataclasses
-import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from tsdistill.exceptions import LeftOutWarning, ParameterError
+from tsdistill.exceptions import LeftOutWarning, ParameterError, warn_user
 from tsdistill.inputs.labels import check_two_classes, few
 from tsdistill.inputs.weights import class_factors, scaled_to_mean_one
 from tsdistill.perturbation.baselines import Baselines
@@ -64,6 +63,8 @@ class TransferSet:
         Labelled series first, then unlabelled ones.
     labels : ndarray of shape (n_labelled,), int64, or None
         Class indices of the labels; None where the teacher labels all series.
+    fitted_before : bool, default=True
+        Whether the user fitted the teacher, perhaps on other series.
     class_index : ndarray of shape (n_instances,), int64, or None
         The class of each series: its label, or else the teacher's answer. None until the teacher
         was queried, as ``answers``.
@@ -73,8 +74,8 @@ class TransferSet:
     plan : WindowPlan or None
     baselines : Baselines or None
         What explanations replace windows by.
-    held_out : dict of float to ndarray of int64
-        Rows held out, by ``validation_fraction``.
+    held_out : dict of (float, bytes) to ndarray of int64, or None
+        Rows held out, by ``validation_fraction`` and by which rows have a weight above 0.
     worked_out : dict
         What the objectives worked out in their preparation.
     """
@@ -83,6 +84,7 @@ class TransferSet:
     teacher: Teacher
     panel: np.ndarray
     labels: np.ndarray | None
+    fitted_before: bool = True
     class_index: np.ndarray | None = None
     answers: TeacherAnswers | None = None
     windows: WindowSettings | None = None
@@ -156,12 +158,27 @@ class TransferSet:
         baselines = dataclasses.replace(baselines, trained_on_constants=trained_on_constants)
         return dataclasses.replace(self, baselines=baselines)
 
-    def with_held_out(self, fraction, rng):
-        """Draw rows for validation, unless they were drawn for the same fraction."""
-        if fraction in self.held_out:
-            return self
-        rows = held_out_rows(self.class_index, fraction, rng)
-        return dataclasses.replace(self, held_out=self.held_out | {fraction: rows})
+    def with_held_out(self, fraction, weight, rng):
+        """Draw rows for validation, unless they were drawn from the same rows already.
+
+        Parameters
+        ----------
+        fraction : float in (0, 1) or None
+        weight : ndarray of shape (n_instances,)
+            Rows of weight 0 are neither trained on nor held out.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        transfer_set : TransferSet
+        rows : ndarray of int64, or None
+            The rows held out.
+        """
+        key = fraction, (weight > 0).tobytes()
+        if key in self.held_out:
+            return self, self.held_out[key]
+        rows = held_out_rows(self.class_index, fraction, rng, weight)
+        return dataclasses.replace(self, held_out=self.held_out | {key: rows}), rows
 
     def settled(self):
         """The transfer set to keep for a later fit."""
@@ -213,22 +230,22 @@ def start_transfer_set(teacher, series, *, previous=None, keep_source=False, see
     source = TeacherSource.of(teacher, series.teacher_weight) if keep_source else None
     if previous is not None and previous.is_of(series, source):
         return previous
-    if not teacher.is_fitted:
+    fitted_before = teacher.is_fitted
+    if not fitted_before:
         rng = np.random.RandomState(seed)
         teacher = teacher.fit(series.X, series.y, rng, series.teacher_weight)
     teacher = teacher.bind(series.X, series.classes, series.labels)
     if teacher.left_out:
-        warnings.warn(
+        warn_user(
             f"{teacher!r} also knows class {few(teacher.left_out)}, of which y has no series: the "
             "student will never name it, and learns the teacher's answers among the other classes. "
             "Pass such series, or leave y out: then the student learns all classes of the teacher.",
             LeftOutWarning,
-            stacklevel=3,
         )
-    return TransferSet(source, teacher, series.panel, series.labels)
+    return TransferSet(source, teacher, series.panel, series.labels, fitted_before)
 
 
-def held_out_rows(class_index, fraction, rng):
+def held_out_rows(class_index, fraction, rng, weight=None):
     """Draw a stratified share of the series, at least one in all, never all of a class.
 
     Parameters
@@ -237,6 +254,9 @@ def held_out_rows(class_index, fraction, rng):
         The class of each series.
     fraction : float in (0, 1), or None for no rows
     rng : numpy.random.Generator
+    weight : ndarray of shape (n_instances,), default=None
+        The share is drawn from the series whose weight is above 0, since only they count in a
+        loss. None draws from all.
 
     Returns
     -------
@@ -249,14 +269,15 @@ def held_out_rows(class_index, fraction, rng):
     """
     if fraction is None:
         return None
+    counts = np.full(len(class_index), True) if weight is None else weight > 0
     rows = []
-    for k in np.unique(class_index):
-        members = rng.permutation(np.flatnonzero(class_index == k))
+    for k in np.unique(class_index[counts]):
+        members = rng.permutation(np.flatnonzero((class_index == k) & counts))
         rows.append(members[: min(len(members) - 1, round(fraction * len(members)))])
     rows = np.concatenate(rows)
     if not len(rows):
         raise ParameterError(
-            f"validation_fraction={fraction} holds out none of {len(class_index)} series; pass a "
-            "larger share."
+            f"validation_fraction={fraction} holds out none of {counts.sum()} series (those of "
+            "weight above 0); pass a larger share."
         )
     return rows
