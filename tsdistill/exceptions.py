@@ -18,6 +18,10 @@ class PanelError(TsdistillError, ValueError):
     """The series, labels or weights passed cannot be used."""
 
 
+class PanelTypeError(PanelError, TypeError):
+    """The series, labels or weights passed hold objects of a type that cannot be used."""
+
+
 class ParameterError(TsdistillError, ValueError):
     """A constructor or method argument has a value that cannot be used."""
 
@@ -34,8 +38,20 @@ class DatasetError(TsdistillError, FileNotFoundError):
     """A data set, or one of its splits, was not found in the folders searched."""
 
 
+class PathError(TsdistillError, OSError):
+    """A file cannot be written at this path."""
+
+
+class FolderMissingError(PathError, FileNotFoundError):
+    """The folder in which a file is to be written does not exist."""
+
+
+class FolderGivenError(PathError, IsADirectoryError):
+    """The path of a file that is to be written is that of a folder."""
+
+
 class TrainingError(TsdistillError, RuntimeError):
-    """Training stopped because the loss became NaN or infinite."""
+    """Training stopped: the loss became NaN or infinite, or a callback failed."""
 
 
 class HardTeacherWarning(UserWarning):

@@ -143,11 +143,16 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
             If y is missing or has more than one axis, or X cannot be used.
         """
         names, X, y = channel_names(X), as_array(X), as_plain(y, "y")
+        y = np.array(y) if isinstance(y, (list, tuple)) else y
         if np.ndim(y) != 1:
             got = "y=None" if y is None else f"y of shape {np.shape(y)}"
             raise PanelError(
                 f"{got}; {type(self).__name__} needs one label for each series, of shape "
                 "(n_instances,)."
+            )
+        if hasattr(X, "__len__") and getattr(X, "index", None) is None and len(X) != len(y):
+            raise PanelError(
+                f"X has {len(X)} series but y has {len(y)} labels; expected as many of both."
             )
         super().fit(X, y)
         self._channel_names = names

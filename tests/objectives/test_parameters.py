@@ -99,7 +99,7 @@ def test_the_temperature_is_the_estimators_unless_told(toy, quick, objective):
         (SoftTargets(temperature=0), "temperature=0"),
         (
             TemporalSaliency(measure="logits"),
-            "saliency='logits'.*'class', 'sum', 'decoupled', or 'gradient'",
+            "TemporalSaliency.measure='logits'.*'class', 'sum', 'decoupled'",
         ),
     ],
 )

@@ -13,10 +13,10 @@ from tsdistill.exceptions import ParameterError
 from tsdistill.explainers.base import ExplainerSettings
 from tsdistill.explainers.registry import find_explainer
 from tsdistill.fidelity.scorers import check_truth
-from tsdistill.inputs.checks import check_choice
+from tsdistill.inputs.checks import check_choice, check_flag
 from tsdistill.inputs.labels import target_indices
 from tsdistill.inputs.series import as_panel, match_series
-from tsdistill.numerics.logits import centred
+from tsdistill.numerics.logits import centred, proba_of
 from tsdistill.numerics.random_states import global_states_kept
 from tsdistill.numerics.tensors import ready_to_train
 from tsdistill.reporting.comparison import Comparison
@@ -362,7 +362,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         -------
         proba : ndarray of shape (n_instances, n_classes), float32
         """
-        return np.exp(self._student_log_proba(X))
+        return proba_of(self._student_log_proba(X))
 
     def predict_log_proba(self, X):
         """Log-probabilities of the classes, in the order of ``classes_``.
@@ -456,6 +456,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         """
         explainer = find_explainer(method, fill)
         check_choice("of", of, ("student", "teacher"))
+        check_flag("per_channel", per_channel)
         panel = self._panel(X)
         explainer.check_arguments(target, of, per_channel, self.n_channels_in_)
         with global_states_kept(0, self.student_.device):

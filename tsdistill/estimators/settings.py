@@ -19,6 +19,7 @@ from tsdistill.inputs.checks import (
     is_whole,
 )
 from tsdistill.inputs.random_state import check_random_state
+from tsdistill.objectives.saliency import MEASURES
 from tsdistill.perturbation.plan import DONORS, WindowSettings, window_width
 from tsdistill.teachers.cache import check_memory
 from tsdistill.teachers.teacher import Teacher
@@ -47,6 +48,7 @@ def check_settings(estimator):
     for name in ("label_weight", "soft_target_weight", "saliency_weight"):
         check_positive(name, getattr(estimator, name), zero=True)
     check_choice("donors", estimator.donors, DONORS)
+    check_choice("saliency", estimator.saliency, (*MEASURES, "gradient"))
     fraction = estimator.validation_fraction
     if fraction is not None and not (is_number(fraction) and 0 < fraction < 1):
         raise ParameterError(
@@ -88,10 +90,10 @@ def _check_teacher(estimator):
 def _check_device(device):
     """Refuse a device that torch does not know or cannot find."""
     try:
-        if device is None:
-            raise TypeError("no device was given")
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:
+        if not isinstance(device, str | torch.device):
+            raise TypeError("it is neither a str nor a torch.device")
+        float(torch.zeros(1, device=device))  # a "meta" tensor has no value
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         raise ParameterError(
             f"device={device!r} cannot be used: {error}. Expected 'cpu', or 'cuda' where torch "
             "finds a GPU."

@@ -214,7 +214,8 @@ def _score(answers, target):
 def _differentiable(model, device):
     """Context in which a model's answers can be differentiated on a device."""
     # cuDNN has no backward for recurrent layers in eval mode, so it is off for this call only.
-    with model.on_device(device), torch.backends.cudnn.flags(enabled=False), torch.enable_grad():
+    no_cudnn = torch.backends.cudnn.flags(enabled=False)
+    with model.on_device(device), no_cudnn, torch.inference_mode(False), torch.enable_grad():
         yield
 
 

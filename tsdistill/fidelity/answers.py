@@ -7,6 +7,7 @@ import numpy as np
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_count
+from tsdistill.inputs.plain import as_plain, as_real
 
 ROUNDING_OF_A_SUM = 1e-2  # allows for float32, and for rounded probabilities
 
@@ -201,7 +202,7 @@ def _kl(log_p, log_q):
 
 
 def _with_truth(log_proba, y):
-    log_proba, y = np.asarray(log_proba, dtype=np.float64), np.asarray(y)
+    log_proba, y = as_real(log_proba, "log_proba"), np.asarray(as_plain(y, "y"))
     fits = log_proba.ndim == 2 and y.shape == log_proba.shape[:1] and len(y)
     if not fits or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= log_proba.shape[1]:
         raise ParameterError(
@@ -233,8 +234,7 @@ def _log_proba_pair(teacher, student):
 
 def pair(teacher, student, axes):
     """Convert both arrays to float64; refuse different shapes and NaN."""
-    teacher = np.asarray(teacher, dtype=np.float64)
-    student = np.asarray(student, dtype=np.float64)
+    teacher, student = as_real(teacher, "teacher"), as_real(student, "student")
     if teacher.shape != student.shape or teacher.ndim < 2 or not len(teacher):
         raise ParameterError(
             f"teacher has shape {teacher.shape} and student {student.shape}; expected the same "

@@ -5,6 +5,7 @@ import numpy as np
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.answers import check_log_proba
 from tsdistill.inputs.checks import check_count
+from tsdistill.inputs.plain import as_plain, as_real
 from tsdistill.numerics.batches import batches, rows_that_fit
 
 COPIES_A_QUERY = 4096
@@ -94,11 +95,18 @@ def area(shares, proba):
     -------
     area : ndarray of shape (n_instances,), in [0, 1]
     """
+    shares, proba = as_real(shares, "shares"), as_real(proba, "proba")
+    if shares.ndim != 1 or proba.ndim != 2 or proba.shape[1] != len(shares):
+        raise ParameterError(
+            f"shares has shape {shares.shape} and proba {proba.shape}; expected (n_points,) and "
+            "(n_instances, n_points), as deletion_curve gives them."
+        )
     return ((proba[:, 1:] + proba[:, :-1]) / 2) @ np.diff(shares)
 
 
 def _curve(log_proba, panel, maps, target, fill, n_points, *, inserted):
-    panel, maps, target = np.asarray(panel), np.asarray(maps), np.asarray(target)
+    panel, maps = as_real(panel, "panel", dtype=None), as_real(maps, "maps")
+    target = np.asarray(as_plain(target, "target"))
     fits = panel.ndim == 3 and panel.size and maps.shape in (panel.shape, panel[:, 0].shape)
     if not fits or target.shape != maps.shape[:1] or target.dtype.kind not in "iu":
         raise ParameterError(
@@ -108,7 +116,7 @@ def _curve(log_proba, panel, maps, target, fill, n_points, *, inserted):
             "of shape (n_instances,)."
         )
     try:
-        fill = np.broadcast_to(np.asarray(fill, dtype=np.float32), panel.shape)
+        fill = np.broadcast_to(as_real(fill, "fill").astype(np.float32), panel.shape)
     except ValueError as error:
         raise ParameterError(
             f"fill={fill!r} is not an array that broadcasts to the panel's shape {panel.shape}; "
@@ -118,6 +126,7 @@ def _curve(log_proba, panel, maps, target, fill, n_points, *, inserted):
     for name, values in (("panel", panel), ("maps", maps), ("fill", fill)):
         if not np.isfinite(values).all():
             raise ParameterError(f"{name} has NaN or infinity; expected finite values.")
+    n_points = int(n_points)
     shares = np.linspace(0, 1, n_points)
     proba = np.empty((len(panel), n_points))
     most_copies = min(COPIES_A_QUERY, rows_that_fit(panel[0:1].nbytes, BYTES_A_QUERY))
@@ -132,7 +141,8 @@ def _curve(log_proba, panel, maps, target, fill, n_points, *, inserted):
             reached = reached[:, :, None]
         kept = reached if inserted else ~reached
         copies = np.where(kept, panel[part][:, None], fill[part][:, None])
-        answers = np.asarray(log_proba(copies.reshape(-1, *panel.shape[1:]).astype(np.float32)))
+        copies = copies.reshape(-1, *panel.shape[1:]).astype(np.float32)
+        answers = as_real(log_proba(copies), "log_proba(...)")
         check_log_proba("log_proba(...)", answers)
         n_classes = answers.shape[1]
         if target.min() < 0 or target.max() >= n_classes:

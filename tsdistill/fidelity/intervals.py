@@ -7,6 +7,7 @@ from scipy.stats import binomtest, bootstrap
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_count, check_share
+from tsdistill.inputs.plain import as_plain
 from tsdistill.inputs.random_state import generator
 
 VALUES_A_BLOCK = 2**22
@@ -47,7 +48,7 @@ def clopper_pearson(n_successes, n_instances, confidence=0.95):
             "n_successes from 0 to n_instances, and n_instances of 1 or more. Pass a count, not a "
             "share."
         )
-    interval = binomtest(*counts).proportion_ci(confidence, method="exact")
+    interval = binomtest(*counts).proportion_ci(float(confidence), method="exact")
     return float(interval.low), float(interval.high)
 
 
@@ -77,12 +78,17 @@ def bootstrap_interval(statistic, *columns, confidence=0.95, n_resamples=1000, r
     """
     check_share("confidence", confidence)
     check_count("n_resamples", n_resamples)
-    columns = [np.asarray(column) for column in columns]
+    columns = [np.asarray(as_plain(column, "columns")) for column in columns]
     shapes = [column.shape for column in columns]
     if not columns or len(set(shapes)) > 1 or columns[0].ndim != 1 or not columns[0].size:
         raise ParameterError(
             f"columns have shapes {shapes}; expected at least one array, all of the same shape "
             "(n_instances,) and not empty."
+        )
+    if any(column.dtype.kind not in "biuf" for column in columns):
+        raise ParameterError(
+            f"columns hold values of type {[str(column.dtype) for column in columns]}; expected "
+            "real numbers."
         )
     if any(column.dtype.kind == "f" and not np.isfinite(column).all() for column in columns):
         raise ParameterError(
@@ -93,11 +99,11 @@ def bootstrap_interval(statistic, *columns, confidence=0.95, n_resamples=1000, r
     interval = bootstrap(
         columns,
         statistic,
-        n_resamples=n_resamples,
+        n_resamples=int(n_resamples),
         batch=max(1, VALUES_A_BLOCK // len(columns[0])),
         vectorized=True,
         paired=len(columns) > 1,
-        confidence_level=confidence,
+        confidence_level=float(confidence),
         method="percentile",
         rng=generator(random_state),
     ).confidence_interval

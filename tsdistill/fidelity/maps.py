@@ -9,7 +9,8 @@ from scipy.stats import rankdata
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.answers import pair
-from tsdistill.inputs.checks import check_share
+from tsdistill.inputs.checks import check_share, is_whole
+from tsdistill.inputs.plain import as_plain, as_real
 from tsdistill.inputs.random_state import generator
 
 
@@ -225,7 +226,7 @@ def per_series_auroc(maps, mask):
 
 
 def _with_mask(maps, mask):
-    maps, mask = np.asarray(maps, dtype=np.float64), np.asarray(mask)
+    maps, mask = as_real(maps, "maps"), np.asarray(as_plain(mask, "mask"))
     if mask.ndim == 3 and mask.shape[1] == 1 and maps.ndim == 2:
         mask = mask[:, 0]
     if np.isnan(maps).any():
@@ -266,6 +267,8 @@ def random_maps(shape, random_state=None):
     -------
     maps : ndarray of the given shape, float64
     """
+    if not isinstance(shape, tuple) or not all(is_whole(size) and size >= 0 for size in shape):
+        raise ParameterError(f"shape={shape!r}; expected a tuple of whole numbers of 0 or more.")
     return generator(random_state).standard_normal(shape)
 
 
@@ -294,13 +297,15 @@ def by_class(measure, groups, *arrays):
     >>> by_class(agreement, teacher.argmax(axis=1), teacher, student)
     {0: 1.0, 1: 0.5}
     """
-    groups = np.asarray(groups)
-    if groups.ndim != 1 or any(len(array) != len(groups) for array in arrays):
+    groups = np.asarray(as_plain(groups, "groups"))
+    arrays = [np.asarray(as_plain(array, "arrays")) for array in arrays]
+    if groups.ndim != 1 or any(array.shape[:1] != groups.shape for array in arrays):
         raise ParameterError(
-            f"groups has shape {groups.shape} and the arrays have {[len(a) for a in arrays]} "
-            "instances; expected shape (n_instances,), one class for each instance of every array."
+            f"groups has shape {groups.shape} and the arrays have shapes "
+            f"{[array.shape for array in arrays]}; expected shape (n_instances,), one class for "
+            "each instance of every array."
         )
     return {
-        group.item(): measure(*(np.asarray(array)[groups == group] for array in arrays))
-        for group in np.unique(groups)
+        group: measure(*(array[groups == group] for array in arrays))
+        for group in np.unique(groups).tolist()
     }

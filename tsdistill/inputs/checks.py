@@ -8,14 +8,18 @@ import numpy as np
 from tsdistill.exceptions import ParameterError
 
 COLDEST, HOTTEST = 0.01, 1000.0
+LARGEST = 1e30  # float32 can compute with it
+SMALLEST_SHARE = 1e-9
 
 
 def check_positive(name, value, *, zero=False):
     """Require a finite number above 0, or of 0 or more with ``zero=True``."""
     number = _as_float(value)
-    if not (0 < number < math.inf or (zero and number == 0)):
+    if not (0 < number <= LARGEST or (zero and number == 0)):
+        at_most = f", at most {LARGEST:g}" if number > LARGEST else ""
         raise ParameterError(
-            f"{name}={value!r}; expected a finite number {'of 0 or more' if zero else 'above 0'}."
+            f"{name}={value!r}; expected a finite number {'of 0 or more' if zero else 'above 0'}"
+            f"{at_most}."
         )
 
 
@@ -49,9 +53,12 @@ def quoted(names):
 
 
 def check_share(name, value):
-    """Require a number between 0 and 1, both excluded."""
-    if not (is_number(value) and 0 < value < 1):
-        raise ParameterError(f"{name}={value!r}; expected a number between 0 and 1.")
+    """Require a number between 0 and 1, both excluded, and not so close that it rounds to them."""
+    if not SMALLEST_SHARE <= _as_float(value) <= 1 - SMALLEST_SHARE:
+        raise ParameterError(
+            f"{name}={value!r}; expected a number between 0 and 1, at least {SMALLEST_SHARE:g} "
+            "away from both."
+        )
 
 
 def check_count(name, value, least=1):

@@ -5,14 +5,28 @@ import os
 import pathlib
 import tempfile
 
+from tsdistill.exceptions import FolderGivenError, FolderMissingError, ParameterError
+
+
+def check_path(name, path):
+    """Raise ParameterError if a value is no path that the file system can have."""
+    usable = isinstance(path, (str, os.PathLike)) and isinstance(os.fspath(path), str)
+    try:
+        usable = usable and "\0" not in os.fspath(path) and os.fsencode(path)
+    except UnicodeEncodeError:
+        usable = False
+    if not usable:
+        raise ParameterError(f"{name}={path!r}; expected a path.")
+
 
 def check_folder(path):
-    """Raise IsADirectoryError if a path is a folder, FileNotFoundError if its folder is missing."""
+    """Raise FolderGivenError if a path is a folder, FolderMissingError if its folder is missing."""
+    check_path("path", path)
     path = pathlib.Path(path)
     if path.is_dir():
-        raise IsADirectoryError(f"path={str(path)!r} is a folder; pass the name of a file in it.")
+        raise FolderGivenError(f"path={str(path)!r} is a folder; pass the name of a file in it.")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"path={str(path)!r}: the folder {path.parent} does not exist.")
+        raise FolderMissingError(f"path={str(path)!r}: the folder {path.parent} does not exist.")
 
 
 @contextlib.contextmanager

@@ -1,9 +1,9 @@
-"""Torch tensors and masked arrays as plain arrays."""
+"""Torch tensors, masked arrays and other numbers as plain arrays."""
 
 import numpy as np
 import torch
 
-from tsdistill.exceptions import PanelError
+from tsdistill.exceptions import PanelError, ParameterError
 
 
 def as_plain(values, name="X"):
@@ -32,3 +32,31 @@ def as_plain(values, name="X"):
             )
         return values.data
     return values
+
+
+def as_real(values, name, error=ParameterError, dtype=np.float64):
+    """Convert real numbers to an array.
+
+    Parameters
+    ----------
+    values : array-like or Tensor
+    name : str
+        Name of the argument, for errors.
+    error : type of exception, default=ParameterError
+    dtype : dtype or None, default=float64
+        None keeps the dtype of numbers that have one.
+
+    Raises
+    ------
+    ParameterError, or the given error
+        If some are complex, strings or no numbers at all, or the shape is ragged.
+    """
+    try:
+        array = np.asarray(as_plain(values, name))
+        if array.dtype == object and not any(isinstance(value, str) for value in array.flat):
+            array = array.astype(np.float64)
+    except (TypeError, ValueError) as cause:
+        raise error(f"{name} is no array of real numbers: {cause}.") from cause
+    if array.dtype.kind not in "biuf":
+        raise error(f"{name} holds values of type {array.dtype}; expected real numbers.")
+    return np.asarray(array, dtype=dtype)

@@ -5,14 +5,16 @@ pass univariate series as 2-D arrays, ``(n_instances, n_timepoints)``.
 """
 
 import copy
+import re
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from tsdistill.exceptions import PanelError
+from tsdistill.exceptions import PanelError, PanelTypeError
 from tsdistill.inputs.formats import as_array, channel_names, check_channel_names
 from tsdistill.inputs.plain import as_plain
+from tsdistill.numerics.logits import usual_float_errors
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 LOST_SHARE = 0.01
@@ -146,9 +148,17 @@ def _with_format(estimator, series_format):
 
 def _validated(estimator, X, *y, reset):
     """Validate X (and y) with scikit-learn, then check that X fits a panel."""
-    found = validate_data(
-        estimator, X, *y, reset=reset, dtype="numeric", allow_nd=True, ensure_min_samples=1
-    )
+    if getattr(X, "dtype", np.dtype(float)).kind in "mM":
+        raise PanelError(f"X has values of type {X.dtype}; expected numbers.")
+    try:
+        found = validate_data(
+            estimator, X, *y, reset=reset, dtype="numeric", allow_nd=True, ensure_min_samples=1
+        )
+    except (TypeError, ValueError) as error:
+        if re.search(r"\b[Xy]\b", str(error)):
+            raise
+        kind = PanelTypeError if isinstance(error, TypeError) else PanelError
+        raise kind(f"X{' or y' * len(y)} cannot be used: {error}") from error
     X = found[0] if y else found
     if X.ndim > 3:
         raise PanelError(
@@ -281,7 +291,8 @@ def as_panel(X):
     >>> as_panel(np.zeros((4, 20))).shape
     (4, 1, 20)
     """
-    return np.ascontiguousarray(with_channels(X), dtype=np.float32)
+    with usual_float_errors():
+        return np.ascontiguousarray(with_channels(X), dtype=np.float32)
 
 
 def with_channels(X):

@@ -6,8 +6,7 @@ from numbers import Real
 import numpy as np
 
 from tsdistill.exceptions import PanelError, ParameterError
-from tsdistill.inputs.labels import class_indices
-from tsdistill.inputs.plain import as_plain
+from tsdistill.inputs.plain import as_real
 
 
 def check_sample_weight(sample_weight, n_instances):
@@ -30,12 +29,7 @@ def check_sample_weight(sample_weight, n_instances):
     """
     if sample_weight is None:
         return np.ones(n_instances)
-    try:
-        weights = np.asarray(as_plain(sample_weight, "sample_weight"), dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise PanelError(
-            f"sample_weight must be numeric, one weight for each series of X: {error}"
-        ) from error
+    weights = as_real(sample_weight, "sample_weight", PanelError)
     if weights.ndim == 0:
         weights = np.full(n_instances, float(weights))
     if weights.shape != (n_instances,):
@@ -98,8 +92,8 @@ def class_factors(class_weight, classes, class_index, sample_weight):
             f"class_weight={class_weight!r}; expected None, 'balanced' or a dict from label to "
             "weight."
         )
-    _, unknown = class_indices(list(class_weight), classes)
-    _, unnamed = class_indices(classes, np.array(list(class_weight), dtype=object))
+    unknown = [label for label in class_weight if label not in classes.tolist()]
+    unnamed = [label for label in classes.tolist() if label not in class_weight]
     if unknown and unnamed:
         raise ParameterError(
             f"class_weight names {unknown}, but the classes are {classes.tolist()}; use labels of "

@@ -6,6 +6,17 @@ SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 """Smaller probabilities of a student are raised to it, so that their logs are finite."""
 
 
+def usual_float_errors():
+    """Context or decorator: tiny numbers may become 0, whatever the caller told NumPy to raise."""
+    return np.errstate(under="ignore", over="warn", divide="warn", invalid="warn")
+
+
+def proba_of(log_proba):
+    """Probabilities from log-probabilities, in the same shape and dtype."""
+    with usual_float_errors():
+        return np.exp(log_proba)
+
+
 def first_output(outputs):
     """The logits of a network, which may return a tuple with further outputs after them."""
     return outputs[0] if isinstance(outputs, tuple) else outputs
@@ -46,5 +57,6 @@ def log_softmax(logits):
     -------
     log_proba : ndarray of shape (n_instances, n_classes), float32
     """
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return (shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))).astype(np.float32)
+    with usual_float_errors():
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        return (shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))).astype(np.float32)

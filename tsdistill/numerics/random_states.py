@@ -8,6 +8,8 @@ import threading
 import numpy as np
 import torch
 
+from tsdistill.numerics.logits import usual_float_errors
+
 _THREAD = threading.local()
 
 
@@ -55,7 +57,7 @@ def on_behalf_of_a_fit():
 def _states_kept(seed, devices):
     gpus = _gpus_in_use(devices)
     python_state, numpy_state = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=gpus, device_type="cuda"):
+    with torch.random.fork_rng(devices=gpus, device_type="cuda"), usual_float_errors():
         try:
             random.seed(seed)
             np.random.seed(seed % 2**32)

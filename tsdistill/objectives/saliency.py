@@ -213,7 +213,7 @@ class TemporalSaliency(Objective):
     def check(self):
         super().check()
         check_temperature(f"{type(self).__name__}.temperature", self.temperature)
-        check_choice("saliency", self.measure, MEASURES, also=", or 'gradient'")
+        check_choice(f"{type(self).__name__}.measure", self.measure, MEASURES)
 
     def losses(self, answers, sample_weight):
         student = (answers.student, answers.student_perturbed)

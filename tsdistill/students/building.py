@@ -9,7 +9,7 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 from tsdistill.exceptions import StudentError, TsdistillError
-from tsdistill.inputs.checks import quoted
+from tsdistill.inputs.checks import is_whole, quoted
 from tsdistill.numerics.logits import first_output
 from tsdistill.students import STUDENTS
 from tsdistill.students.base import Standardise, Student
@@ -106,7 +106,12 @@ def _completed_net(net, n_classes):
             "student is a skorch net that is initialised or fitted already, and fit would discard "
             "its weights; pass an unfitted net, or its module_ to start from these weights."
         )
-    net = clone(net)
+    if not (is_whole(net.max_epochs) and net.max_epochs > 0):
+        raise StudentError(
+            f"student is a skorch net with max_epochs={net.max_epochs!r}; expected a whole number "
+            "above 0."
+        )
+    net = _built(net, clone, (net,))
     if net.classes is None:
         net.set_params(classes=list(range(n_classes)))
     if net.device is None:
@@ -184,9 +189,10 @@ def check_outputs(net, panel, n_classes):
         ) from error
     finally:
         module.train(was_training)
-    if tuple(answers.shape) != (len(sample), n_classes):
+    shape = tuple(answers.shape) if isinstance(answers, torch.Tensor) else type(answers).__name__
+    if shape != (len(sample), n_classes):
         raise StudentError(
-            f"student {type(module).__name__} returns shape {tuple(answers.shape)} for "
+            f"student {type(module).__name__} returns shape {shape} for "
             f"{len(sample)} series; expected ({len(sample)}, {n_classes}), one logit for each of "
             f"the {n_classes} classes."
         )

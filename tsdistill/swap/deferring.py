@@ -8,6 +8,7 @@ from tsdistill.estimators.holds_teacher import ShowsItsConstructor, copied_aroun
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_share
 from tsdistill.inputs.series import as_panel, match_series, read_series
+from tsdistill.numerics.logits import proba_of
 from tsdistill.swap.model_pair import ModelPair, copy_of, holder_of
 from tsdistill.swap.risk import (
     largest_uncertainty,
@@ -144,14 +145,14 @@ class DeferringClassifier(ShowsItsConstructor, ClassifierMixin, BaseEstimator):
         _, labels, uncertainty = models.student_answers(as_given, X)
         differs = labels != models.teacher_labels(X, use_cache=True)
         max_uncertainty, curve = largest_uncertainty(
-            uncertainty, differs, self.max_disagreement, self.confidence
+            uncertainty, differs, float(self.max_disagreement), float(self.confidence)
         )
         return self._assign(models, series_format, uncertainty, differs, max_uncertainty, curve)
 
     def _check_enough_series(self, n):
-        needed = series_needed(self.max_disagreement, self.confidence)
+        needed = series_needed(float(self.max_disagreement), float(self.confidence))
         if n < needed:
-            possible = smallest_disagreement(n, self.confidence)
+            possible = smallest_disagreement(n, float(self.confidence))
             larger = f": with {n} series {possible:.3g} is possible" if possible < 1 else ""
             raise ParameterError(
                 f"max_disagreement={self.max_disagreement} with confidence={self.confidence} needs "
@@ -173,10 +174,11 @@ class DeferringClassifier(ShowsItsConstructor, ClassifierMixin, BaseEstimator):
         self.n_calibration_ = n
         self.deferral_rate_ = float(1 - alone.mean())
         self.disagreement_ = n_differ / n
-        self.disagreement_bound_ = float(upper_bound(n_differ, n, self.confidence))
+        confidence = float(self.confidence)
+        self.disagreement_bound_ = float(upper_bound(n_differ, n, confidence))
         self.answered_disagreement_ = n_differ / n_alone if n_alone else float("nan")
         self.answered_disagreement_bound_ = (
-            float(upper_bound(n_differ, n_alone, self.confidence)) if n_alone else float("nan")
+            float(upper_bound(n_differ, n_alone, confidence)) if n_alone else float("nan")
         )
         return self
 
@@ -254,7 +256,7 @@ class DeferringClassifier(ShowsItsConstructor, ClassifierMixin, BaseEstimator):
         proba = models.over_all_classes(student_proba, models.student.classes_)
         deferred = uncertainty > self._max_uncertainty
         if deferred.any():
-            teacher_proba = np.exp(models.teacher_log_proba(X[deferred]))
+            teacher_proba = proba_of(models.teacher_log_proba(X[deferred]))
             proba[deferred] = models.over_all_classes(teacher_proba, models.teacher.classes_)
         return proba
 

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from tsdistill.exceptions import TeacherError
+from tsdistill.inputs.plain import as_real
 from tsdistill.inputs.series import in_layout
 from tsdistill.numerics.logits import first_output, log_softmax
 from tsdistill.numerics.shared import quiet, shared
@@ -193,12 +194,10 @@ class AverageAdapter:
 
 def _as_numbers(answers, name):
     try:
-        if isinstance(answers, torch.Tensor):
-            answers = answers.detach().cpu().numpy()
-        return np.asarray(answers, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        return as_real(answers, "the answer")
+    except ValueError as error:
         raise TeacherError(
-            f"{name} answered with a value that is not a numeric array: {error}; expected an array "
+            f"{name} answered with a value that is not a numeric array: {error} Expected an array "
             "of shape (n_instances, n_classes)."
         ) from error
 

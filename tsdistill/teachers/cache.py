@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from tsdistill import _version
 from tsdistill.exceptions import CacheWarning, ParameterError, warn_user
-from tsdistill.inputs.files import replaced_when_whole
+from tsdistill.inputs.files import check_path, replaced_when_whole
 
 FOLDER = "tsdistill"
 N_LOCKS = 256
@@ -23,9 +23,11 @@ N_LOCKS = 256
 
 def check_memory(memory):
     """Raise ParameterError if ``memory`` is not None, a path or a joblib.Memory."""
-    is_path = isinstance(memory, (str, os.PathLike)) and os.fspath(memory)
-    if not (memory is None or is_path or isinstance(memory, joblib.Memory)):
+    if memory is None or isinstance(memory, joblib.Memory):
+        return
+    if not isinstance(memory, (str, os.PathLike)):
         raise ParameterError(f"memory={memory!r}; expected None, a path or a joblib.Memory.")
+    check_path("memory", memory)
 
 
 def as_memory(memory):

@@ -186,4 +186,4 @@ def _digests_of(models):
 def _given_labels(model):
     """The labels that a user gave the columns of a Teacher; None for any other model."""
     classes = getattr(model, "classes", None)
-    return None if classes is None else tuple(np.asarray(classes).tolist())
+    return None if classes is None else repr(np.asarray(classes).tolist())

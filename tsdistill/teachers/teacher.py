@@ -19,7 +19,7 @@ from tsdistill.inputs.formats import as_array
 from tsdistill.inputs.labels import few
 from tsdistill.inputs.series import as_panel, in_layout
 from tsdistill.numerics.batches import batches_of_series
-from tsdistill.numerics.logits import SMALLEST_PROBABILITY, log_softmax
+from tsdistill.numerics.logits import SMALLEST_PROBABILITY, log_softmax, proba_of
 from tsdistill.teachers.adapters import (
     AverageAdapter,
     DecisionAdapter,
@@ -88,7 +88,7 @@ class Teacher:
 
     fingerprint = None
     left_out = ()
-    _series_shape = None
+    _series_shape = _shown_as = None
 
     def __init__(self, model, classes=None):
         self.model = model
@@ -98,7 +98,7 @@ class Teacher:
         return self if self.is_fitted else Teacher(copy.deepcopy(self.model, memo), self.classes)
 
     def __repr__(self):
-        return f"Teacher({name_of(self.model)})"
+        return self._shown_as or f"Teacher({name_of(self.model)})"
 
     def __sklearn_clone__(self):
         return clone_teacher(self)
@@ -213,7 +213,7 @@ class Teacher:
         """
         student = cls(net)
         student._adapter = adapter_for(net, 3, name="student", floor=SMALLEST_PROBABILITY)
-        student._columns, student.classes_ = None, classes
+        student._columns, student.classes_, student._shown_as = None, classes, "student"
         return student
 
     @property
@@ -258,7 +258,7 @@ class Teacher:
         # Each slice is a copy, since the model may change its input.
         with self.on_device(None):
             answers = [self.log_proba(np.array(panel[part])) for part in batches_of_series(panel)]
-        return np.exp(np.concatenate(answers))
+        return proba_of(np.concatenate(answers))
 
     def predict(self, X):
         """The most probable class of each series; the teacher must be bound.

@@ -55,7 +55,8 @@ class StopOnBadLoss(Callback):
             f"the training loss became {loss} in epoch {net.history[-1, 'epoch']} "
             f"(term: {', '.join(bad) or 'their sum'}). The likely cause is a learning rate that "
             f"is too high for this student (lr={net.lr}): try a tenth of it, or smaller weights "
-            "of the objectives."
+            "of the objectives. A student that does not standardise its input needs series X of "
+            "moderate values, too."
         )
 
 

@@ -9,8 +9,15 @@ from skorch.helper import predefined_split
 from skorch.utils import noop
 from torch import nn
 
-from tsdistill.exceptions import InterruptedWarning, ParameterError, warn_user
+from tsdistill.exceptions import (
+    InterruptedWarning,
+    ParameterError,
+    TrainingError,
+    TsdistillError,
+    warn_user,
+)
 from tsdistill.numerics.batches import ROWS_A_BATCH
+from tsdistill.numerics.logits import first_output
 from tsdistill.training.callbacks import EpochBar, RecordTerms, StopOnBadLoss, TrainObjectives
 from tsdistill.training.steps import Steps, TrainingRows
 
@@ -82,9 +89,18 @@ def train(net, tensors, loss, *, held_out=None, bar=False):
     _fit_schedule(net, learning)
     net.callbacks_ += [(name, callback.initialize()) for name, callback in callbacks]
     net.criterion_ = loss.to(net.device)
-    net.partial_fit(learning)
+    try:
+        net.partial_fit(learning)
+    except TsdistillError:
+        raise
+    except Exception as error:  # callbacks, optimisers and modules are the user's
+        raise TrainingError(
+            f"training the student failed: {type(error).__name__}: {error}. Check its callbacks, "
+            "optimiser and module."
+        ) from error
     _check_interrupt(net)
     settle_batch_norm(net.module_, learning)
+    _check_finite(net, learning)
 
 
 def _check_interrupt(net):
@@ -105,6 +121,19 @@ def _check_interrupt(net):
         "the one trained so far.",
         InterruptedWarning,
     )
+
+
+def _check_finite(net, learning):
+    """Refuse a student whose last step went too far: no loss was computed after it."""
+    with torch.no_grad():
+        series = learning.tensors.panel[learning.rows[:ROWS_A_BATCH]]
+        answers = first_output(net.module_(series))
+    if not torch.isfinite(answers).all():
+        raise TrainingError(
+            "the trained student answers NaN or infinity for its own training series. The likely "
+            f"cause is a learning rate that is too high for this student (lr={net.lr}): try a "
+            "tenth of it."
+        )
 
 
 def _fit_schedule(net, learning):

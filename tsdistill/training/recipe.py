@@ -123,6 +123,11 @@ def make_objectives(
                 f"auxiliary={one!r}; expected an Objective or a list of them, such as "
                 "tsdistill.objectives.PerturbedSoftTargets()."
             )
+        if type(one).losses is Objective.losses:
+            raise ParameterError(
+                f"auxiliary={one!r}: {type(one).__name__} defines no losses(answers, "
+                "sample_weight); every objective must define it."
+            )
     if saliency == "gradient":
         saliency_term = _renamed(GradientSaliency(saliency_weight), TemporalSaliency.name)
     else:
