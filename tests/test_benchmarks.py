@@ -67,6 +67,14 @@ def test_on_made_series(benchmark, monkeypatch, capsys):
     assert "random map" in capsys.readouterr().out
 
 
+def test_one_series(benchmark, monkeypatch, capsys):
+    module = benchmark("one_series")
+    monkeypatch.setattr("sys.argv", ["one_series", "--rounds", "1"])
+    monkeypatch.setattr(module, "CALLS", 1)
+    module.main()
+    assert "more than the bare module" in capsys.readouterr().out
+
+
 def test_costs(benchmark, toy, capsys):
     benchmark("step_cost").probing_memory(100)
     assert "probing 100 x 32 windows" in capsys.readouterr().out

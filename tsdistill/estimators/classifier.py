@@ -329,7 +329,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         return Teacher.of_student(self.student_, self.classes_)
 
     def _panel(self, X):
-        check_is_fitted(self, "student_")
+        if "student_" not in vars(self):
+            check_is_fitted(self, "student_")
         return as_panel(match_series(self, X))
 
     def _student_log_proba(self, X):

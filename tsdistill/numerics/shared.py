@@ -29,20 +29,24 @@ def shared(key, make):
     key : object
         By which the context is known.
     make : callable () -> context manager
+
+    Yields
+    ------
+    value : object
+        What the context gave the thread that entered it.
     """
     with _LOCK:
         if key not in _OPEN:
             context = make()
-            context.__enter__()
-            _OPEN[key] = [context, 0]
+            _OPEN[key] = [context, context.__enter__(), 0]
         entry = _OPEN[key]
-        entry[1] += 1
+        entry[2] += 1
     try:
-        yield
+        yield entry[1]
     finally:
         with _LOCK:
-            entry[1] -= 1
-            if not entry[1]:
+            entry[2] -= 1
+            if not entry[2]:
                 _OPEN.pop(key, None)
                 entry[0].__exit__(None, None, None)
 

@@ -7,6 +7,7 @@ series, and checks and converts the model's answers. The labels of the columns a
 """
 
 import contextlib
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -127,18 +128,20 @@ class ModuleAdapter:
         self.gives_proba, self.floor = gives_proba, floor
 
     def logits(self, panel):
-        dtypes = {p.dtype for p in self.module.parameters() if p.is_floating_point()}
-        if len(dtypes) == 1:
-            panel = panel.to(dtypes.pop())
+        with self.on_device(None) as place:
+            return self._logits(panel, place)
+
+    def _logits(self, panel, place):
+        if place.dtype is not None:
+            panel = panel.to(place.dtype)
         answers = first_output(self.module(in_layout(panel, self.ndim)))
         if self.gives_proba:
             return torch.log(answers.clamp_min(self.floor))
         return answers
 
     def log_proba(self, panel):
-        device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
-        with self.on_device(None), torch.no_grad():
-            answers = self.logits(as_tensor(panel, device)).float().cpu().numpy()
+        with self.on_device(None) as place, torch.no_grad():
+            answers = self._logits(as_tensor(panel, place.device), place).float().cpu().numpy()
         _check_answers(answers, len(panel), self.name)
         return log_softmax(answers)
 
@@ -148,22 +151,39 @@ class ModuleAdapter:
 
 @contextlib.contextmanager
 def _prepared(module, device):
-    """Context in which a module is in eval mode on a device; both are restored afterwards."""
-    devices = {tensor.device for tensor in (*module.parameters(), *module.buffers())}
-    modes = [(part, part.training) for part in module.modules()]
+    """Context in which a module is in eval mode on a device; both are restored afterwards.
+
+    Yields
+    ------
+    place : _Place
+    """
+    parts = list(module.modules())  # once, since this costs more than a small network's answer
+    weights = [p for part in parts for p in part._parameters.values() if p is not None]
+    buffers = [b for part in parts for b in part._buffers.values() if b is not None]
+    devices = {tensor.device for tensor in (*weights, *buffers)}
+    dtypes = {weight.dtype for weight in weights if weight.is_floating_point()}
+    in_training = [part for part in parts if part.training]
     # A module that is spread over several devices is left there.
     moves = device is not None and len(devices) == 1 and torch.device(device) not in devices
     try:
-        if any(mode for _, mode in modes):
+        if in_training:
             module.eval()
         if moves:
             module.to(device)
-        yield
+        here = device if moves else weights[0].device if weights else "cpu"
+        yield _Place(here, dtypes.pop() if len(dtypes) == 1 else None)
     finally:
-        for part, mode in modes:
-            part.training = mode
+        for part in in_training:
+            part.training = True
         if moves:
             module.to(*devices)
+
+
+class _Place(NamedTuple):
+    """Where a module takes series, and in which dtype; None if its weights are of several."""
+
+    device: object
+    dtype: torch.dtype | None
 
 
 class AverageAdapter:

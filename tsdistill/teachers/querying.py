@@ -117,10 +117,14 @@ def _query_now(teacher, series, options, title):
     """Log-probabilities from a new query, without the cache."""
     parts = batches_of_series(series)
     bar = {"total": len(parts), "desc": title, "disable": not options.verbose, "leave": False}
-    n_workers = 1 if teacher.differentiable else effective_n_jobs(options.n_jobs)
-    if n_workers == 1 or len(parts) == 1:
-        with teacher.on_device(options.device), tqdm(parts, **bar) as progress:
-            return np.concatenate(_answer_batches(teacher, series, progress))
+    alone = teacher.differentiable or len(parts) == 1
+    n_workers = 1 if alone else effective_n_jobs(options.n_jobs)
+    if n_workers == 1:
+        with teacher.on_device(options.device):
+            if not options.verbose:
+                return np.concatenate(_answer_batches(teacher, series, parts))
+            with tqdm(parts, **bar) as progress:
+                return np.concatenate(_answer_batches(teacher, series, progress))
     n_tasks = min(max(TASKS_A_WORKER * n_workers, len(parts) // BATCHES_A_TASK), len(parts))
     ends = [round(i * len(parts) / n_tasks) for i in range(n_tasks + 1)]
     tasks = [parts[a:b] for a, b in itertools.pairwise(ends)]
