@@ -67,6 +67,15 @@ def test_on_made_series(benchmark, monkeypatch, capsys):
     assert "random map" in capsys.readouterr().out
 
 
+def test_mismatch(benchmark, monkeypatch, capsys):
+    import sktime
+
+    folder = str(pathlib.Path(sktime.__file__).parent / "datasets" / "data")
+    monkeypatch.setattr("sys.argv", ["mismatch", "--data-dir", folder, "--sets", "GunPoint"])
+    benchmark("mismatch").main()
+    assert "fitted on 100 X + 500         1 of 1 sets warn" in capsys.readouterr().out
+
+
 def test_one_series(benchmark, monkeypatch, capsys):
     module = benchmark("one_series")
     monkeypatch.setattr("sys.argv", ["one_series", "--rounds", "1"])
