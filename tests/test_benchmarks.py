@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import sktime
 
 FOLDER = pathlib.Path(__file__).parent.parent / "benchmarks"
 pytestmark = pytest.mark.slow
@@ -68,8 +69,6 @@ def test_on_made_series(benchmark, monkeypatch, capsys):
 
 
 def test_mismatch(benchmark, monkeypatch, capsys):
-    import sktime
-
     folder = str(pathlib.Path(sktime.__file__).parent / "datasets" / "data")
     monkeypatch.setattr("sys.argv", ["mismatch", "--data-dir", folder, "--sets", "GunPoint"])
     benchmark("mismatch").main()

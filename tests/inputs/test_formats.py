@@ -168,3 +168,29 @@ def test_the_transformers_that_the_error_names_exist():
 def test_bad_panels(quick, X, message):
     with pytest.raises(ValueError, match=message):
         quick().fit(X, [0, 1])
+
+
+def with_equal_names(name):
+    values = np.random.default_rng(0).normal(size=(4, 3, 6))  # 4 instances of 3 channels
+    columns = ["a", "b", "a"]
+    if name == "flat":
+        return pd.DataFrame(values[:, :, 0], columns=columns)
+    if name == "nested":
+        cells = [[pd.Series(channel) for channel in instance] for instance in values]
+        frame = pd.DataFrame(cells)
+        frame.columns = columns
+        return frame
+    frames = [pd.DataFrame(instance.T, columns=columns) for instance in values]
+    if name == "list of frames":
+        return frames
+    return pd.concat(frames, keys=range(4), names=["instance", "time"])
+
+
+@pytest.mark.parametrize("name", ["flat", "nested", "long", "list of frames"])
+def test_columns_that_cannot_be_told_apart_are_named(quick, name):
+    with pytest.raises(PanelError) as caught:
+        quick().fit(with_equal_names(name), [0, 1, 0, 1])
+    assert str(caught.value) == (
+        "X is a data frame with several columns named 'a'; give each column a name of its own, or "
+        "pass X.to_numpy()."
+    )

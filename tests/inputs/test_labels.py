@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tests.conftest import bump_teacher
 from tsdistill import Teacher
+from tsdistill.exceptions import PanelError, ParameterError
 
 LABELS = {
     "strings": np.array(["up", "down", "flat"]),
@@ -37,3 +38,73 @@ def test_two_classes_that_are_bools(toy, quick):
     assert student.classes_.tolist() == [False, True]
     assert student.predict(X).dtype == bool
     assert student.score(X, y) > 0.9
+
+
+NUMBERS = {"ints": [0, 3, 5], "bools": [False, True, True], "floats": [1.0, 2.0, 3.0]}
+
+
+def check_objects_are_as_numbers(teacher, X, y, quick):
+    expected = quick(teacher, max_epochs=1).fit(X, y)
+    student = quick(teacher, max_epochs=1).fit(X, y.astype(object))
+    assert student.classes_.dtype == expected.classes_.dtype == y.dtype
+    assert student.classes_.tolist() == np.unique(y).tolist()
+    np.testing.assert_array_equal(student.predict_proba(X), expected.predict_proba(X))
+    assert student.predict(X).dtype == y.dtype
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_numbers_in_an_array_of_objects_are_labels_of_their_own_dtype(toy, quick, kind):
+    X, codes = toy
+    y = np.array(NUMBERS[kind])[codes]
+    check_objects_are_as_numbers(LogisticRegression().fit(X, y), X, y, quick)
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_an_unfitted_teacher_gets_numbers_instead_of_objects(toy, quick, kind):
+    X, codes = toy
+    y = np.array(NUMBERS[kind])[codes]
+    check_objects_are_as_numbers(LogisticRegression(), X, y, quick)
+
+
+def test_strings_in_an_array_of_objects_stay_objects(toy, quick):
+    X, codes = toy
+    y = np.array(["up", "down", "flat"], dtype=object)[codes]
+    student = quick(LogisticRegression(), max_epochs=1).fit(X, y)
+    assert student.classes_.dtype == object
+    assert student.classes_.tolist() == ["down", "flat", "up"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "types"),
+    [
+        ([0, "a", 1], "'int', 'str'"),
+        (["a", None, "b"], "'NoneType', 'str'"),
+        ([0, None, 1], "'NoneType', 'int'"),
+        ([(0,), (1,), (2,)], "'tuple'"),
+    ],
+    ids=["int and str", "None and str", "None and int", "tuples"],
+)
+def test_labels_of_several_types_are_refused(toy, quick, labels, types):
+    X, codes = toy
+    y = np.empty(len(X), dtype=object)
+    y[:] = [labels[k] for k in codes]
+    with pytest.raises(PanelError) as caught:
+        quick(max_epochs=1).fit(X, y)
+    assert str(caught.value) == (
+        f"y holds labels of the types {types}; expected labels of one type, numbers or strings, "
+        "such as y.astype(str)."
+    )
+
+
+def test_continuous_labels_are_refused_by_name(toy, quick):
+    X, y = toy
+    with pytest.raises(PanelError, match="^y cannot be used as labels: Unknown label type"):
+        quick(max_epochs=1).fit(X, y + 0.5)
+
+
+@pytest.mark.parametrize("target", [{}, [{}]], ids=repr)
+def test_a_target_that_is_no_label_is_refused(toy, quick, target):
+    X, y = toy
+    student = quick(max_epochs=1).fit(X, y)
+    with pytest.raises(ParameterError, match=r"^target=.*; expected labels of \[0, 1, 2\]\."):
+        student.explain(X[:1], target=target)

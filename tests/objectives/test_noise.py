@@ -10,6 +10,7 @@ from tsdistill.objectives import (
     InputNoise,
     soft_target_loss,
 )
+from tsdistill.objectives.noise import NoisySeries
 
 
 def test_noise_has_the_scale_of_each_channel_and_answers_are_the_teachers(motions):
@@ -66,3 +67,17 @@ def test_students_of_noisy_series_hold_on_to_the_teacher_there(toy, quick):
         return -model.fidelity_score(noisy, metric="kl")
 
     assert kl(auxiliary=InputNoise(scale=0.5, n_draws=16)) < 0.7 * kl()
+
+
+def test_a_part_of_noisy_series_is_the_same_and_holds_only_the_series_it_needs():
+    rng = np.random.default_rng(0)
+    panel = rng.normal(size=(10, 2, 7)).astype(np.float32)
+    noise = rng.normal(size=(4, 2, 7)).astype(np.float32)
+    row, draw = np.repeat(np.arange(10), 3), rng.integers(4, size=30)
+    noisy = NoisySeries(panel, noise, row, draw)
+    for part in (slice(0, 30), slice(4, 11), slice(29, 30)):
+        some = noisy.part(part)
+        assert len(some) == part.stop - part.start
+        np.testing.assert_array_equal(some[0 : len(some)], noisy[part])
+        np.testing.assert_array_equal(some[0:1], noisy[part.start : part.start + 1])
+        assert len(some.panel) == len(set(row[part].tolist()))

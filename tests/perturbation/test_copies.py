@@ -1,10 +1,11 @@
 """The perturbed copies."""
 
 import numpy as np
+import pytest
 import torch
 
 from tests.perturbation.conftest import plan_of
-from tsdistill.perturbation.copies import replace_windows
+from tsdistill.perturbation.copies import PerturbedCopies, replace_windows
 
 
 def test_gather_equals_a_slow_loop():
@@ -28,3 +29,19 @@ def test_gather_can_replace_one_channel():
     series, donor = torch.zeros(2, 3, 6), torch.ones(3, 6)
     copies = replace_windows(series, donor, torch.tensor([0, 4]), 2, torch.tensor([1, 2]))
     assert copies.nonzero().tolist() == [[0, 1, 0], [0, 1, 1], [1, 2, 4], [1, 2, 5]]
+
+
+@pytest.mark.parametrize("channel", [None, np.arange(180) % 2])
+@pytest.mark.parametrize("part", [slice(0, 180), slice(7, 20), slice(170, 180), slice(5, 6)])
+def test_a_part_gives_the_same_copies_and_holds_only_what_they_need(part, channel):
+    plan, panel, _ = plan_of()
+    row = np.repeat(np.arange(30), 6)
+    copies = PerturbedCopies(
+        panel, plan.donors, row, plan.donor.ravel(), plan.start.ravel(), plan.width, channel
+    )
+    some = copies.part(part)
+    assert len(some) == part.stop - part.start
+    np.testing.assert_array_equal(some[0 : len(some)], copies[part])
+    np.testing.assert_array_equal(some[0:1], copies[part.start : part.start + 1])
+    assert len(some.panel) == len(set(row[part].tolist()))
+    assert len(some.donors) == len(set(plan.donor.ravel()[part].tolist()))

@@ -5,7 +5,7 @@ from sklearn.base import clone
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from tsdistill.exceptions import StudentError
+from tsdistill.exceptions import ParameterError, StudentError
 from tsdistill.students import FCN, GRU, STUDENTS, Inception, Lite, ResNet, Standardise
 from tsdistill.students.building import as_net, learn_standardisation
 
@@ -57,6 +57,21 @@ def test_standardisation_is_learnt_once_and_travels_with_the_weights():
     assert torch.equal(other.standardise(panel), scaled)
 
 
+def test_a_channel_of_tiny_values_is_standardised_and_a_constant_one_stays():
+    rng = np.random.default_rng(0)
+    panel = torch.tensor(rng.normal(size=(50, 3, 30)), dtype=torch.float32)
+    panel[:, 0] *= 5e-38
+    panel[:, 1] = 0.1
+    panel[:, 2] = 0.0
+    layer = Standardise(3)
+    layer.learn(panel)
+    assert layer.std[:, 0].tolist()[1:] == [1.0, 1.0]
+    scaled = layer(panel)
+    assert scaled[:, 0].mean().abs() < 1e-4
+    assert scaled[:, 0].std() == pytest.approx(1, abs=1e-3)
+    assert scaled[:, 1:].abs().max() < 1e-6
+
+
 def test_standardisation_refuses_other_channels_where_broadcasting_would_not():
     with pytest.raises(ValueError, match=r"got series of shape \(4, 1, 30\); expected .*, 2, "):
         Standardise(2)(torch.zeros(4, 1, 30))
@@ -85,7 +100,92 @@ def test_skorch_nets_keep_their_own_settings():
     assert net.lr == 0.7 and net.max_epochs == 10
 
 
-@pytest.mark.parametrize("student", ["tiny", 3, None, lambda *shape: "network"])
+@pytest.mark.parametrize("student", ["tiny", 3, None, {}, lambda *shape: "network"])
 def test_what_is_no_student_is_told_what_is(student):
     with pytest.raises(StudentError, match=r"expected (one of 'lite'|a torch.nn.Module)"):
         as_net(student, 1, 20, 3)
+
+
+BAD_CONFIGURATIONS = {
+    "negative filters": (Lite(n_filters=-1), "Lite.n_filters=-1; expected a whole number above 0."),
+    "half filters": (FCN(n_filters=2.5), "FCN.n_filters=2.5; expected a whole number above 0."),
+    "no lengths": (
+        Lite(kernel_sizes=()),
+        "Lite.kernel_sizes=(); expected one length or more, whole numbers above 0, such as "
+        "(7, 5, 3).",
+    ),
+    "too few lengths": (
+        FCN(kernel_sizes=(3, 5)),
+        "FCN.kernel_sizes=(3, 5); expected 3 lengths, whole numbers above 0, such as (7, 5, 3).",
+    ),
+    "one length without a tuple": (
+        Lite(kernel_sizes=9),
+        "Lite.kernel_sizes=9; expected one length or more, whole numbers above 0, such as "
+        "(7, 5, 3).",
+    ),
+    "text for a flag": (
+        GRU(bidirectional="no"),
+        "GRU.bidirectional='no'; expected True or False.",
+    ),
+    "no layers": (GRU(n_layers=0), "GRU.n_layers=0; expected a whole number above 0."),
+    "no blocks": (Inception(n_blocks=0), "Inception.n_blocks=0; expected a whole number above 0."),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CONFIGURATIONS)
+def test_configurations_that_cannot_be_built_name_the_parameter(toy, quick, case):
+    student, message = BAD_CONFIGURATIONS[case]
+    for build in (lambda: student.build(1, 20, 3), lambda: quick(student=student).fit(*toy)):
+        with pytest.raises(ParameterError) as caught:
+            build()
+        assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("student", CONFIGURATIONS[:5], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((0, 10, 2), "n_channels=0; expected a whole number above 0."),
+        ((1, 0, 2), "n_timepoints=0; expected a whole number above 0."),
+        ((1, 10, 1), "n_classes=1; expected a whole number of 2 or more."),
+    ],
+)
+def test_series_without_channels_timepoints_or_classes_have_no_network(student, shape, message):
+    with pytest.raises(ParameterError) as caught:
+        student.build(*shape)
+    assert str(caught.value) == message
+
+
+SMALL = {
+    "lite": (Lite(n_filters=np.int8(60)), Lite(n_filters=60)),
+    "fcn": (
+        FCN(n_filters=np.int8(100), kernel_sizes=np.array([7, 5, 3], dtype=np.int8)),
+        FCN(n_filters=100),
+    ),
+    "gru": (GRU(hidden_size=np.int8(70)), GRU(hidden_size=70)),
+    "inception": (Inception(n_filters=np.int8(40)), Inception(n_filters=40)),
+    "resnet": (ResNet(n_filters=np.int8(70)), ResNet(n_filters=70)),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_sizes_of_small_integer_types_do_not_overflow(name):
+    small, plain = (
+        [tuple(weight.shape) for weight in student.build(1, 20, 3).parameters()]
+        for student in SMALL[name]
+    )
+    assert small == plain
+
+
+def test_what_fails_in_the_users_code_is_a_student_error(toy, quick):
+    def my_factory(n_channels, n_timepoints, n_classes):
+        raise KeyError("boom")
+
+    cases = {
+        "my_factory .*KeyError: 'boom'": my_factory,
+        "<lambda> .*TypeError": lambda: nn.Linear(20, 3),
+        "NeuralNetClassifier .*TypeError": NeuralNetClassifier(nn.Linear, module__no_such=3),
+    }
+    for message, student in cases.items():
+        with pytest.raises(StudentError, match=f"^student {message}.*Check its settings; a fact"):
+            quick(student=student).fit(*toy)

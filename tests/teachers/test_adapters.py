@@ -1,5 +1,9 @@
 """Every kind of model behind one question."""
 
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -12,10 +16,12 @@ from skorch import NeuralNetClassifier
 from sktime.classification.interval_based import TimeSeriesForestClassifier
 from torch import nn
 
+from tests.conftest import bump_teacher
 from tests.teachers.conftest import ask, check_matches
 from tsdistill import Teacher
 from tsdistill.exceptions import TeacherError
 from tsdistill.students import Lite
+from tsdistill.teachers.adapters import adapter_for
 from tsdistill.teachers.teacher import as_teacher
 
 
@@ -251,3 +257,103 @@ def test_black_box_has_no_gradients(toy):
     assert not teacher.differentiable
     with pytest.raises(TeacherError, match="no gradients.*occlusion"):
         teacher.logits(torch.zeros(2, 1, 20))
+
+
+class Overlap:
+    """Two questions, of which the first is answered while the second is still being answered."""
+
+    def __init__(self):
+        self.both_in, self.first_out = threading.Barrier(2, timeout=10), threading.Event()
+        self.order = iter(["first", "second"])
+
+    def wait(self):
+        name = next(self.order)
+        self.both_in.wait()
+        if name == "second":
+            assert self.first_out.wait(10)
+
+    def ask(self, question):
+        with ThreadPoolExecutor(2) as pool:
+            answers = [pool.submit(question) for _ in range(2)]
+            for answer in answers:
+                answer.add_done_callback(lambda _: self.first_out.set())
+            return [answer.result(20) for answer in answers]
+
+
+def test_a_module_that_two_threads_ask_at_once_is_in_eval_mode_and_then_in_train_mode(toy):
+    X, _ = toy
+    modes = []
+
+    class Slow(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear, self.dropout = nn.Linear(20, 3), nn.Dropout(0.5)
+            self.overlap = None
+
+        def forward(self, X):
+            if self.overlap is not None:
+                self.overlap.wait()
+            modes.append(self.training)
+            return self.dropout(self.linear(X[:, 0]))
+
+    module = Slow()
+    teacher = as_teacher(module).bind(X, np.arange(3))
+    expected = teacher.predict_proba(X)
+    assert module.train().training
+    module.overlap = Overlap()
+    for proba in module.overlap.ask(lambda: teacher.predict_proba(X)):
+        np.testing.assert_array_equal(proba, expected)
+    assert not any(modes)
+    assert all(part.training for part in module.modules())
+
+
+def test_warnings_are_as_before_when_two_threads_have_asked_at_once(toy):
+    X, _ = toy
+    overlap = None
+
+    def slow(X):
+        if overlap is not None:
+            overlap.wait()
+        return bump_teacher(X)
+
+    teacher = as_teacher(slow).bind(X, np.arange(3))
+    before = list(warnings.filters)
+    overlap = Overlap()
+    overlap.ask(lambda: teacher.predict_proba(X))
+    assert warnings.filters == before
+
+
+def certain(net):
+    """A fitted net whose probabilities are as small as 1e-9, but not 0."""
+    with torch.no_grad():
+        net.module_.linear.weight.zero_()
+        net.module_.linear.bias.copy_(torch.tensor([0.0, 8.0, 20.0]))
+    return net
+
+
+def test_tiny_probabilities_of_a_teacher_are_raised_and_those_of_a_student_are_not(toy):
+    X, y = toy[0].astype(np.float32), toy[1]
+    net = NeuralNetClassifier(GivesProba, max_epochs=1, train_split=None, verbose=0).fit(X, y)
+    own = certain(net).predict_proba(X)
+    assert 0 < own.min() < 1e-8
+    student = Teacher.of_student(net, np.arange(3)).log_proba(X[:, np.newaxis])
+    np.testing.assert_allclose(np.exp(student), own, rtol=1e-4)
+    np.testing.assert_allclose(np.exp(ask(net, X)), np.maximum(own, 1e-4), rtol=1e-3)
+
+
+def test_a_module_is_left_where_it_lies_where_no_device_is_asked_for(monkeypatch):
+    module = nn.Linear(20, 3, device="meta")
+    adapter = adapter_for(module, 2)
+    monkeypatch.setattr(module, "to", None)  # as if it could not be moved
+    with adapter.on_device(None):
+        assert module.weight.device.type == "meta" and not module.training
+    assert module.weight.device.type == "meta" and module.training
+
+
+def test_a_module_on_several_devices_is_not_moved(monkeypatch):
+    module = nn.Sequential(nn.Linear(20, 3), nn.Linear(3, 3, device="meta"))
+    adapter = adapter_for(module, 2)
+    monkeypatch.setattr(module, "to", None)
+    with adapter.on_device("cpu"):
+        assert [part.weight.device.type for part in module] == ["cpu", "meta"]
+    assert [part.weight.device.type for part in module] == ["cpu", "meta"]

@@ -1,7 +1,11 @@
+import threading
+
+import joblib
 import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
+from tests.conftest import bump_teacher
 from tsdistill.exceptions import TeacherError
 from tsdistill.numerics import batches
 from tsdistill.perturbation.plan import draw_plan
@@ -102,3 +106,101 @@ def test_mean_change_counts_series_by_their_weight():
     answers = TeacherAnswers(clean, perturbed)
     assert answers.mean_change(np.ones(2)) == 2
     assert answers.mean_change(np.array([1.0, 3.0])) == 2.5
+
+
+def test_workers_are_sent_the_series_of_their_task_alone(toy, many, monkeypatch):
+    panel, plan = many
+    sent = []
+
+    class Watched:
+        def __init__(self, **options):
+            pass
+
+        def __call__(self, tasks):
+            for function, (teacher, series, parts), _ in tasks:
+                sent.append(series)
+                yield function(teacher, series, parts)
+
+    monkeypatch.setattr(batches, "ROWS_A_BATCH", 7)
+    teacher = as_teacher(bump_teacher).bind(toy[0])
+    series = np.repeat(panel, 3, axis=0)
+    expected = query(teacher, series), query_windows(teacher, panel, plan)
+    monkeypatch.setattr("tsdistill.teachers.querying.Parallel", Watched)
+    options = QueryOptions(n_jobs=2)
+    np.testing.assert_array_equal(query(teacher, series, options), expected[0])
+    assert len(sent) > 1 and sum(map(len, sent)) == len(series)
+    sent.clear()
+    np.testing.assert_array_equal(query_windows(teacher, panel, plan, options), expected[1])
+    assert len(sent) > 1 and sum(map(len, sent)) == plan.start.size
+    assert max(len(one.panel) for one in sent) < len(panel)
+
+
+class Together:
+    """A teacher that answers its first two questions only when two threads ask them at once."""
+
+    def __init__(self):
+        self.both, self.waiting = threading.Barrier(2, timeout=5), iter(())
+
+    def predict_proba(self, X):
+        if next(self.waiting, False):
+            self.both.wait()
+        return bump_teacher(X)
+
+    def expect_two(self):
+        self.waiting = iter([True, True])
+
+
+def test_without_n_jobs_the_workers_of_the_surrounding_context_are_used(toy, many, monkeypatch):
+    panel, plan = many
+    model = Together()
+    teacher = as_teacher(model).bind(toy[0], np.arange(3))
+    monkeypatch.setattr(batches, "ROWS_A_BATCH", 7)
+    expected = query_windows(teacher, panel, plan)
+    with joblib.parallel_config("threading", n_jobs=2):
+        np.testing.assert_array_equal(
+            query_windows(teacher, panel, plan, QueryOptions(n_jobs=1)), expected
+        )
+        for n_jobs in (2, None):
+            model.expect_two()
+            answers = query_windows(teacher, panel, plan, QueryOptions(n_jobs=n_jobs))
+            np.testing.assert_array_equal(answers, expected)
+
+
+def test_a_fit_in_a_context_of_joblib_gives_the_same_student(toy, quick, monkeypatch):
+    X, y = toy
+    settings = {"max_epochs": 1, "n_windows": 8}
+    monkeypatch.setattr(batches, "ROWS_A_BATCH", 7)
+    expected = quick(**settings).fit(X, y).predict_proba(X)
+    threads = set()
+
+    def teacher(X):
+        threads.add(threading.get_ident())
+        return bump_teacher(X)
+
+    with joblib.parallel_config("threading", n_jobs=2):
+        student = quick(teacher, **settings).fit(X, y)
+    np.testing.assert_array_equal(student.predict_proba(X), expected)
+    assert threads - {threading.get_ident()}
+
+
+class Unpicklable:
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def predict_proba(self, X):
+        return bump_teacher(X)
+
+
+@pytest.mark.slow
+def test_a_teacher_that_workers_cannot_be_sent_is_named_with_n_jobs(toy, many):
+    panel, plan = many
+    teacher = as_teacher(Unpicklable()).bind(toy[0], np.arange(3))
+    with pytest.raises(TeacherError) as caught:
+        query_windows(teacher, panel, plan, QueryOptions(n_jobs=2))
+    message = str(caught.value)
+    assert message.startswith(
+        "Teacher(Unpicklable) cannot be queried by joblib workers (n_jobs=2): "
+    )
+    assert message.endswith(
+        ". Pass n_jobs=1, or a teacher that can be pickled and leaves the worker enough memory."
+    )

@@ -14,7 +14,8 @@ from tsdistill.explainers.base import ExplainerSettings
 from tsdistill.explainers.registry import find_explainer
 from tsdistill.fidelity.scorers import check_truth
 from tsdistill.inputs.checks import check_choice, check_flag
-from tsdistill.inputs.labels import target_indices
+from tsdistill.inputs.labels import labels_of_one_type, target_indices
+from tsdistill.inputs.plain import as_plain
 from tsdistill.inputs.series import as_panel, match_series
 from tsdistill.numerics.logits import centred, proba_of
 from tsdistill.numerics.random_states import global_states_kept
@@ -409,6 +410,23 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         """
         class_index = self._student_log_proba(X).argmax(axis=1)
         return self.classes_[class_index]
+
+    def score(self, X, y, sample_weight=None):
+        """Accuracy of the labels that the student predicts.
+
+        Parameters
+        ----------
+        X : array-like, with the axes, channels and timepoints of the series of ``fit``
+        y : array-like of shape (n_instances,)
+            Labels.
+        sample_weight : array-like of shape (n_instances,), default=None
+
+        Returns
+        -------
+        accuracy : float in [0, 1]
+        """
+        y = labels_of_one_type(np.asarray(as_plain(y, "y")))
+        return super().score(X, y, sample_weight)
 
     def explain(
         self, X, *, target=None, method="occlusion", of="student", per_channel=False, fill=None

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tsdistill.exceptions import PanelError, TeacherError
-from tsdistill.inputs.labels import encode_labels
+from tsdistill.inputs.labels import encode_labels, labels_of_one_type
 from tsdistill.inputs.series import as_panel, check_resolution, match_series, read_series
 from tsdistill.inputs.weights import check_sample_weight, class_factors
 from tsdistill.training.transfer_set import TrainingSeries
@@ -50,6 +50,7 @@ def read_fit_inputs(estimator, teacher, X, y, sample_weight, X_unlabelled, *, co
     weight = check_sample_weight(sample_weight, len(X))
     teacher_weight = None
     if y is not None:
+        y = labels_of_one_type(y)
         classes, labels = encode_labels(y)
         factors = class_factors(estimator.class_weight, classes, labels, weight)
         if not (teacher.is_fitted or (sample_weight is None and estimator.class_weight is None)):

@@ -30,7 +30,7 @@ def encode_labels(y):
     PanelError
         If there is only one class, y is continuous, or its labels are of several types.
     """
-    y = _of_one_type(y)
+    y = labels_of_one_type(y)
     try:
         check_classification_targets(y)
     except ValueError as error:
@@ -40,8 +40,14 @@ def encode_labels(y):
     return classes, class_index.astype(np.int64)
 
 
-def _of_one_type(y):
-    """Labels of object dtype, which may be strings; numbers get a dtype of their own."""
+def labels_of_one_type(y):
+    """Labels of object dtype, which may be strings; numbers get a dtype of their own.
+
+    Raises
+    ------
+    PanelError
+        If they are of several types.
+    """
     if y.dtype != object or all(isinstance(label, str) for label in y):
         return y
     if all(isinstance(label, Number | np.bool_) for label in y):
@@ -103,7 +109,10 @@ def target_indices(target, classes, n_instances, name="target"):
     ParameterError
         If a label is not among the classes, or there is not one label per series.
     """
-    labels = np.asarray(as_plain(target, name))
+    try:
+        labels = np.asarray(as_plain(target, name))
+    except ValueError as error:
+        raise ParameterError(f"{name}={target!r}; expected labels of {classes.tolist()}.") from error
     if labels.ndim == 0:
         labels = np.repeat(labels, n_instances)
     if labels.shape != (n_instances,):

@@ -51,8 +51,9 @@ def as_real(values, name, error=ParameterError, dtype=np.float64):
     ParameterError, or the given error
         If some are complex, strings or no numbers at all, or the shape is ragged.
     """
+    values = as_plain(values, name)
     try:
-        array = np.asarray(as_plain(values, name))
+        array = np.asarray(values)
         if array.dtype == object and not any(isinstance(value, str) for value in array.flat):
             array = array.astype(np.float64)
     except (TypeError, ValueError) as cause:
