@@ -13,6 +13,7 @@ from sktime.classification.model_selection import TSCGridSearchCV
 from sktime.datatypes import convert_to
 from sktime.transformations.interpolate import TSInterpolator
 from sktime.transformations.series.adapt import TabularToSeriesAdaptor
+from sktime.transformations.series.impute import Imputer
 
 from tsdistill import SaliencyDistilledClassifier, Teacher
 from tsdistill.display import SaliencyDisplay
@@ -172,3 +173,31 @@ def test_get_params_hands_a_fitted_teacher_out_wrapped_and_keeps_the_bare_one(it
     assert student.clone().teacher == [forest, forest]
     pipeline = (TSInterpolator(24) * student).clone()
     assert pipeline.classifier.teacher.model == [forest, forest]
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (None, "y=None; SaliencyDistilledTSC needs one label for each series, of shape"),
+        (np.zeros((67, 2)), r"y of shape \(67, 2\); SaliencyDistilledTSC needs one label for each"),
+        (np.array("1"), r"y of shape \(\); SaliencyDistilledTSC needs one label"),
+        (["1", "2"], "X has 67 series but y has 2 labels; expected as many of both"),
+    ],
+)
+def test_labels_that_are_none_for_each_series_are_refused(italy, forest, y, message):
+    with pytest.raises(PanelError, match=message):
+        SaliencyDistilledTSC(forest, **HASTY).fit(italy[0], y)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fitted_before", [True, False])
+def test_series_with_gaps_may_be_imputed_first(italy, forest, fitted_before):
+    X, y, X_test, _ = italy
+    gaps, gaps_test = X.copy(), X_test[: len(X)].copy()  # as many, since Imputer asks for that
+    gaps[::3, 0, 5:8] = np.nan
+    gaps_test[::2, 0, 10] = np.nan
+    teacher = forest if fitted_before else clone(forest)
+    pipeline = Imputer("linear") * SaliencyDistilledTSC(teacher, **QUICK)
+    pipeline.fit(gaps, y)
+    assert np.mean(pipeline.predict(gaps) == y) > 0.85
+    assert np.isfinite(pipeline.predict_proba(gaps_test)).all()

@@ -144,6 +144,8 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         """
         names, X, y = channel_names(X), as_array(X), as_plain(y, "y")
         y = np.array(y) if isinstance(y, (list, tuple)) else y
+        if np.ndim(y) == 2 and np.shape(y)[1] == 1:  # as sktime's searches pass it
+            y = np.asarray(y)[:, 0]
         if np.ndim(y) != 1:
             got = "y=None" if y is None else f"y of shape {np.shape(y)}"
             raise PanelError(

@@ -227,6 +227,8 @@ def test_missing_folder_is_said_even_where_sktime_has_the_set(tmp_path):
         ({"split": None}, "split=None"),
         ({"split": ["train"]}, "split="),
         ({"data_dir": 3}, "data_dir=3"),
+        ({"allow_nan": "x"}, "allow_nan='x'; expected True or False"),
+        ({"allow_nan": None}, "allow_nan=None"),
     ],
 )
 def test_unusable_arguments_are_refused(arguments, message):
@@ -314,3 +316,51 @@ def test_timestamps_of_sktimes_format_are_read(write):
     assert y.tolist() == ["1", "2"]
     with pytest.raises(PanelError, match="is damaged"):
         load_ucr("Toy", data_dir=write(text.replace("(1,4.5)", "(1,4.5"), "ts"))
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("layout", "text", "values"),
+    [
+        ("tsv", "1\t1\t2\t3\n1\t1\t2\tNaN\n2\t4\t5\t6\n", [[1, 2, 3], [1, 2, NAN], [4, 5, 6]]),
+        ("tsv", "1\t1\tNaN\t3\n2\tNaN\tNaN\t6\n", [[1, NAN, 3], [NAN, NAN, 6]]),
+        ("ts", HEAD + "1,2,3:1\n1,2:1\n4:2\n", [[1, 2, 3], [1, 2, NAN], [4, NAN, NAN]]),
+        ("ts", HEAD + "1,2,3:1\n1,?,3:2\n", [[1, 2, 3], [1, NAN, 3]]),
+    ],
+)
+def test_unequal_lengths_and_gaps_are_read_as_nan_where_they_are_allowed(
+    write, layout, text, values
+):
+    data_dir = write(text, layout)
+    X, y = load_ucr("Toy", data_dir=data_dir, allow_nan=True)
+    np.testing.assert_array_equal(X, np.array(values)[:, np.newaxis])
+    assert X.dtype == np.float32 and len(y) == len(values)
+    with pytest.raises(PanelError, match="allow_nan=True"):
+        load_ucr("Toy", data_dir=data_dir)
+
+
+@pytest.mark.parametrize("shorter", ["TRAIN", "TEST"])
+def test_splits_of_unequal_length_are_joined_where_nan_is_allowed(write, panel, shorter):
+    X, y = panel
+    for split in ("TRAIN", "TEST"):
+        data_dir = write(as_tsv(X[:, :, : 7 if split == shorter else 9], y), split=split)
+    joined, labels = load_ucr("Toy", "all", data_dir, allow_nan=True)
+    expected = np.concatenate([X, X])
+    rows = slice(0, 6) if shorter == "TRAIN" else slice(6, 12)
+    expected[rows, :, 7:] = np.nan
+    np.testing.assert_array_equal(joined, expected.astype(np.float32))
+    assert labels.tolist() == y + y
+
+
+def test_infinite_values_are_refused_where_nan_is_allowed(write):
+    with pytest.raises(PanelError, match=r"infinite values.* in 1 of 2 series"):
+        load_ucr("Toy", data_dir=write("1\t1\tinf\n1\t1\tNaN\n"), allow_nan=True)
+
+
+def test_sktimes_sets_of_unequal_length_can_be_read():
+    X, y = load_ucr("JapaneseVowels", allow_nan=True)
+    assert X.shape == (270, 12, 26) and len(y) == 270
+    lengths = np.isfinite(X).all(axis=1).sum(axis=1)
+    assert lengths.min() == 7 and lengths.max() == 26

@@ -80,10 +80,17 @@ BAD_SETTINGS = {
         "every weight is 0",
     ),
     "auxiliary": ({"auxiliary": "autoencoder"}, "auxiliary='autoencoder'; expected an Objective"),
-    "no device": ({"device": None}, "device=None cannot be used"),
+    "no device": (
+        {"device": None},
+        r"^device=None cannot be used: it is neither a str nor a torch.device\. Expected 'cpu', or "
+        r"'cuda' where torch finds a GPU\.$",
+    ),
+    "device without values": ({"device": "meta"}, "device='meta' cannot be used"),
     "verbose": ({"verbose": "yes"}, "verbose='yes'"),
     "workers": ({"n_jobs": 0}, "n_jobs=0"),
     "memory": ({"memory": 3}, "memory=3; expected None, a path"),
+    "empty memory": ({"memory": ""}, "^memory=''; expected a path\\.$"),
+    "memory with a null byte": ({"memory": "a\0b"}, "; expected a path"),
     "random state": ({"random_state": -1}, "random_state=-1"),
     "callbacks": ({"callbacks": ["stop"]}, "callbacks holds 'stop'"),
     "class of student": ({"student": Lite}, r"student is the class Lite; pass Lite\(\)"),

@@ -1,8 +1,11 @@
 """What ``fit`` reads, learns and sets."""
 
+import threading
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 
 from tests.conftest import bump_teacher
 from tsdistill import SaliencyDistilledClassifier
@@ -107,3 +110,55 @@ def test_a_teacher_that_draws_when_it_is_pickled_moves_no_global_state(toy, quic
     state = np.random.get_state()[1].copy()
     quick(RandomState(), warm_start=True).fit(*toy).fit(*toy)
     np.testing.assert_array_equal(np.random.get_state()[1], state)
+
+
+class Asks(SaliencyDistilledClassifier):
+    """Predicts whenever one of its attributes is set, as another thread may."""
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        if hasattr(self, "student_"):
+            self.seen.append(self.predict(self.series).tolist())
+
+
+def turned_teacher(X):
+    return bump_teacher(X)[:, ::-1]
+
+
+def test_no_prediction_mixes_two_fits(toy):
+    X, y = toy
+    names = np.array(["a", "b", "c"])
+    model = Asks(bump_teacher, max_epochs=30, n_windows=4, random_state=0)
+    model.seen, model.series = [], X
+    first = model.fit(X, y).predict(X)
+    model.teacher = turned_teacher
+    last = model.fit(X, names[2 - y]).predict(X)
+    model.lr = model.lr
+    assert not np.array_equal(last, names[first]), "the test needs two students that differ"
+    assert all(seen in (first.tolist(), last.tolist()) for seen in model.seen)
+    assert last.tolist() in model.seen
+
+
+@pytest.mark.parametrize("ask", ["predict_proba", "predict"])
+def test_a_thread_that_predicts_during_fits_sees_one_of_them(toy, quick, ask):
+    X, y = toy
+    names, done, seen = np.array(["a", "b", "c"]), threading.Event(), []
+    model = quick(max_epochs=20, saliency_weight=0).fit(X, y)
+    possible = [getattr(model, ask)(X).tolist()]
+    other = clone(model).set_params(teacher=turned_teacher)
+    possible.append(getattr(other.fit(X, names[2 - y]), ask)(X).tolist())
+
+    def predict():
+        while not done.is_set():
+            seen.append(getattr(model, ask)(X).tolist())
+
+    thread = threading.Thread(target=predict)
+    thread.start()
+    try:
+        for _ in range(3):
+            model.set_params(teacher=turned_teacher).fit(X, names[2 - y])
+            model.set_params(teacher=bump_teacher).fit(X, y)
+    finally:
+        done.set()
+        thread.join()
+    assert seen and all(one in possible for one in seen)

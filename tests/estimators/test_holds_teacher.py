@@ -1,5 +1,8 @@
 """How the estimator shows itself, how its parameters are set, and how it keeps its teacher."""
 
+import copy
+import inspect
+import pickle
 from html import escape
 
 import numpy as np
@@ -18,6 +21,7 @@ from sktime.classification.interval_based import TimeSeriesForestClassifier
 
 from tests.conftest import bump_teacher
 from tsdistill import DeferringClassifier, SaliencyDistilledClassifier, Teacher
+from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity import fidelity_scorer
 from tsdistill.sktime import SaliencyDistilledTSC
 from tsdistill.students import GRU, Lite
@@ -186,3 +190,66 @@ def test_clone_of_a_mixed_list_keeps_the_fitted_members(toy):
     fitted, unfitted = RandomForestClassifier(5).fit(*toy), RandomForestClassifier(5)
     copied = clone(SaliencyDistilledClassifier([fitted, unfitted])).teacher
     assert copied[0] is fitted and copied[1] is not unfitted
+
+
+@BOTH
+def test_a_parameter_of_the_student_is_no_argument_of_the_constructor(estimator):
+    with pytest.raises(ParameterError) as caught:
+        estimator(bump_teacher, lr=0.1, student__n_filters=3)
+    assert str(caught.value) == (
+        f"student__n_filters=3 is no argument of {estimator.__name__}; pass student=... with "
+        "n_filters set, such as student=students.Lite(n_filters=4), or call "
+        "set_params(student__n_filters=...)."
+    )
+    with pytest.raises(TypeError, match="unexpected keyword argument 'filters'"):
+        estimator(bump_teacher, filters=3)
+
+
+@BOTH
+def test_the_signature_is_that_of_the_constructor(estimator):
+    _, *parameters = inspect.signature(estimator.__init__).parameters.values()
+    assert list(inspect.signature(estimator).parameters.values()) == parameters
+    assert [parameter.name for parameter in parameters][:2] == ["teacher", "student"]
+    assert not {"args", "kwargs", "parameters"} & set(estimator(bump_teacher).get_params())
+
+    class Fixed(estimator):
+        def __init__(self, teacher, lr=0.5):
+            super().__init__(teacher, lr=lr)
+
+    assert list(inspect.signature(Fixed).parameters) == ["teacher", "lr"]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "copied", [clone, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))]
+)
+def test_copies_have_the_parameters_of_the_original(estimator, copied):
+    original = estimator(bump_teacher, student=Lite(n_filters=3), lr=0.5)
+    again = copied(original)
+    assert type(again) is estimator and again is not original
+    assert (again.lr, again.student.n_filters, again.teacher) == (0.5, 3, bump_teacher)
+    assert again.set_params(student__n_filters=5).student.n_filters == 5
+    assert original.student.n_filters == 3
+
+
+@pytest.mark.parametrize(
+    "holding",
+    [
+        lambda one: one,
+        lambda one: [bump_teacher, one],
+        lambda one: Teacher(one),
+        lambda one: [Teacher(bump_teacher), Teacher([one])],
+    ],
+)
+def test_an_estimator_cannot_be_its_own_teacher(toy, quick, holding):
+    student = quick().fit(*toy)
+    expected = student.predict_proba(toy[0])
+    student.set_params(teacher=holding(student))
+    with pytest.raises(ParameterError) as caught:
+        student.fit(*toy)
+    assert str(caught.value) == (
+        "teacher is this SaliencyDistilledClassifier itself; pass the classifier that it is to "
+        "replace, such as its teacher_."
+    )
+    np.testing.assert_array_equal(student.predict_proba(toy[0]), expected)
+    quick(student, max_epochs=1).fit(*toy)  # of another estimator it can be one

@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from torch import nn
 
 from tests.conftest import bump_teacher
 from tsdistill import Teacher
@@ -194,3 +195,71 @@ def test_buffers_go_along(toy, quick):
     mean = student.student_.module_.standardise.mean.clone()
     student.fit(X + 1.0, y)
     assert torch.equal(student.student_.module_.standardise.mean, mean)
+
+
+def test_columns_with_other_labels_are_another_teacher(toy, quick):
+    X, _ = toy
+    names = np.array(["a", "b", "c"])
+    teacher = Teacher(bump_teacher, classes=names)
+    student = quick(teacher, warm_start=True, max_epochs=1).fit(X)
+    expected = student._transfer_set.answers.clean[:, [1, 0, 2]]
+    student.set_params(teacher=Teacher(bump_teacher, classes=["b", "a", "c"])).fit(X)
+    np.testing.assert_allclose(student._transfer_set.answers.clean, expected, atol=1e-6)
+    assert student.teacher_.predict(X[:3]).tolist() == ["b", "a", "c"]
+    assert student.classes_.tolist() == names.tolist()
+
+
+class Scaled(nn.Linear):
+    """A module with a plain attribute, and one that may count its queries."""
+
+    def __init__(self, counts=False):
+        super().__init__(20, 3)
+        self.scale, self.counts, self.count = 1.0, counts, 0
+        with torch.no_grad():
+            self.weight.zero_()
+            for k in range(3):
+                self.weight[k, 2 + 6 * k : 6 + 6 * k] = 1.0
+
+    def forward(self, x):
+        self.count += self.counts
+        return self.scale * super().forward(x.flatten(1))
+
+
+class Holder:
+    """A black box around a module."""
+
+    def __init__(self, module):
+        self.module = module
+
+    def __call__(self, X):
+        with torch.no_grad():
+            return self.module(torch.tensor(np.asarray(X))).softmax(1).numpy()
+
+
+def flip_scale(module):
+    module.scale = -1.0
+
+
+def flip_weights(module):
+    with torch.no_grad():
+        module.weight.neg_()
+        module.bias.neg_()
+
+
+@pytest.mark.parametrize(
+    ("teacher_of", "counts", "change"),
+    [
+        (lambda module: module, False, flip_scale),
+        (lambda module: module, True, flip_weights),
+        (Holder, False, flip_scale),
+        (Holder, False, flip_weights),
+    ],
+)
+def test_a_module_that_changed_is_asked_again(toy, quick, teacher_of, counts, change):
+    module = Scaled(counts)
+    student = quick(teacher_of(module), warm_start=True, max_epochs=1).fit(toy[0])
+    before = student._transfer_set.answers.clean
+    np.testing.assert_array_equal(student.fit(toy[0])._transfer_set.answers.clean, before)
+    change(module)
+    now = student.fit(toy[0])._transfer_set.answers.clean
+    assert np.abs(now - before).max() > 0.1

@@ -82,6 +82,16 @@ def test_page_is_written_whole_or_not_at_all(report, tmp_path, monkeypatch):
         report.to_html(tmp_path)
 
 
+def test_texts_that_utf8_cannot_encode_are_written_as_escapes(toy, quick, tmp_path):
+    X, y = toy
+    labels = np.array(["down \ud800", "up", "\udfff"])[y]
+    report = quick(max_epochs=1, saliency_weight=0).fit(X, labels).fidelity_report(X, labels)
+    report.to_html(tmp_path / "report.html", title="a \ud800 b")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert r"<h1>a \ud800 b</h1>" in page
+    assert r"down \ud800" in page and r"\udfff" in page
+
+
 def browse(path, size, *options):
     flags = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
              "--disable-background-networking", "--disable-component-update", "--disable-sync",

@@ -1,5 +1,7 @@
 """The report: its figures, its worst cases, and its text."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -159,6 +161,78 @@ def test_global_states_and_series_are_left_as_they_were(quick, toy):
     before = np.random.get_state()[1].copy()
     student.fidelity_report(X)
     np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+def test_label_only_is_judged_by_what_it_was_fitted_with(fitted):
+    student, alone, X, _ = fitted
+    later = copy.deepcopy(alone).set_params(saliency_weight=5.0)
+    report = student.fidelity_report(X, label_only=later, n_explained=5)
+    assert report.beside["agreement"]["label_only"] == alone.fidelity_score(X)
+    distilled = copy.deepcopy(student)
+    distilled.set_params(label_weight=1, saliency_weight=0, soft_target_weight=0)
+    with pytest.raises(ParameterError) as caught:
+        student.fidelity_report(X, label_only=distilled)
+    assert str(caught.value) == (
+        "label_only was trained with more than labels, with 'saliency', 'soft_targets'; expected a "
+        "student that was fitted with soft_target_weight=0, saliency_weight=0 and no auxiliary."
+    )
+
+
+def test_label_only_may_not_go_on_from_a_distilled_student(toy, quick):
+    labels_alone = {"label_weight": 1, "soft_target_weight": 0, "saliency_weight": 0}
+    student = quick(max_epochs=1).fit(*toy)
+    went_on = quick(max_epochs=1, warm_start=True).fit(*toy).set_params(**labels_alone).fit(*toy)
+    with pytest.raises(ParameterError, match="label_only was trained with more than labels"):
+        student.fidelity_report(toy[0], label_only=went_on)
+    alone = quick(max_epochs=1, warm_start=True, **labels_alone).fit(*toy).fit(*toy)
+    assert "label_only" in student.fidelity_report(toy[0], label_only=alone).beside["agreement"]
+
+
+class Turns:
+    """A teacher that later answers otherwise about the series of which ``turned`` is true."""
+
+    def __init__(self):
+        self.turned = None
+
+    def __call__(self, X):
+        proba = bump_teacher(X)
+        if self.turned is None:
+            return proba
+        return np.where(self.turned(X)[:, np.newaxis], np.roll(proba, 1, axis=1), proba)
+
+
+def all_but_class_0(X):
+    return bump_teacher(X).argmax(axis=1) > 0
+
+
+def every_series(X):
+    return np.ones(len(X), dtype=bool)
+
+
+def report_of(toy, quick, turned):
+    teacher = Turns()
+    student = quick(teacher, max_epochs=40, saliency_weight=0).fit(*toy)
+    teacher.turned = turned
+    return student.fidelity_report(toy[0])
+
+
+def test_typical_series_have_the_same_prediction_of_both_models(toy, quick, tmp_path):
+    report = report_of(toy, quick, all_but_class_0)
+    assert report.agreement == pytest.approx(1 / 3)
+    typical = report.examples["typical"]
+    assert typical and all(one["teacher"] == one["student"] == 0 for one in typical)
+    report.to_html(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Series with the same prediction of both models, whose KL is close to the" in page
+
+
+def test_a_page_without_any_agreement_says_so(toy, quick, tmp_path):
+    report = report_of(toy, quick, every_series)
+    assert report.agreement == 0 and report.examples["typical"] == []
+    report.to_html(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "There is no series with the same prediction of both models." in page
+    assert "whose KL is close to" not in page
 
 
 @pytest.mark.parametrize(

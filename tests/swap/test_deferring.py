@@ -182,3 +182,35 @@ def test_a_failed_fit_leaves_the_last_one(swap):
     with pytest.raises(ParameterError, match="X has 5"):
         model.fit(X[:5, :10])
     np.testing.assert_array_equal(model.predict(X), before)
+
+
+@pytest.mark.parametrize(
+    ("n", "settings", "message"),
+    [
+        (
+            5,
+            (0.01, 0.95),
+            "max_disagreement=0.01 with confidence=0.95 needs at least 299 series, and more if "
+            "the student differs from the teacher on any of them, but X has 5. Pass more series, "
+            "a smaller confidence, or a larger max_disagreement: with 5 series 0.451 is possible.",
+        ),
+        (
+            2,
+            (0.5, 0.9999999),
+            "max_disagreement=0.5 with confidence=0.9999999 needs at least 24 series, and more if "
+            "the student differs from the teacher on any of them, but X has 2. Pass more series, "
+            "a smaller confidence, or a larger max_disagreement.",
+        ),
+    ],
+)
+def test_too_few_series_are_told_what_is_possible_with_them(swap, n, settings, message):
+    student, X = swap
+    with pytest.raises(ParameterError) as caught:
+        DeferringClassifier(student, bump_teacher, *settings).fit(X[:n])
+    assert str(caught.value) == message
+
+
+def test_what_is_said_to_be_possible_is(swap):
+    student, X = swap
+    model = DeferringClassifier(student, student, 0.451, 0.95).fit(X[:5])
+    assert model.deferral_rate_ == 0 and model.disagreement_bound_ <= 0.451

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -17,6 +18,7 @@ from tests.conftest import bump_teacher
 from tests.swap.conftest import Shaky
 from tsdistill import DeferringClassifier, Teacher
 from tsdistill.exceptions import LeftOutWarning, PanelError, ParameterError
+from tsdistill.swap import model_pair
 
 
 def test_the_distilled_students_own_teacher_is_the_default(quick, toy, swap):
@@ -246,3 +248,89 @@ def test_numbers_among_objects_are_numbers(swap):
     student.classes_ = np.array([0, 1, "c"], dtype=object)
     with pytest.raises(ParameterError, match="cannot be sorted together"):
         DeferringClassifier(student, teacher, 0.3, 0.9).fit(swap[1])
+
+
+def cells(X):
+    """Copies of all series, whatever holds them."""
+    if isinstance(X, pd.DataFrame) and isinstance(X.iloc[0, 0], pd.Series):
+        return np.stack([[cell.to_numpy(copy=True) for cell in row] for row in X.to_numpy()])
+    return np.array(X)
+
+
+class TurnsSeries:
+    """A student that answers as the teacher does, and then writes to what it was given."""
+
+    classes_ = np.array([0, 1, 2])
+
+    def predict_proba(self, X):
+        proba = bump_teacher(cells(X))
+        if isinstance(X, np.ndarray):
+            X *= -1
+        elif isinstance(X.iloc[0, 0], pd.Series):
+            for cell in X.to_numpy().ravel():
+                cell *= -1
+        else:
+            X.iloc[:] *= -1
+        return proba
+
+
+class TurnsNamedColumns(TurnsSeries):
+    feature_names_in_ = np.array([f"t{i}" for i in range(20)])
+
+
+class TurnsNamedChannels(TurnsSeries):
+    _channel_names = ["acc"]
+
+
+@pytest.mark.parametrize(
+    ("student", "as_given"),
+    [
+        (TurnsSeries(), np.array),
+        (TurnsSeries(), pd.DataFrame),
+        (TurnsNamedColumns(), lambda X: pd.DataFrame(X, columns=[f"t{i}" for i in range(20)])),
+        (TurnsNamedChannels(), lambda X: pd.DataFrame({"acc": [pd.Series(x) for x in X]})),
+    ],
+)
+def test_students_that_write_to_their_series_change_nothing(swap, student, as_given):
+    X = as_given(swap[1][:100])
+    before = cells(X)
+    model = DeferringClassifier(student, bump_teacher, 0.1, 0.9).fit(X)
+    assert model.disagreement_ == 0 and model.deferral_rate_ == 0
+    np.testing.assert_array_equal(model.predict(X), bump_teacher(before).argmax(axis=1))
+    model.predict_proba(X), model.defers(X)
+    np.testing.assert_array_equal(cells(X), before)
+
+
+class Rounded:
+    """A student whose surest probabilities are a rounding error above 1, the others below 0."""
+
+    classes_ = np.array([0, 1, 2])
+
+    def predict_proba(self, X):
+        proba = np.where(np.eye(3)[bump_teacher(X).argmax(axis=1)] == 1, 1 + 2e-9, -1e-9)
+        unsure = X[:, 0] > 0.8
+        proba[unsure] = np.roll(0.6 * np.round(proba[unsure]) + 0.4 / 3, 1, axis=1)
+        return proba
+
+
+def test_probabilities_a_rounding_error_below_0_count_as_0(swap):
+    X = swap[1]
+    model = DeferringClassifier(Rounded(), bump_teacher, 0.05, 0.9).fit(X)
+    assert model.threshold_ == 1.0 and model.disagreement_ == 0
+    assert model.deferral_rate_ == np.mean(X[:, 0] > 0.8) == model.defers(X).mean()
+
+
+def test_a_torch_teacher_is_asked_where_it_lies_beside_another_student(swap, monkeypatch):
+    student, X = swap
+    devices = []
+
+    def query(teacher, panel, options):
+        devices.append(options.device)
+        return model_pair_query(teacher, panel, options)
+
+    model_pair_query = model_pair.query
+    monkeypatch.setattr(model_pair, "query", query)
+    teacher = torch.nn.Linear(20, 3)
+    monkeypatch.setattr(teacher, "to", None)  # as if it could not be moved
+    DeferringClassifier(student, Teacher(teacher), 0.99, 0.5).fit(X).predict(X)
+    assert devices and set(devices) == {None}

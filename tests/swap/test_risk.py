@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from tsdistill.swap.risk import largest_uncertainty, series_needed, upper_bound
+from tsdistill.swap.risk import (
+    largest_uncertainty,
+    series_needed,
+    smallest_disagreement,
+    upper_bound,
+)
 
 SHARE, LEVEL = 0.05, 0.95
 
@@ -78,3 +83,11 @@ def test_bounds_are_those_that_the_binomial_test_just_rejects():
         bound = upper_bound(k, n, 0.9)
         assert binom.cdf(k, n, bound) == pytest.approx(0.1)
     np.testing.assert_array_equal(upper_bound([5, 1], [5, 1], 0.9), 1)
+
+
+@pytest.mark.parametrize("level", [0.6, 0.95, 0.999])
+@pytest.mark.parametrize("n", [1, 5, 100, 2995, 10**6])
+def test_the_smallest_disagreement_needs_the_series_given_and_no_smaller_one_does(n, level):
+    possible = smallest_disagreement(n, level)
+    assert series_needed(possible, level) <= n < series_needed(0.98 * possible, level)
+    assert possible == pytest.approx(1 - (1 - level) ** (1 / n), rel=0.01)

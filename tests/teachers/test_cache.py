@@ -235,6 +235,28 @@ def test_answers_that_cannot_be_stored_are_used_all_the_same(toy, quick, tmp_pat
     np.testing.assert_array_equal(student.predict_proba(toy[0]), expected)
 
 
+def test_a_disk_that_is_full_is_left_without_parts_of_files(toy, quick, tmp_path):
+    resource = pytest.importorskip("resource")
+    expected = quick(n_windows=200).fit(*toy).predict_proba(toy[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
+        try:
+            student = quick(memory=tmp_path, n_windows=200).fit(*toy)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [warning.category for warning in caught] == [CacheWarning]
+    assert str(caught[0].message).startswith("the teacher's answers cannot be kept in memory=")
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(student.predict_proba(toy[0]), expected)
+    kept = cached_files(tmp_path)
+    assert len(kept) == 1, "the answers to the series fit, those to the windows do not"
+    assert joblib.load(kept[0])["answers"].shape == (12, 3)
+    for folder in kept[0].parent.parent.iterdir():
+        assert not folder.is_dir() or list(folder.iterdir()) == [kept[0]]
+
+
 def test_a_folder_that_cannot_be_made_is_no_reason_to_fail(toy, quick, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.warns(CacheWarning, match="cannot be kept"):

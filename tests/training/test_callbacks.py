@@ -1,8 +1,13 @@
-"""Callbacks, kept weights and progress."""
+"""Callbacks, kept weights, progress and interrupts."""
 
 import numpy as np
+import pytest
 import torch
-from skorch.callbacks import Callback, EarlyStopping
+from skorch import NeuralNetClassifier
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping
+
+from tests.conftest import bump_teacher
+from tsdistill.exceptions import InterruptedWarning, ParameterError
 
 
 def test_weights_of_the_best_epoch_on_held_out_series_are_kept(toy, quick):
@@ -37,3 +42,140 @@ def test_verbose_shows_bars_and_silence_is_silent(toy, quick, capfd):
     quick(verbose=1).fit(*toy)
     shown = capfd.readouterr().err
     assert "teacher: windows" in shown and "student" in shown and "loss=" in shown
+
+
+class Counting(Callback):
+    """A callback with state of its own."""
+
+    def __init__(self, settings=("a", "b")):
+        self.settings = settings
+
+    def initialize(self):
+        self.n_epochs_ = 0
+        return self
+
+    def on_epoch_end(self, net, **kwargs):
+        self.n_epochs_ += 1
+        net.history.record("counted", self.n_epochs_)
+
+
+def test_the_users_callbacks_are_not_changed(toy, quick):
+    stop, count = EarlyStopping(monitor="train_loss", patience=50), Counting()
+    before = [dict(vars(callback)) for callback in (stop, count)]
+    student = quick(callbacks=[("stop", stop), count]).fit(*toy)
+    assert [dict(vars(callback)) for callback in (stop, count)] == before
+    assert student.callbacks == [("stop", stop), count]
+
+
+def test_the_callbacks_of_a_skorch_student_are_not_changed(toy, quick):
+    count = Counting()
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(20, 3))
+    net = NeuralNetClassifier(
+        module, criterion=torch.nn.CrossEntropyLoss, max_epochs=2, callbacks=[count], verbose=0
+    )
+    before = dict(vars(count))
+    quick(student=net).fit(*toy)
+    assert vars(count) == before
+
+
+def test_one_callback_serves_several_fits(toy, quick):
+    count = Counting()
+    first, second = (quick(callbacks=[count], max_epochs=n).fit(*toy) for n in (3, 2))
+    assert first.student_.history[:, "counted"] == [1, 2, 3]
+    assert second.student_.history[:, "counted"] == [1, 2]
+
+
+def keeps(monitor):
+    """A Checkpoint that writes no files."""
+    names = ("f_params", "f_optimizer", "f_criterion", "f_history")
+    return Checkpoint(monitor=monitor, **dict.fromkeys(names))
+
+
+@pytest.mark.parametrize(
+    ("callback", "name", "monitor"),
+    [
+        (EarlyStopping(), "EarlyStopping", "valid_loss"),
+        (keeps("valid_acc_best"), "Checkpoint", "valid_acc_best"),
+        (keeps("valid_loss_best"), "Checkpoint", "valid_loss_best"),
+    ],
+)
+def test_callbacks_that_wait_for_held_out_series_are_refused_where_there_are_none(
+    toy, quick, callback, name, monitor
+):
+    asked = []
+
+    def teacher(X):
+        asked.append(len(X))
+        return bump_teacher(X)
+
+    with pytest.raises(ParameterError) as caught:
+        quick(teacher, callbacks=[("mine", callback)]).fit(*toy)
+    assert str(caught.value) == (
+        f"callbacks holds {name} (name 'mine'), which monitors {monitor!r}, but the training "
+        "records no such value: no series are held out, or it is no loss. Pass "
+        "validation_fraction. Monitor 'train_loss', or 'valid_loss' with validation_fraction."
+    )
+    assert sum(asked) <= 12, "windows were asked about"
+
+
+def test_callbacks_that_monitor_no_loss_are_refused_with_held_out_series_too(toy, quick):
+    with pytest.raises(ParameterError, match="monitors 'valid_acc', but the training records no"):
+        quick(callbacks=[EarlyStopping("valid_acc")], validation_fraction=0.5).fit(*toy)
+
+
+def test_callbacks_that_monitor_what_is_recorded_are_accepted(toy, quick):
+    students = [
+        quick(callbacks=[EarlyStopping(monitor="train_loss")]).fit(*toy),
+        quick(callbacks=[EarlyStopping(), keeps("valid_loss_best")], validation_fraction=0.4).fit(
+            *toy
+        ),
+    ]
+    assert [len(student.history_) for student in students] == [3, 3]
+
+
+class Interrupts(Callback):
+    """The user presses Ctrl-C as an epoch begins to train."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_batch_begin(self, net, **kwargs):
+        if len(net.history) == self.epoch:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("validation_fraction", [None, 0.4])
+def test_an_interrupt_keeps_the_epochs_that_are_complete(toy, quick, validation_fraction):
+    student = quick(
+        callbacks=[Interrupts(3)], max_epochs=5, validation_fraction=validation_fraction
+    )
+    with pytest.warns(InterruptedWarning) as caught:
+        student.fit(*toy)
+    assert str(caught[0].message) == (
+        "training was interrupted after 2 of 5 epochs; the student is the one trained so far."
+    )
+    assert caught[0].filename == __file__
+    assert [row["epoch"] for row in student.history_] == [1, 2]
+    assert student.predict_proba(toy[0]).shape == (12, 3)
+
+
+@pytest.mark.parametrize("validation_fraction", [None, 0.4])
+def test_an_interrupt_of_the_first_epoch_leaves_the_estimator_as_it_was(
+    toy, quick, validation_fraction
+):
+    student = quick(callbacks=[Interrupts(1)], validation_fraction=validation_fraction)
+    before = dict(vars(student))
+    with pytest.raises(KeyboardInterrupt):
+        student.fit(*toy)
+    assert vars(student) == before
+    expected = student.set_params(callbacks=None).fit(*toy).predict_proba(toy[0])
+    with pytest.raises(KeyboardInterrupt):
+        student.set_params(callbacks=[Interrupts(1)]).fit(*toy)
+    np.testing.assert_array_equal(student.predict_proba(toy[0]), expected)
+
+
+def test_an_interrupt_of_a_fit_that_goes_on_counts_its_own_epochs(toy, quick):
+    student = quick(warm_start=True).fit(*toy)
+    with pytest.warns(InterruptedWarning, match="after 1 of 3 epochs"):
+        student.set_params(callbacks=[Interrupts(2)]).fit(*toy)
+    assert [row["epoch"] for row in student.history_] == [1, 2, 3, 4]

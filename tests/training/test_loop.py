@@ -103,3 +103,19 @@ def test_skorch_student_with_nll_loss_may_give_either(toy, quick, gives_proba):
 def test_any_number_of_steps_trains(toy, quick, max_epochs):
     student = quick(max_epochs=max_epochs, saliency_weight=0).fit(*toy)
     assert len(student.history_) == max_epochs
+
+
+def test_tiny_probabilities_of_a_student_with_nll_loss_are_its_own(toy, quick):
+    X, y = toy
+    linear = nn.Linear(20, 3)
+    with torch.no_grad():
+        linear.weight.zero_()
+        linear.bias.copy_(torch.tensor([0.0, 8.0, 20.0]))
+    net = NeuralNetClassifier(
+        nn.Sequential(nn.Flatten(), linear, nn.Softmax(dim=1)), max_epochs=1, lr=1e-6, verbose=0
+    )
+    student = quick(student=net).fit(X, y)
+    own = student.student_.predict_proba(X[:, np.newaxis].astype(np.float32))
+    assert 0 < own.min() < 1e-8
+    np.testing.assert_allclose(student.predict_proba(X), own, rtol=1e-4)
+    np.testing.assert_allclose(student.predict_log_proba(X), np.log(own), rtol=1e-4, atol=1e-6)

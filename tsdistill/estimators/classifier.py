@@ -313,7 +313,9 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         }
         if series_format is not None and "feature_names_in_" not in fitted:
             vars(self).pop("feature_names_in_", None)  # of an earlier fit
+        before = dict(vars(self))  # so that nothing is freed, and no other thread runs, meanwhile
         vars(self).update(fitted)
+        del before
         return self
 
     def _forget_transfer_set(self):
@@ -327,7 +329,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
 
     @property
     def _student_model(self):
-        return Teacher.of_student(self.student_, self.classes_)
+        fitted = dict(vars(self))  # of one fit, though another thread may end the next one
+        return Teacher.of_student(fitted["student_"], fitted["classes_"])
 
     def _panel(self, X):
         if "student_" not in vars(self):
@@ -335,8 +338,12 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         return as_panel(match_series(self, X))
 
     def _student_log_proba(self, X):
-        panel = self._panel(X)
-        return query(self._student_model, panel, self._options())
+        return self._answers_and_labels(X)[0]
+
+    def _answers_and_labels(self, X):
+        """The student's log-probabilities, and the labels of their columns."""
+        panel, student = self._panel(X), self._student_model
+        return query(student, panel, QueryOptions(student.model.device)), student.classes_
 
     def _options(self, verbose=0):
         """How the student is queried."""
@@ -408,8 +415,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         -------
         y : ndarray of shape (n_instances,)
         """
-        class_index = self._student_log_proba(X).argmax(axis=1)
-        return self.classes_[class_index]
+        log_proba, classes = self._answers_and_labels(X)
+        return classes[log_proba.argmax(axis=1)]
 
     def score(self, X, y, sample_weight=None):
         """Accuracy of the labels that the student predicts.

@@ -109,10 +109,11 @@ def target_indices(target, classes, n_instances, name="target"):
     ParameterError
         If a label is not among the classes, or there is not one label per series.
     """
+    target = as_plain(target, name)
     try:
-        labels = np.asarray(as_plain(target, name))
-    except ValueError as error:
-        raise ParameterError(f"{name}={target!r}; expected labels of {classes.tolist()}.") from error
+        labels = np.asarray(target)
+    except ValueError:  # ragged
+        labels = np.asarray({}, dtype=object)
     if labels.ndim == 0:
         labels = np.repeat(labels, n_instances)
     if labels.shape != (n_instances,):

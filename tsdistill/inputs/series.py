@@ -194,9 +194,13 @@ def _validated(estimator, X, *y, reset):
     return found
 
 
+def _shape_of(X):
+    return X.shape if hasattr(X, "shape") else np.asarray(X).shape
+
+
 def _check_same_ndim(estimator, X):
     """Compare the number of axes before scikit-learn compares the wrong ones."""
-    shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
+    shape = _shape_of(X)
     ndim = len(shape)
     if ndim not in (2, 3) or ndim == estimator.panel_ndim_:
         return
@@ -216,7 +220,7 @@ def _check_same_ndim(estimator, X):
 
 def _check_same_shape(estimator, X):
     """Compare channels and timepoints of 3-D series, which scikit-learn would call features."""
-    shape = np.shape(X)
+    shape = _shape_of(X)
     known = estimator.n_channels_in_, estimator.n_timepoints_in_
     if len(shape) != 3 or shape[1:] == known or 0 in shape:
         return

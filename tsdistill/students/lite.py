@@ -46,9 +46,7 @@ class Lite(Student):
     def build(self, n_channels, n_timepoints, n_classes):
         check_shape(n_channels, n_timepoints, n_classes)
         n_filters, stride, dilation = self.counts("n_filters", "stride", "dilation")
-        return _LiteNetwork(
-            n_channels, n_classes, n_filters, self.lengths(), stride, dilation
-        )
+        return _LiteNetwork(n_channels, n_classes, n_filters, self.lengths(), stride, dilation)
 
 
 class _LiteNetwork(nn.Module):

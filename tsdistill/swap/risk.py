@@ -21,7 +21,7 @@ def series_needed(max_disagreement, confidence):
 
     Returns
     -------
-    n_instances : int or inf
+    n_instances : int
         The smallest n with ``(1 - max_disagreement)^n <= 1 - confidence``.
 
     Examples
@@ -29,10 +29,7 @@ def series_needed(max_disagreement, confidence):
     >>> series_needed(0.01, 0.95)
     299
     """
-    n = math.log1p(-confidence) / math.log1p(-max_disagreement)
-    if n > 2**53:  # more than there are
-        return math.inf
-    n = max(1, math.ceil(n))
+    n = max(1, math.ceil(math.log1p(-confidence) / math.log1p(-max_disagreement)))
     return n if binom.cdf(0, n, max_disagreement) <= 1 - confidence else n + 1
 
 
