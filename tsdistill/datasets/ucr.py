@@ -77,7 +77,13 @@ def load_ucr(name, split="train", data_dir=None, *, allow_nan=False):
         raise ParameterError(f"name={name!r}; expected the name of a data set, such as 'GunPoint'.")
     check_choice("split", split, SPLITS)
     check_flag("allow_nan", allow_nan)
-    parts = [_read(path, allow_nan) for path in _paths(name, SPLITS[split], _places(data_dir))]
+    try:
+        paths = _paths(name, SPLITS[split], _places(data_dir))
+    except OSError as error:
+        if isinstance(error, DatasetError):
+            raise
+        raise DatasetError(f"name={name!r} cannot be looked up: {error}") from error
+    parts = [_read(path, allow_nan) for path in paths]
     lengths = [X.shape[1:] for X, _ in parts]
     if allow_nan:
         longest = max(length for _, length in lengths)

@@ -19,6 +19,7 @@ from tsdistill.inputs.checks import (
     is_whole,
 )
 from tsdistill.inputs.random_state import check_random_state
+from tsdistill.numerics.tensors import plain_device
 from tsdistill.objectives.saliency import MEASURES
 from tsdistill.perturbation.plan import DONORS, WindowSettings, window_width
 from tsdistill.teachers.cache import check_memory
@@ -65,7 +66,10 @@ def check_settings(estimator):
     check_memory(estimator.memory)
     check_flag("warm_start", estimator.warm_start)
     check_random_state(estimator.random_state)
-    _check_callbacks(estimator.callbacks)
+    _check_callbacks("callbacks", estimator.callbacks)
+    student = estimator.student
+    if isinstance(student, NeuralNetClassifier) and student.callbacks != "disable":
+        _check_callbacks("student.callbacks", student.callbacks)
 
 
 def devices_of(estimator):
@@ -100,12 +104,14 @@ def _check_device(device):
         ) from error
 
 
-def _check_callbacks(callbacks):
+def _check_callbacks(name, callbacks):
     for callback in as_list(callbacks):
-        one = callback[1] if isinstance(callback, tuple) and len(callback) == 2 else callback
+        named = isinstance(callback, tuple) and len(callback) == 2 and isinstance(callback[0], str)
+        one = callback[1] if named else callback
         if not (isinstance(one, Callback) or (isinstance(one, type) and issubclass(one, Callback))):
             raise ParameterError(
-                f"callbacks holds {callback!r}; expected skorch callbacks, or (name, callback)."
+                f"{name} holds {callback!r}; expected skorch callbacks, or (name, callback) with a "
+                "str as name."
             )
 
 
@@ -148,7 +154,7 @@ def recipe_of(estimator, objectives, panel):
             batch_size=estimator.batch_size,
             max_epochs=estimator.max_epochs,
             lr=float(estimator.lr),
-            device=estimator.device,
+            device=plain_device(estimator.device),
             callbacks=as_list(estimator.callbacks),
         ),
         objectives=objectives,

@@ -8,6 +8,7 @@ import numpy as np
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_count
 from tsdistill.inputs.plain import as_plain, as_real
+from tsdistill.numerics.logits import usual_float_errors
 
 ROUNDING_OF_A_SUM = 1e-2  # allows for float32, and for rounded probabilities
 
@@ -79,6 +80,7 @@ def per_series_kl(teacher, student):
     return _kl(*_log_proba_pair(teacher, student))
 
 
+@usual_float_errors()
 def per_series_js(teacher, student):
     """Jensen-Shannon divergence of each series, in nats, 0 to log 2.
 
@@ -171,11 +173,13 @@ def expected_calibration_error(log_proba, y, n_bins=10):
     return float(calibration_error(*confidence_and_success(log_proba, y), n_bins))
 
 
+@usual_float_errors()
 def confidence_and_success(log_proba, y):
     """Probability of each series' predicted class, and whether that class is the true one."""
     return np.exp(log_proba.max(axis=1)), log_proba.argmax(axis=1) == y
 
 
+@usual_float_errors()
 def calibration_error(confidence, success, n_bins=10, axis=-1):
     """Calibration error of given confidences, see :func:`expected_calibration_error`.
 
@@ -197,6 +201,7 @@ def calibration_error(confidence, success, n_bins=10, axis=-1):
     return total / confidence.shape[axis]
 
 
+@usual_float_errors()
 def _kl(log_p, log_q):
     return np.sum(np.exp(log_p) * (log_p - log_q), axis=1)
 
@@ -213,6 +218,7 @@ def _with_truth(log_proba, y):
     return log_proba, y
 
 
+@usual_float_errors()
 def check_log_proba(name, answers):
     """Refuse answers that are not finite log-probabilities, such as probabilities."""
     total = np.logaddexp.reduce(answers, axis=1)

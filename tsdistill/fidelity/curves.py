@@ -7,6 +7,7 @@ from tsdistill.fidelity.answers import check_log_proba
 from tsdistill.inputs.checks import check_count
 from tsdistill.inputs.plain import as_plain, as_real
 from tsdistill.numerics.batches import batches, rows_that_fit
+from tsdistill.numerics.logits import usual_float_errors
 
 COPIES_A_QUERY = 4096
 BYTES_A_QUERY = 64 * 2**20
@@ -104,6 +105,7 @@ def area(shares, proba):
     return ((proba[:, 1:] + proba[:, :-1]) / 2) @ np.diff(shares)
 
 
+@usual_float_errors()
 def _curve(log_proba, panel, maps, target, fill, n_points, *, inserted):
     panel, maps = as_real(panel, "panel", dtype=None), as_real(maps, "maps")
     target = np.asarray(as_plain(target, "target"))

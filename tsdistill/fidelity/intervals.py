@@ -77,7 +77,7 @@ def bootstrap_interval(statistic, *columns, confidence=0.95, n_resamples=1000, r
     Efron: Better bootstrap confidence intervals. JASA 82, 1987.
     """
     check_share("confidence", confidence)
-    check_count("n_resamples", n_resamples)
+    check_count("n_resamples", n_resamples, least=2)
     columns = [np.asarray(as_plain(column, "columns")) for column in columns]
     shapes = [column.shape for column in columns]
     if not columns or len(set(shapes)) > 1 or columns[0].ndim != 1 or not columns[0].size:

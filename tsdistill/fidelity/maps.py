@@ -12,6 +12,7 @@ from tsdistill.fidelity.answers import pair
 from tsdistill.inputs.checks import check_share, is_whole
 from tsdistill.inputs.plain import as_plain, as_real
 from tsdistill.inputs.random_state import generator
+from tsdistill.numerics.logits import usual_float_errors
 
 
 def saliency_correlation(teacher, student):
@@ -38,6 +39,7 @@ def saliency_correlation(teacher, student):
     return float(np.mean(per_series_correlation(teacher, student)))
 
 
+@usual_float_errors()
 def per_series_correlation(teacher, student):
     """Pearson's correlation between two models' maps of each series; 0 if a map is constant.
 
@@ -51,12 +53,19 @@ def per_series_correlation(teacher, student):
     correlation : ndarray of shape (n_instances,)
     """
     maps = [m.reshape(len(m), -1) for m in pair(teacher, student, "n_instances, n_timepoints")]
+    maps = [_of_moderate_size(m) for m in maps]
     constant = _any_constant(maps)
     a, b = (m - m.mean(axis=1, keepdims=True) for m in maps)
     size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     counted = ~constant & (size > 0)
     product = (a * b).sum(axis=1)
     return np.clip(np.divide(product, size, out=np.zeros_like(size), where=counted), -1, 1)
+
+
+def _of_moderate_size(maps):
+    """Maps divided by a power of 2 each, which is exact, so that squares do not overflow."""
+    _, exponent = np.frexp(np.abs(maps).max(axis=1, keepdims=True))
+    return np.ldexp(maps, -exponent)
 
 
 def _any_constant(maps):

@@ -181,6 +181,8 @@ def _validated(estimator, X, *y, reset):
         kind = PanelTypeError if isinstance(error, TypeError) else PanelError
         raise kind(f"X{' or y' * len(y)} cannot be used: {error}") from error
     X = found[0] if y else found
+    if X.dtype.kind not in "biuf":
+        raise PanelError(f"X has values of type {X.dtype}; expected numbers.")
     if X.ndim > 3:
         raise PanelError(
             f"X has {X.ndim} axes, shape {X.shape}; expected (n_instances, n_timepoints) or "

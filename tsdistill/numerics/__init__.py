@@ -1,1 +1,1 @@
-"""Array and tensor helpers: batches, logits, tensors and global random states."""
+"""Batches, logits, tensors, global random states, and contexts that threads share."""

@@ -13,15 +13,28 @@ from tsdistill.numerics.logits import usual_float_errors
 _THREAD = threading.local()
 
 
-def _new_lock():
-    global _ONE_AT_A_TIME
-    _ONE_AT_A_TIME = threading.RLock()
+def _new_locks():
+    global _ONE_AT_A_TIME, _NO_FORK
+    _ONE_AT_A_TIME, _NO_FORK = threading.RLock(), threading.RLock()
 
 
-_new_lock()
+_new_locks()
 if hasattr(os, "register_at_fork"):
-    # A thread that held the lock does not exist in the child, and would never release it.
-    os.register_at_fork(after_in_child=_new_lock)
+    # A thread that held a lock does not exist in the child, and would never release it.
+    os.register_at_fork(
+        before=lambda: _NO_FORK.acquire(),
+        after_in_parent=lambda: _NO_FORK.release(),
+        after_in_child=_new_locks,
+    )
+
+
+def no_fork():
+    """Context for which a fork of the process waits.
+
+    For short uses of torch's random generator: a child that is forked meanwhile would find it
+    locked for ever.
+    """
+    return _NO_FORK
 
 
 @contextlib.contextmanager
@@ -57,18 +70,24 @@ def on_behalf_of_a_fit():
 def _states_kept(seed, devices):
     gpus = _gpus_in_use(devices)
     python_state, numpy_state = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=gpus, device_type="cuda"), usual_float_errors():
-        try:
-            random.seed(seed)
-            np.random.seed(seed % 2**32)
+    torch_states = torch.random.fork_rng(devices=gpus, device_type="cuda")
+    with no_fork():
+        torch_states.__enter__()
+    try:
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        with no_fork():
             # torch.manual_seed would seed every GPU too, even those that are not restored.
             torch.default_generator.manual_seed(seed)
             if gpus:
                 torch.cuda.manual_seed_all(seed)
+        with usual_float_errors():
             yield
-        finally:
-            random.setstate(python_state)
-            np.random.set_state(numpy_state)
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        with no_fork():
+            torch_states.__exit__(None, None, None)
 
 
 def _gpus_in_use(devices):

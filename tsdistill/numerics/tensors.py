@@ -16,6 +16,11 @@ def as_tensor(array, device="cpu"):
         return torch.as_tensor(array, device=device)
 
 
+def plain_device(device):
+    """A device without the number of the only CPU, with which torch could not unpickle weights."""
+    return "cpu" if torch.device(device).type == "cpu" else device
+
+
 @contextlib.contextmanager
 def ready_to_train():
     """Context with torch's modes as training needs them, whatever modes the user has set.

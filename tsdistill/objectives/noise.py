@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from tsdistill.inputs.checks import check_count, check_positive
+from tsdistill.numerics.random_states import no_fork
 from tsdistill.numerics.tensors import as_tensor
 from tsdistill.objectives.soft_targets import SoftTargets, soft_target_loss
 from tsdistill.perturbation.baselines import N_NOISE_SERIES
@@ -111,7 +112,8 @@ class InputNoise(SoftTargets):
 
     def losses(self, answers, sample_weight):
         if answers.network.training:
-            copy = torch.randint(self.n_draws, (len(answers.rows),)).to(answers.rows.device)
+            with no_fork():
+                copy = torch.randint(self.n_draws, (len(answers.rows),)).to(answers.rows.device)
         else:
             copy = torch.zeros_like(answers.rows)
         index = (answers.rows, copy)

@@ -11,6 +11,8 @@ from torch import nn
 from tsdistill.exceptions import StudentError, TsdistillError
 from tsdistill.inputs.checks import is_whole, quoted
 from tsdistill.numerics.logits import first_output
+from tsdistill.numerics.random_states import no_fork
+from tsdistill.numerics.tensors import plain_device
 from tsdistill.students import STUDENTS
 from tsdistill.students.base import Standardise, Student
 
@@ -96,7 +98,8 @@ def _name_of(student):
 
 def initialised(net):
     """Initialise a user's net; what goes wrong in its module or optimiser is a StudentError."""
-    return _built(net, net.initialize, ())
+    with no_fork():  # initial weights are drawn
+        return _built(net, net.initialize, ())
 
 
 def _completed_net(net, n_classes):
@@ -114,8 +117,7 @@ def _completed_net(net, n_classes):
     net = _built(net, clone, (net,))
     if net.classes is None:
         net.set_params(classes=list(range(n_classes)))
-    if net.device is None:
-        net.set_params(device="cpu")
+    net.set_params(device="cpu" if net.device is None else plain_device(net.device))
     return net
 
 

@@ -7,6 +7,7 @@ the teacher's content.
 import dataclasses
 import io
 import pickle
+import types
 from dataclasses import dataclass
 
 import joblib
@@ -54,6 +55,8 @@ class _ContentPickler(pickle.Pickler):
     def reducer_override(self, obj):
         if isinstance(obj, nn.Module):
             return tuple, (_content_of(obj),)
+        if isinstance(obj, types.MethodType):  # would be looked up in what replaces a module
+            return tuple, ((obj.__func__.__qualname__, obj.__self__),)
         if isinstance(obj, torch.Tensor):
             content = obj.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
             return tuple, ((str(obj.dtype), tuple(obj.shape), joblib.hash(content)),)

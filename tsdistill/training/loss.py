@@ -89,7 +89,7 @@ class DistillationLoss(nn.Module):
         loss = 0.0
         for objective in self.objectives:
             term = (weight * _checked_losses(objective, answers, weight)).mean()
-            loss = loss + objective.weight * term
+            loss = loss + float(objective.weight) * term
             if self.training:
                 total = self.totals.get(objective.name, 0.0)
                 self.totals[objective.name] = total + term.detach() * len(weight)

@@ -8,6 +8,7 @@ import math
 import torch
 from torch.utils.data import Dataset
 
+from tsdistill.numerics.random_states import no_fork
 from tsdistill.numerics.tensors import as_tensor
 from tsdistill.perturbation.copies import replace_windows
 from tsdistill.teachers.querying import TeacherAnswers
@@ -117,7 +118,8 @@ class Steps:
 
     def __iter__(self):
         rows, tensors = self.dataset.rows, self.dataset.tensors
-        order = torch.randperm(len(rows)) if self.shuffle else torch.arange(len(rows))
+        with no_fork():
+            order = torch.randperm(len(rows)) if self.shuffle else torch.arange(len(rows))
         for part in order.to(rows.device).tensor_split(self.n_steps):
             yield tensors.step(rows[part], self._windows())
 
