@@ -51,7 +51,7 @@ class FolderGivenError(PathError, IsADirectoryError):
 
 
 class TrainingError(TsdistillError, RuntimeError):
-    """Training stopped: the loss became NaN or infinite, or a callback failed."""
+    """Training failed: loss or answers became NaN or infinite, or the user's code raised."""
 
 
 class HardTeacherWarning(UserWarning):

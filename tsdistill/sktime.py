@@ -6,8 +6,10 @@ from sktime.classification.base import BaseClassifier
 
 from tsdistill.estimators.classifier import SaliencyDistilledClassifier
 from tsdistill.estimators.holds_teacher import HoldsTeacher
+from tsdistill.estimators.settings import check_not_own_teacher
 from tsdistill.exceptions import PanelError
 from tsdistill.inputs.formats import as_array, channel_names, check_channel_names
+from tsdistill.inputs.labels import labels_of_one_type
 from tsdistill.inputs.plain import as_plain
 from tsdistill.teachers.teacher import Teacher
 
@@ -142,6 +144,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         PanelError
             If y is missing or has more than one axis, or X cannot be used.
         """
+        check_not_own_teacher(self)
         names, X, y = channel_names(X), as_array(X), as_plain(y, "y")
         y = np.array(y) if isinstance(y, (list, tuple)) else y
         if np.ndim(y) == 2 and np.shape(y)[1] == 1:  # as sktime's searches pass it
@@ -152,7 +155,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
                 f"{got}; {type(self).__name__} needs one label for each series, of shape "
                 "(n_instances,)."
             )
-        if hasattr(X, "__len__") and getattr(X, "index", None) is None and len(X) != len(y):
+        if isinstance(X, (np.ndarray, list)) and len(X) != len(y):
             raise PanelError(
                 f"X has {len(X)} series but y has {len(y)} labels; expected as many of both."
             )
@@ -185,6 +188,24 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         proba : ndarray of shape (n_instances, n_classes), float32
         """
         return super().predict_proba(self._as_fitted(X))
+
+    def score(self, X, y, *arguments, **settings):
+        """Accuracy, or another metric, of the labels that are predicted, as in sktime.
+
+        Parameters
+        ----------
+        X : panel in any of sktime's formats, or a list of arrays
+        y : array-like of shape (n_instances,)
+            Labels.
+        *arguments, **settings
+            Further arguments of ``sktime.classification.base.BaseClassifier.score``.
+
+        Returns
+        -------
+        score : float
+        """
+        y = y if y is None else labels_of_one_type(np.asarray(as_plain(y, "y")))
+        return super().score(X, y, *arguments, **settings)
 
     def _as_fitted(self, X):
         self.check_is_fitted()

@@ -36,7 +36,7 @@ BAD_SERIES = {
     "lengths differ": (repeated, "inconsistent numbers of samples"),
     "complex": (lambda X, y: (X + 0j, y), "Complex data not supported"),
     "objects": (lambda X, y: (spoiled(X.astype(object), {}), y), "argument must be|real number"),
-    "strings": (lambda X, y: (spoiled(X.astype(object), "high"), y), "could not convert"),
+    "strings": (lambda X, y: (spoiled(X.astype(object), "high"), y), "X holds text"),
     "sparse": (lambda X, y: (scipy.sparse.csr_matrix(X), y), "[Ss]parse"),
     "one class": (lambda X, y: (X, np.zeros(12, dtype=int)), "one class only"),
     "continuous y": (lambda X, y: (X, y + 0.5), "Unknown label type"),

@@ -110,8 +110,9 @@ def test_the_warning_gives_the_figures_to_compare_with(gunpoint):
         "Teacher(LogisticRegression) is right about 50% of the labelled series (mean over the "
         "classes), but guessing would be right about 50% and a nearest neighbour among the same "
         "series about 96%. The student learns these mistakes. Usual causes: the teacher was fitted "
-        "on series of another scale, with other values in gaps, or with other axes than X; or its "
-        "columns have other labels: pass Teacher(model, classes=[...])."
+        "on series of another scale, with other values in gaps, or with other axes than X; its "
+        "columns have other labels: pass Teacher(model, classes=[...]); or it always answers the "
+        "most frequent class."
     )
 
 

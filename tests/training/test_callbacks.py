@@ -7,7 +7,7 @@ from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping
 
 from tests.conftest import bump_teacher
-from tsdistill.exceptions import InterruptedWarning, ParameterError
+from tsdistill.exceptions import InterruptedWarning, ParameterError, TrainingError
 
 
 def test_weights_of_the_best_epoch_on_held_out_series_are_kept(toy, quick):
@@ -95,7 +95,6 @@ def keeps(monitor):
     ("callback", "name", "monitor"),
     [
         (EarlyStopping(), "EarlyStopping", "valid_loss"),
-        (keeps("valid_acc_best"), "Checkpoint", "valid_acc_best"),
         (keeps("valid_loss_best"), "Checkpoint", "valid_loss_best"),
     ],
 )
@@ -111,16 +110,26 @@ def test_callbacks_that_wait_for_held_out_series_are_refused_where_there_are_non
     with pytest.raises(ParameterError) as caught:
         quick(teacher, callbacks=[("mine", callback)]).fit(*toy)
     assert str(caught.value) == (
-        f"callbacks holds {name} (name 'mine'), which monitors {monitor!r}, but the training "
-        "records no such value: no series are held out, or it is no loss. Pass "
-        "validation_fraction. Monitor 'train_loss', or 'valid_loss' with validation_fraction."
+        f"callbacks holds {name} (name 'mine'), which monitors {monitor!r}, but "
+        "validation_fraction=None holds out no series. Pass validation_fraction, or "
+        "monitor='train_loss'."
     )
     assert sum(asked) <= 12, "windows were asked about"
 
 
-def test_callbacks_that_monitor_no_loss_are_refused_with_held_out_series_too(toy, quick):
-    with pytest.raises(ParameterError, match="monitors 'valid_acc', but the training records no"):
+def test_callbacks_that_monitor_what_nothing_records_are_named(toy, quick):
+    with pytest.raises(TrainingError, match="Key 'valid_acc' .* EarlyStopping monitors 'valid_ac"):
         quick(callbacks=[EarlyStopping("valid_acc")], validation_fraction=0.5).fit(*toy)
+
+
+class Records(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("valid_mine", 1 / len(net.history))
+
+
+def test_callbacks_may_monitor_what_other_callbacks_record(toy, quick):
+    callbacks = [Records(), EarlyStopping("valid_mine")]
+    assert len(quick(callbacks=callbacks).fit(*toy).history_) == 3
 
 
 def test_callbacks_that_monitor_what_is_recorded_are_accepted(toy, quick):

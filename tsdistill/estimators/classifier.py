@@ -8,14 +8,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsdistill.estimators.fit_inputs import read_fit_inputs
 from tsdistill.estimators.holds_teacher import HoldsTeacher
+from tsdistill.estimators.scoring import ScoresLabels
 from tsdistill.estimators.settings import check_settings, devices_of, objectives_of, recipe_of
 from tsdistill.exceptions import ParameterError
 from tsdistill.explainers.base import ExplainerSettings
 from tsdistill.explainers.registry import find_explainer
 from tsdistill.fidelity.scorers import check_truth
 from tsdistill.inputs.checks import check_choice, check_flag
-from tsdistill.inputs.labels import labels_of_one_type, target_indices
-from tsdistill.inputs.plain import as_plain
+from tsdistill.inputs.labels import target_indices
 from tsdistill.inputs.series import as_panel, match_series
 from tsdistill.numerics.logits import centred, proba_of
 from tsdistill.numerics.random_states import global_states_kept
@@ -30,7 +30,7 @@ from tsdistill.training.recipe import Seeds
 from tsdistill.training.transfer_set import start_transfer_set
 
 
-class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
+class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, BaseEstimator):
     """A small network that gives a teacher's answers for the teacher's reasons.
 
     ``fit`` asks the teacher once about the training series and about copies of them in which
@@ -70,7 +70,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         teacher is not asked about windows. With ``saliency="class"``, "sum" or "decoupled" use
         1 or less.
     temperature : float, default=4.0
-        tau, of the soft targets and of the saliencies "class", "sum" and "decoupled".
+        tau, from 0.01 to 1000, of the soft targets and of the saliencies "class", "sum" and
+        "decoupled".
     saliency : {"logit_change", "class", "sum", "decoupled", "gradient"}, default="logit_change"
         How the effect of a window is measured, see
         :class:`~tsdistill.objectives.TemporalSaliency`. "gradient" compares gradients instead of
@@ -100,7 +101,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
     device : str or torch.device, default="cpu"
         Where the student trains and predicts, and where a torch teacher is run.
     callbacks : list of skorch callbacks, default=None
-        Added to those of the net.
+        Added to those of the net; each fit works on clones, as of a skorch student's own. What
+        they record is in ``history_`` and ``student_.history``.
     validation_fraction : float, default=None
         Share of the series of each class to hold out. The weights of the epoch with the lowest
         held-out loss are kept. Held-out series still serve as donors, and for standardisation.
@@ -284,7 +286,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
                 previous=self.student_ if continues else None,
             )
             kept = distilled.transfer_set.settled() if self.warm_start else None
-        return self._assign(distilled, series_format, kept, continues)
+            return self._assign(distilled, series_format, kept, continues)
 
     def _check_same_classes(self, classes):
         """Refuse to train a student further on other classes."""
@@ -418,23 +420,6 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         log_proba, classes = self._answers_and_labels(X)
         return classes[log_proba.argmax(axis=1)]
 
-    def score(self, X, y, sample_weight=None):
-        """Accuracy of the labels that the student predicts.
-
-        Parameters
-        ----------
-        X : array-like, with the axes, channels and timepoints of the series of ``fit``
-        y : array-like of shape (n_instances,)
-            Labels.
-        sample_weight : array-like of shape (n_instances,), default=None
-
-        Returns
-        -------
-        accuracy : float in [0, 1]
-        """
-        y = labels_of_one_type(np.asarray(as_plain(y, "y")))
-        return super().score(X, y, sample_weight)
-
     def explain(
         self, X, *, target=None, method="occlusion", of="student", per_channel=False, fill=None
     ):
@@ -483,9 +468,10 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         explainer = find_explainer(method, fill)
         check_choice("of", of, ("student", "teacher"))
         check_flag("per_channel", per_channel)
-        panel = self._panel(X)
-        explainer.check_arguments(target, of, per_channel, self.n_channels_in_)
-        with global_states_kept(0, self.student_.device):
+        check_is_fitted(self, "student_")
+        with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
+            panel = self._panel(X)
+            explainer.check_arguments(target, of, per_channel, self.n_channels_in_)
             return self._explain(explainer, panel, target, of, per_channel, fill)
 
     def _explain(self, explainer, panel, target, of, per_channel, fill):
@@ -507,10 +493,12 @@ class SaliencyDistilledClassifier(HoldsTeacher, ClassifierMixin, BaseEstimator):
         return explainer.explain(model, panel, class_index, settings)
 
     def _compare(self, X):
-        panel = self._panel(X)
-        options = self._teacher_options()
-        models = self._recognised_teacher(options), self._student_model
-        return Comparison(*models, panel, self._baselines, self._window_width, options)
+        check_is_fitted(self, "student_")
+        with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
+            panel = self._panel(X)
+            options = self._teacher_options()
+            models = self._recognised_teacher(options), self._student_model
+            return Comparison(*models, panel, self._baselines, self._window_width, options)
 
     def fidelity_score(self, X, y=None, *, metric="agreement", mask=None):
         """How closely the student follows its teacher; higher is better.

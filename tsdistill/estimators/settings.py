@@ -55,7 +55,7 @@ def check_settings(estimator):
         raise ParameterError(
             f"validation_fraction={fraction!r}; expected None or a share of the series in (0, 1)."
         )
-    _check_teacher(estimator)
+    check_not_own_teacher(estimator)
     for device in devices_of(estimator):
         _check_device(device)
     if not isinstance(estimator.verbose, (Integral, np.bool_)):
@@ -80,15 +80,32 @@ def devices_of(estimator):
     return [estimator.device]
 
 
-def _check_teacher(estimator):
-    """Refuse an estimator that would be its own teacher."""
-    models = as_list(estimator.teacher)
-    models += [model for one in models if isinstance(one, Teacher) for model in as_list(one.model)]
-    if any(model is estimator for model in models):
+def check_not_own_teacher(estimator):
+    """Refuse an estimator that would be its own teacher, perhaps inside of another model."""
+    if _holds(estimator.teacher, estimator, set()):
         raise ParameterError(
-            f"teacher is this {type(estimator).__name__} itself; pass the classifier that it is to "
-            "replace, such as its teacher_."
+            f"teacher is or holds this {type(estimator).__name__} itself; pass the classifier that "
+            "it is to replace, such as its teacher_."
         )
+
+
+def _holds(model, estimator, seen):
+    """Whether a model is an estimator, or has it among its members, steps or parameters."""
+    if model is estimator:
+        return True
+    if id(model) in seen:
+        return False
+    seen.add(id(model))
+    if isinstance(model, (list, tuple)):
+        return any(_holds(part, estimator, seen) for part in model)
+    if isinstance(model, Teacher):
+        return _holds(model.model, estimator, seen)
+    names = ("estimator", "steps", "estimators", "classifier", "classifiers", "teacher")
+    return any(_holds(vars(model)[name], estimator, seen) for name in names if name in _own(model))
+
+
+def _own(model):
+    return getattr(model, "__dict__", {})
 
 
 def _check_device(device):

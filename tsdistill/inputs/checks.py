@@ -9,7 +9,18 @@ from tsdistill.exceptions import ParameterError
 
 COLDEST, HOTTEST = 0.01, 1000.0
 LARGEST = 1e30  # float32 can compute with it
+MOST = 2**31 - 1
+LONGEST_VALUE = 200
 SMALLEST_SHARE = 1e-9
+
+
+def shown(value):
+    """A value in an error message; cut if it is long."""
+    try:
+        text = repr(value)
+    except Exception:  # of an int with thousands of digits, or of the user's class
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "..."
 
 
 def check_positive(name, value, *, zero=False):
@@ -18,8 +29,8 @@ def check_positive(name, value, *, zero=False):
     if not (0 < number <= LARGEST or (zero and number == 0)):
         at_most = f", at most {LARGEST:g}" if number > LARGEST else ""
         raise ParameterError(
-            f"{name}={value!r}; expected a finite number {'of 0 or more' if zero else 'above 0'}"
-            f"{at_most}."
+            f"{name}={shown(value)}; expected a finite number "
+            f"{'of 0 or more' if zero else 'above 0'}{at_most}."
         )
 
 
@@ -27,7 +38,7 @@ def check_temperature(name, value):
     """Require a temperature with which the softmax of float32 logits can be computed."""
     if not COLDEST <= _as_float(value) <= HOTTEST:
         raise ParameterError(
-            f"{name}={value!r}; expected a number from {COLDEST:g} to {HOTTEST:g}."
+            f"{name}={shown(value)}; expected a number from {COLDEST:g} to {HOTTEST:g}."
         )
 
 
@@ -44,7 +55,7 @@ def check_choice(name, value, known, also=""):
         Further accepted values, for the error, such as ", or a number".
     """
     if not isinstance(value, str) or value not in tuple(known):
-        raise ParameterError(f"{name}={value!r}; expected one of {quoted(known)}{also}.")
+        raise ParameterError(f"{name}={shown(value)}; expected one of {quoted(known)}{also}.")
 
 
 def quoted(names):
@@ -56,22 +67,23 @@ def check_share(name, value):
     """Require a number between 0 and 1, both excluded, and not so close that it rounds to them."""
     if not SMALLEST_SHARE <= _as_float(value) <= 1 - SMALLEST_SHARE:
         raise ParameterError(
-            f"{name}={value!r}; expected a number between 0 and 1, at least {SMALLEST_SHARE:g} "
-            "away from both."
+            f"{name}={shown(value)}; expected a number between 0 and 1, at least "
+            f"{SMALLEST_SHARE:g} away from both."
         )
 
 
 def check_count(name, value, least=1):
     """Require a whole number of ``least`` or more."""
-    if not is_whole(value) or value < least:
+    if not is_whole(value) or not least <= value <= MOST:
         expected = "above 0" if least == 1 else f"of {least} or more"
-        raise ParameterError(f"{name}={value!r}; expected a whole number {expected}.")
+        at_most = f", at most {MOST}" if is_whole(value) and value > MOST else ""
+        raise ParameterError(f"{name}={shown(value)}; expected a whole number {expected}{at_most}.")
 
 
 def check_flag(name, value):
     """Require True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise ParameterError(f"{name}={value!r}; expected True or False.")
+        raise ParameterError(f"{name}={shown(value)}; expected True or False.")
 
 
 def is_number(value):

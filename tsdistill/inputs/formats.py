@@ -5,6 +5,7 @@ sktime is imported only for its own formats, and pandas never: it is looked up i
 
 import copy
 import sys
+from numbers import Number
 
 import numpy as np
 
@@ -42,20 +43,42 @@ def as_array(X):
     X = as_plain(X)
     if isinstance(X, np.ndarray) and X.ndim == 0:
         return X
+    if isinstance(X, np.ndarray) and X.dtype == object:
+        X = _of_own_dtype(X)
     if _is_frame(X):
         _check_names_differ(X)
         if X.index.nlevels > 1:
             return _from_long(X)
         if _is_nested(X):
             return _from_cells(X.to_numpy())
+        if any(getattr(dtype, "kind", "O") == "O" for dtype in X.dtypes):
+            _of_own_dtype(X.to_numpy(dtype=object))  # text is refused; names stay
         return X
     if _is_pandas(X, "Series") and X.dtype == object:
         return _stacked(X.tolist(), X)
     if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 2:
         return _from_cells(X) if X.size and _is_sequence(X[0, 0]) else X
     if isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object):
-        return _stacked([as_plain(instance) for instance in X], X)
+        return _stacked([_plain_parts(instance) for instance in X], X)
     return X
+
+
+def _of_own_dtype(X):
+    """Numbers of object dtype as an array of theirs, so that large integers stay exact."""
+    cells = X.ravel()
+    if any(isinstance(cell, str | bytes) for cell in cells):
+        raise PanelError("X holds text; expected numbers, such as X.astype(float).")
+    if not all(isinstance(cell, Number | np.bool_) for cell in cells):
+        return X
+    found = np.array(X.tolist())
+    return found if found.dtype.kind in "biuf" and found.shape == X.shape else X
+
+
+def _plain_parts(instance):
+    """An instance without tensors and masks, at any depth."""
+    if isinstance(instance, (list, tuple)) and not all(isinstance(v, Number) for v in instance):
+        return [_plain_parts(part) for part in instance]
+    return as_plain(instance)
 
 
 def own_copy(X):
@@ -138,7 +161,7 @@ def _from_long(X):
 def _from_cells(cells):
     """Convert an object array of series, of shape (n_instances, n_channels)."""
     _check_one_length([len(c) if _is_sequence(c) else 1 for c in cells.ravel()], "timepoints")
-    return np.array([[np.asarray(cell) for cell in instance] for instance in cells])
+    return np.array([[np.asarray(as_plain(cell)) for cell in instance] for instance in cells])
 
 
 def _converted(X):

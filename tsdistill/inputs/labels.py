@@ -48,7 +48,7 @@ def labels_of_one_type(y):
     PanelError
         If they are of several types.
     """
-    if y.dtype != object or all(isinstance(label, str) for label in y):
+    if y.dtype != object or y.ndim != 1 or all(isinstance(label, str) for label in y):
         return y
     if all(isinstance(label, Number | np.bool_) for label in y):
         return np.array(y.tolist())

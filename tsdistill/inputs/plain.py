@@ -22,8 +22,11 @@ def as_plain(values, name="X"):
         If some values are masked, since a mask would be lost.
     """
     if isinstance(values, torch.Tensor):
-        values = values.detach().cpu()
-        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+        try:
+            values = values.detach().cpu()
+            return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+        except (TypeError, RuntimeError) as error:  # sparse, quantised or without values
+            raise PanelError(f"{name} is a tensor that cannot be an array: {error}") from error
     if isinstance(values, np.ma.MaskedArray):
         if np.ma.is_masked(values):
             raise PanelError(
@@ -56,7 +59,7 @@ def as_real(values, name, error=ParameterError, dtype=np.float64):
         array = np.asarray(values)
         if array.dtype == object and not any(isinstance(value, str) for value in array.flat):
             array = array.astype(np.float64)
-    except (TypeError, ValueError) as cause:
+    except (TypeError, ValueError, OverflowError) as cause:
         raise error(f"{name} is no array of real numbers: {cause}.") from cause
     if array.dtype.kind not in "biuf":
         raise error(f"{name} holds values of type {array.dtype}; expected real numbers.")

@@ -175,6 +175,8 @@ def _validated(estimator, X, *y, reset):
         found = validate_data(
             estimator, X, *y, reset=reset, dtype="numeric", allow_nd=True, ensure_min_samples=1
         )
+    except OverflowError as error:
+        raise PanelError(f"X has values too large for a float: {error}") from error
     except (TypeError, ValueError) as error:
         if re.search(r"\b[Xy]\b", str(error)):
             raise

@@ -8,6 +8,8 @@ import numpy as np
 from tsdistill.exceptions import PanelError, ParameterError
 from tsdistill.inputs.plain import as_real
 
+FLOAT64_MAX = float(np.finfo(np.float64).max)
+
 
 def check_sample_weight(sample_weight, n_instances):
     """Check weights of the labelled series.
@@ -100,7 +102,7 @@ def class_factors(class_weight, classes, class_index, sample_weight):
             "these classes as keys."
         )
     factors = [class_weight.get(label, 1.0) for label in classes.tolist()]
-    valid = all(isinstance(factor, Real) and 0 <= factor < np.inf for factor in factors)
+    valid = all(isinstance(factor, Real) and 0 <= factor <= FLOAT64_MAX for factor in factors)
     if not valid or not any(factors):
         raise ParameterError(
             f"class_weight={class_weight!r}; expected finite weights of 0 or more, not all 0."

@@ -1,14 +1,22 @@
 """Functions of logits."""
 
+import contextlib
+
 import numpy as np
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 """Smaller probabilities of a student are raised to it, so that their logs are finite."""
 
 
+@contextlib.contextmanager
 def usual_float_errors():
-    """Context or decorator: tiny numbers may become 0, whatever the caller told NumPy to raise."""
-    return np.errstate(under="ignore", over="warn", divide="warn", invalid="warn")
+    """Context or decorator in which NumPy raises nothing, whatever the caller has set.
+
+    Tiny numbers may become 0; other errors are warned of, as by default.
+    """
+    raised = [kind for kind, mode in np.geterr().items() if mode in ("raise", "call")]
+    with np.errstate(**{kind: "ignore" if kind == "under" else "warn" for kind in raised}):
+        yield
 
 
 def proba_of(log_proba):

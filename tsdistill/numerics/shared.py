@@ -21,32 +21,26 @@ if hasattr(os, "register_at_fork"):
 def shared(key, make):
     """Enter a context unless another thread is in it; the last thread leaves it.
 
-    If each thread entered and left by itself, one would restore what another still needs. No
-    thread waits for another.
+    If each thread entered and left by itself, one would restore what another still needs.
 
     Parameters
     ----------
     key : object
         By which the context is known.
     make : callable () -> context manager
-
-    Yields
-    ------
-    value : object
-        What the context gave the thread that entered it.
     """
     with _LOCK:
         if key not in _OPEN:
-            context = make()
-            _OPEN[key] = [context, context.__enter__(), 0]
+            _OPEN[key] = [make(), 0]
+            _OPEN[key][0].__enter__()
         entry = _OPEN[key]
-        entry[2] += 1
+        entry[1] += 1
     try:
-        yield entry[1]
+        yield
     finally:
         with _LOCK:
-            entry[2] -= 1
-            if not entry[2]:
+            entry[1] -= 1
+            if not entry[1]:
                 _OPEN.pop(key, None)
                 entry[0].__exit__(None, None, None)
 

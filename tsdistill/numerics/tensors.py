@@ -21,6 +21,15 @@ def plain_device(device):
     return "cpu" if torch.device(device).type == "cpu" else device
 
 
+def without_autocast():
+    """Context without automatic mixed precision, which is a mode of the thread."""
+    stack = contextlib.ExitStack()
+    for kind in ("cpu", "cuda"):
+        if torch.is_autocast_enabled(kind):
+            stack.enter_context(torch.autocast(kind, enabled=False))
+    return stack
+
+
 @contextlib.contextmanager
 def ready_to_train():
     """Context with torch's modes as training needs them, whatever modes the user has set.
@@ -35,8 +44,7 @@ def ready_to_train():
         with (
             torch.inference_mode(False),
             torch.enable_grad(),
-            torch.autocast("cpu", enabled=False),
-            torch.autocast("cuda", enabled=False),
+            without_autocast(),
             contextlib.nullcontext() if on_cpu else torch.device("cpu"),
         ):
             yield

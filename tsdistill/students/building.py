@@ -96,6 +96,17 @@ def _name_of(student):
     return getattr(student, "__name__", type(student).__name__)
 
 
+def copied(net):
+    """Clone a net and its callbacks; StudentError where one of these cannot be cloned."""
+    try:
+        return clone(net)
+    except Exception as error:  # the user's code may raise anything
+        raise StudentError(
+            f"student or callbacks cannot be cloned: {type(error).__name__}: {error}. A callback's "
+            "constructor has to keep its arguments under their names, and nothing else."
+        ) from error
+
+
 def initialised(net):
     """Initialise a user's net; what goes wrong in its module or optimiser is a StudentError."""
     with no_fork():  # initial weights are drawn
@@ -114,7 +125,7 @@ def _completed_net(net, n_classes):
             f"student is a skorch net with max_epochs={net.max_epochs!r}; expected a whole number "
             "above 0."
         )
-    net = _built(net, clone, (net,))
+    net = copied(net)
     if net.classes is None:
         net.set_params(classes=list(range(n_classes)))
     net.set_params(device="cpu" if net.device is None else plain_device(net.device))

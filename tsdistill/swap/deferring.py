@@ -5,9 +5,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from tsdistill.estimators.holds_teacher import ShowsItsConstructor, copied_around
+from tsdistill.estimators.scoring import ScoresLabels
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_share
-from tsdistill.inputs.series import as_panel, match_series, read_series
+from tsdistill.inputs.series import as_panel, check_resolution, match_series, read_series
 from tsdistill.numerics.logits import proba_of
 from tsdistill.swap.model_pair import ModelPair, copy_of, holder_of
 from tsdistill.swap.risk import (
@@ -19,7 +20,7 @@ from tsdistill.swap.risk import (
 from tsdistill.teachers.teacher import Teacher, as_teacher
 
 
-class DeferringClassifier(ShowsItsConstructor, ClassifierMixin, BaseEstimator):
+class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, BaseEstimator):
     """A student that defers to its teacher when unsure, with a bound on how often they differ.
 
     ``fit`` finds a threshold on held-out series, which need no labels. If the student's
@@ -139,6 +140,7 @@ class DeferringClassifier(ShowsItsConstructor, ClassifierMixin, BaseEstimator):
                 "fit it first."
             )
         as_given, (X, _, series_format) = X, read_series(self, X)
+        check_resolution(X, as_panel(X))
         self._check_enough_series(len(X))
         student = copy_of(self.student)
         models = ModelPair(student, self._bound_teacher(student, X))

@@ -7,7 +7,6 @@ series, and checks and converts the model's answers. The labels of the columns a
 """
 
 import contextlib
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,8 +16,9 @@ from tsdistill.exceptions import TeacherError
 from tsdistill.inputs.plain import as_real
 from tsdistill.inputs.series import in_layout
 from tsdistill.numerics.logits import first_output, log_softmax
-from tsdistill.numerics.shared import quiet, shared
+from tsdistill.numerics.shared import quiet
 from tsdistill.numerics.tensors import as_tensor
+from tsdistill.teachers.module_use import in_use
 
 PROBABILITY_FLOOR = 1e-4
 """Smaller probabilities of a teacher are raised to it: log-probabilities stay above -9.22."""
@@ -146,44 +146,7 @@ class ModuleAdapter:
         return log_softmax(answers)
 
     def on_device(self, device):
-        return shared(id(self.module), lambda: _prepared(self.module, device))
-
-
-@contextlib.contextmanager
-def _prepared(module, device):
-    """Context in which a module is in eval mode on a device; both are restored afterwards.
-
-    Yields
-    ------
-    place : _Place
-    """
-    parts = list(module.modules())  # once, since this costs more than a small network's answer
-    weights = [p for part in parts for p in part._parameters.values() if p is not None]
-    buffers = [b for part in parts for b in part._buffers.values() if b is not None]
-    devices = {tensor.device for tensor in (*weights, *buffers)}
-    dtypes = {weight.dtype for weight in weights if weight.is_floating_point()}
-    in_training = [part for part in parts if part.training]
-    # A module that is spread over several devices is left there.
-    moves = device is not None and len(devices) == 1 and torch.device(device) not in devices
-    try:
-        if in_training:
-            module.eval()
-        if moves:
-            module.to(device)
-        here = device if moves else weights[0].device if weights else "cpu"
-        yield _Place(here, dtypes.pop() if len(dtypes) == 1 else None)
-    finally:
-        for part in in_training:
-            part.training = True
-        if moves:
-            module.to(*devices)
-
-
-class _Place(NamedTuple):
-    """Where a module takes series, and in which dtype; None if its weights are of several."""
-
-    device: object
-    dtype: torch.dtype | None
+        return in_use(self.module, device)
 
 
 class AverageAdapter:

@@ -50,7 +50,7 @@ def warn_if_mismatched(teacher, panel, labels, log_proba):
     log_proba : ndarray of shape (n_instances, n_classes), float32
         The teacher's answers.
     """
-    if not len(labels):
+    if len(np.unique(labels)) < 2:
         return
     accuracy = _mean_recall(labels, log_proba.argmax(axis=1))
     guessing = 1 / len(np.unique(labels))
@@ -65,8 +65,8 @@ def warn_if_mismatched(teacher, panel, labels, log_proba):
             f"classes), but guessing would be right about {guessing:.0%} and a nearest neighbour "
             f"among the same series about {neighbour:.0%}. The student learns these mistakes. "
             "Usual causes: the teacher was fitted on series of another scale, with other values in "
-            "gaps, or with other axes than X; or its columns have other labels: pass "
-            "Teacher(model, classes=[...]).",
+            "gaps, or with other axes than X; its columns have other labels: pass "
+            "Teacher(model, classes=[...]); or it always answers the most frequent class.",
             TeacherMismatchWarning,
         )
 

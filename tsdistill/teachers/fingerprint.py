@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from tsdistill.inputs.checks import as_list
+from tsdistill.teachers.adapters import is_skorch_net
 from tsdistill.teachers.querying import QueryOptions, query
 
 CLEAN_PROBES = 32
@@ -35,41 +36,86 @@ def digest_of(model):
     -------
     digest : str, or None
         None if the model cannot be pickled. Torch modules, alone or inside other models, count
-        with their weights, buffers and those of their attributes that can be pickled.
+        with their weights, buffers, hooks and those of their attributes that can be pickled; a
+        function that cannot be imported counts with its code and what it refers to.
     """
-    if isinstance(model, (list, tuple)):
-        members = [digest_of(member) for member in model]
+    return _digest_within(model, frozenset())
+
+
+def _digest_within(content, containers):
+    """Digest of a part of a model; ``containers`` are the ids of what it is a part of."""
+    if isinstance(content, (list, tuple)):
+        members = [_digest_within(member, containers) for member in content]
         return None if None in members else joblib.hash(members)
+    if is_skorch_net(content) and hasattr(content, "module_"):
+        content = content.module_, type(content.criterion_), content.predict_nonlinearity
     try:
-        content = io.BytesIO()
-        _ContentPickler(content).dump(getattr(model, "module_", model))  # of a skorch net: module
+        pickled = io.BytesIO()
+        _ContentPickler(pickled, containers).dump(content)
         # A pickled copy is hashed, since joblib hashes depend on which objects share parts.
-        return joblib.hash(pickle.loads(content.getvalue()))
+        return joblib.hash(pickle.loads(pickled.getvalue()))
     except Exception:  # the model is the user's: any exception can come out of it
         return None
 
 
 class _ContentPickler(pickle.Pickler):
-    """A pickler that replaces torch objects, whose pickles differ between processes."""
+    """A pickler that replaces what cannot be pickled, or not to the same bytes everywhere."""
+
+    def __init__(self, file, containers):
+        super().__init__(file)
+        self.containers = containers
 
     def reducer_override(self, obj):
-        if isinstance(obj, nn.Module):
-            return tuple, (_content_of(obj),)
-        if isinstance(obj, types.MethodType):  # would be looked up in what replaces a module
-            return tuple, ((obj.__func__.__qualname__, obj.__self__),)
         if isinstance(obj, torch.Tensor):
             content = obj.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
             return tuple, ((str(obj.dtype), tuple(obj.shape), joblib.hash(content)),)
+        if isinstance(obj, types.MethodType):  # would be looked up in what replaces a module
+            return tuple, ((obj.__func__.__qualname__, obj.__self__),)
+        if isinstance(obj, types.FunctionType) and _is_importable(obj):
+            return NotImplemented
+        if isinstance(obj, (nn.Module, types.FunctionType)):
+            content_of = _content_of if isinstance(obj, nn.Module) else _content_of_function
+            inside = self.containers | {id(obj)}
+            again = id(obj) in self.containers
+            return tuple, (("again",) if again else content_of(obj, inside),)
         return NotImplemented
 
 
-def _content_of(module):
-    """All that decides a module's answers in eval mode, where it can be pickled."""
+def _content_of(module, containers):
+    """What decides a module's answers in eval mode, where it can be pickled."""
     attributes = {
-        name: digest_of(value) for name, value in vars(module).items() if name not in OF_ANY_MODULE
+        name: _digest_within(value, containers)
+        for name, value in vars(module).items()
+        if name not in OF_ANY_MODULE
     }
-    parts = module._parameters, module._buffers, module._modules
-    return type(module).__qualname__, *map(dict, parts), attributes
+    hooks = [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
+    parts = {name: _digest_within(part, containers) for name, part in module._modules.items()}
+    weights = dict(module._parameters), dict(module._buffers)
+    hooks = [_digest_within(hook, containers) for hook in hooks]
+    return type(module).__qualname__, *weights, parts, hooks, attributes
+
+
+def _content_of_function(function, containers):
+    """Code of a function, and what it refers to, where that can be pickled."""
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    names = [name for name in function.__code__.co_names if name in function.__globals__]
+    used = {name: function.__globals__[name] for name in names}
+    used = {k: value for k, value in used.items() if not isinstance(value, types.ModuleType)}
+    referred = [*cells, *(function.__defaults__ or ()), *used.values()]
+    referred = [_digest_within(value, containers) for value in referred]
+    return _content_of_code(function.__code__), sorted(used), referred
+
+
+def _content_of_code(code):
+    constants = [
+        _content_of_code(one) if isinstance(one, types.CodeType) else repr(one)
+        for one in code.co_consts
+    ]
+    return code.co_code, constants, code.co_names
+
+
+def _is_importable(function):
+    return function.__module__ != "__main__" and "<" not in function.__qualname__
 
 
 def probes(panel):

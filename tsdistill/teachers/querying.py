@@ -147,8 +147,8 @@ def _answers_of_workers(teacher, series, tasks, options, progress):
     except Exception as error:  # a worker was killed, or cannot be sent the model
         raise TeacherError(
             f"{teacher!r} cannot be queried by joblib workers (n_jobs={options.n_jobs}): "
-            f"{type(error).__name__}: {error}. Pass n_jobs=1, or a teacher that can be pickled and "
-            "leaves the worker enough memory."
+            f"{type(error).__name__}: {str(error).rstrip('.')}. Pass n_jobs=1, or a teacher that "
+            "can be pickled and leaves the worker enough memory."
         ) from error
     return collected
 

@@ -4,7 +4,6 @@ import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.base import clone
 from skorch import NeuralNetClassifier
 from torch import nn
 
@@ -14,6 +13,7 @@ from tsdistill.perturbation.baselines import Baselines
 from tsdistill.students.building import (
     as_net,
     check_outputs,
+    copied,
     extend_net,
     initialised,
     learn_standardisation,
@@ -153,9 +153,9 @@ def _build_student(transfer_set, recipe, previous):
     net = as_net(recipe.student, *shape, **recipe.net_settings)
     extensions = [objective.extension(*shape) for objective in recipe.objectives]
     extend_net(net, panel, n_classes, [extend for extend in extensions if extend is not None])
-    delivered = clone(net)
+    delivered = copied(net)
     # A clone, since initialised callbacks are the user's own objects otherwise.
-    net = initialised(take_steps(clone(net), recipe.windows_per_step))
+    net = initialised(take_steps(copied(net), recipe.windows_per_step))
     check_monitors(net, recipe.validation_fraction)
     gives_proba = check_outputs(net, panel, n_classes)
     if not gives_proba:  # whatever the net's criterion, the student now gives logits
@@ -178,7 +178,7 @@ def _query_teacher(transfer_set, recipe, sample_weight, rng, options):
         The same, without windows where no objective needs them.
     weight : ndarray of shape (n_instances,), float32
     """
-    is_new = transfer_set.answers is None
+    is_new = transfer_set.answers is None and recipe.learns_answers
     transfer_set = transfer_set.with_answers(options)
     weight = transfer_set.weighed(sample_weight, recipe.class_weight)
     if is_new and transfer_set.fitted_before and transfer_set.labels is not None:

@@ -23,7 +23,7 @@ from tsdistill.training.steps import Steps, TrainingRows
 
 
 def check_monitors(net, validation_fraction):
-    """Refuse callbacks that wait for a value which the training does not record.
+    """Refuse callbacks that wait for the held-out loss where no series are held out.
 
     Parameters
     ----------
@@ -35,20 +35,14 @@ def check_monitors(net, validation_fraction):
     ParameterError
         Naming the callback and what it monitors.
     """
-    recorded = {name for name, _ in net.callbacks_} | {"train_loss"}
-    if validation_fraction is None:
-        recorded.discard("valid_loss")
+    if validation_fraction is not None:
+        return
     for name, callback in net.callbacks_:
-        monitor = getattr(callback, "monitor", None)
-        if not isinstance(monitor, str) or not monitor.startswith("valid"):
-            continue
-        if monitor.removesuffix("_best") not in recorded:
-            held_out = " Pass validation_fraction." if validation_fraction is None else ""
+        if getattr(callback, "monitor", None) in ("valid_loss", "valid_loss_best"):
             raise ParameterError(
                 f"callbacks holds {type(callback).__name__} (name {name!r}), which monitors "
-                f"{monitor!r}, but the training records no such value: no series are held out, or "
-                f"it is no loss.{held_out} Monitor 'train_loss', or 'valid_loss' with "
-                "validation_fraction."
+                f"{callback.monitor!r}, but validation_fraction=None holds out no series. Pass "
+                "validation_fraction, or monitor='train_loss'."
             )
 
 
@@ -94,9 +88,15 @@ def train(net, tensors, loss, *, held_out=None, bar=False):
     except TsdistillError:
         raise
     except Exception as error:  # callbacks, optimisers and modules are the user's
+        monitors = [
+            f"{type(callback).__name__} monitors {callback.monitor!r}"
+            for _, callback in net.callbacks_
+            if isinstance(getattr(callback, "monitor", None), str)
+        ]
+        missing = f" Of the callbacks, {', '.join(monitors)}." if monitors else ""
         raise TrainingError(
             f"training the student failed: {type(error).__name__}: {error}. Check its callbacks, "
-            "optimiser and module."
+            f"optimiser and module.{missing}"
         ) from error
     _check_interrupt(net)
     settle_batch_norm(net.module_, learning)
@@ -104,7 +104,9 @@ def train(net, tensors, loss, *, held_out=None, bar=False):
 
 
 def _check_interrupt(net):
-    """Warn if a keyboard interrupt ended an epoch, which skorch hides.
+    """Warn if training ended early by a keyboard interrupt, which skorch hides.
+
+    skorch's EarlyStopping raises one too, on purpose.
 
     Raises
     ------
@@ -112,7 +114,11 @@ def _check_interrupt(net):
         If there is nothing to keep, since no epoch was completed.
     """
     n_complete = sum("train_loss" in row for row in net.history)
-    if n_complete == len(net.history) > 0:
+    stopped = any(
+        isinstance(callback, EarlyStopping) and callback.misses_ == callback.patience
+        for _, callback in net.callbacks_
+    )
+    if n_complete == net.max_epochs or (stopped and n_complete):
         return
     if not n_complete:
         raise KeyboardInterrupt("training was interrupted before the first epoch was complete")

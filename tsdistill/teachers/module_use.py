@@ -1,0 +1,83 @@
+"""Torch modules while they are queried: in eval mode, on a device, in full precision."""
+
+import contextlib
+import os
+import threading
+from typing import NamedTuple
+
+import torch
+
+from tsdistill.numerics.tensors import without_autocast
+
+_LOCK, _IN_EVAL = threading.RLock(), {}
+
+
+def _start_anew():
+    global _LOCK, _IN_EVAL
+    _LOCK, _IN_EVAL = threading.RLock(), {}
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)  # other threads are not in the child
+
+
+class Place(NamedTuple):
+    """Where a module takes series, and in which dtype; None if its weights are of several."""
+
+    device: object
+    dtype: torch.dtype | None
+
+
+@contextlib.contextmanager
+def in_use(module, device):
+    """Context in which a module is in eval mode on a device; both are restored afterwards.
+
+    Several threads may query one module, or modules with common parts: a part returns to train
+    mode when the last of them is done. Only the thread that holds the lock of
+    :mod:`tsdistill.numerics.random_states` passes a device to which a module has to move.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    device : str, torch.device or None
+        None leaves the module where it lies.
+
+    Yields
+    ------
+    place : Place
+    """
+    parts = list(module.modules())  # once, since this costs more than a small network's answer
+    with _in_eval_mode(module, parts), without_autocast():
+        weights = [p for part in parts for p in part._parameters.values() if p is not None]
+        buffers = [b for part in parts for b in part._buffers.values() if b is not None]
+        devices = {tensor.device for tensor in (*weights, *buffers)}
+        dtypes = {weight.dtype for weight in weights if weight.is_floating_point()}
+        # A module that is spread over several devices is left there.
+        moves = device is not None and len(devices) == 1 and torch.device(device) not in devices
+        try:
+            if moves:
+                module.to(device)
+            here = device if moves else weights[0].device if weights else "cpu"
+            yield Place(here, dtypes.pop() if len(dtypes) == 1 else None)
+        finally:
+            if moves:
+                module.to(*devices)
+
+
+@contextlib.contextmanager
+def _in_eval_mode(module, parts):
+    with _LOCK:
+        counted = [part for part in parts if part.training or id(part) in _IN_EVAL]
+        if any(part.training for part in counted):
+            module.eval()
+        for part in counted:
+            _IN_EVAL[id(part)] = _IN_EVAL.get(id(part), 0) + 1
+    try:
+        yield
+    finally:
+        with _LOCK:
+            for part in counted:
+                left = _IN_EVAL.pop(id(part), 1) - 1
+                part.training = not left
+                if left:
+                    _IN_EVAL[id(part)] = left
