@@ -248,8 +248,8 @@ def test_an_estimator_cannot_be_its_own_teacher(toy, quick, holding):
     with pytest.raises(ParameterError) as caught:
         student.fit(*toy)
     assert str(caught.value) == (
-        "teacher is this SaliencyDistilledClassifier itself; pass the classifier that it is to "
-        "replace, such as its teacher_."
+        "teacher is or holds this SaliencyDistilledClassifier itself; pass the classifier that it "
+        "is to replace, such as its teacher_."
     )
     np.testing.assert_array_equal(student.predict_proba(toy[0]), expected)
     quick(student, max_epochs=1).fit(*toy)  # of another estimator it can be one
