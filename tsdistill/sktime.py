@@ -146,7 +146,10 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         """
         check_not_own_teacher(self)
         names, X, y = channel_names(X), as_array(X), as_plain(y, "y")
-        y = np.array(y) if isinstance(y, (list, tuple)) else y
+        try:
+            y = np.array(y) if isinstance(y, (list, tuple)) else y
+        except ValueError as error:
+            raise PanelError(f"y is no list of labels: {error}") from error
         if np.ndim(y) == 2 and np.shape(y)[1] == 1:  # as sktime's searches pass it
             y = np.asarray(y)[:, 0]
         if np.ndim(y) != 1:
