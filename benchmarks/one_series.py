@@ -45,11 +45,12 @@ def main():
         with torch.no_grad():
             module(tensor)
 
+    doubles, listed = one.astype(np.float64), one.tolist()
     calls = {
         "bare module": bare,
         "predict, float32": lambda: student.predict(one),
-        "predict, float64": lambda one=one.astype(np.float64): student.predict(one),
-        "predict, list": lambda one=one.tolist(): student.predict(one),
+        "predict, float64": lambda: student.predict(doubles),
+        "predict, list": lambda: student.predict(listed),
     }
     rounds = [[milliseconds(call) for call in calls.values()] for _ in range(arguments.rounds)]
     medians = dict(zip(calls, np.median(rounds, axis=0), strict=True))
