@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 
-from tsdistill import DeferringClassifier, SaliencyDistilledClassifier
+from tsdistill import DeferringClassifier, SaliencyDistilledClassifier, Teacher
 from tsdistill.objectives import (
     ExplanationAutoencoder,
     GradientSaliency,
@@ -60,3 +61,25 @@ def test_a_recurrent_teacher_gives_its_gradients_on_the_gpu(toy):
         GRU().build(1, 20, 3), GRU(), auxiliary=auxiliary, **settings
     ).fit(X, y)
     assert np.isfinite(model.history_[-1]["gradient_saliency"])
+
+
+def test_states_of_all_gpus_are_as_they_were(toy):
+    X, y = toy
+    torch.cuda.init()
+    for device in ("cpu", "cuda"):
+        before = [state.clone() for state in torch.cuda.get_rng_state_all()]
+        teacher = Inception(n_filters=2).build(1, 20, 3)
+        SaliencyDistilledClassifier(teacher, max_epochs=2, device=device).fit(X, y)
+        for old, new in zip(before, torch.cuda.get_rng_state_all(), strict=True):
+            assert torch.equal(old, new)
+
+
+def test_a_teacher_on_the_gpu_stays_there_beside_a_student_of_another_make(toy, monkeypatch):
+    X, y = toy
+    teacher = Inception(n_filters=2).build(1, 20, 3).cuda()
+    moved = []
+    monkeypatch.setattr(teacher, "to", lambda *a, **k: moved.append(a) or teacher)
+    student = LogisticRegression().fit(X, y)
+    swap = DeferringClassifier(student, Teacher(teacher, classes=[0, 1, 2]), 0.3, 0.9).fit(X)
+    assert len(swap.predict(X)) == len(X)
+    assert not moved and next(teacher.parameters()).is_cuda

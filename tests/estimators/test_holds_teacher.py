@@ -11,7 +11,7 @@ import sklearn
 import torch
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -239,6 +239,9 @@ def test_copies_have_the_parameters_of_the_original(estimator, copied):
         lambda one: [bump_teacher, one],
         lambda one: Teacher(one),
         lambda one: [Teacher(bump_teacher), Teacher([one])],
+        lambda one: make_pipeline(StandardScaler(), one),
+        lambda one: GridSearchCV(make_pipeline(one), {}, cv=2),
+        lambda one: VotingClassifier([("own", one)]),
     ],
 )
 def test_an_estimator_cannot_be_its_own_teacher(toy, quick, holding):
@@ -253,3 +256,16 @@ def test_an_estimator_cannot_be_its_own_teacher(toy, quick, holding):
     )
     np.testing.assert_array_equal(student.predict_proba(toy[0]), expected)
     quick(student, max_epochs=1).fit(*toy)  # of another estimator it can be one
+
+
+def test_an_estimator_of_sktime_cannot_be_its_own_teacher(toy):
+    X, y = toy[0][:, np.newaxis], toy[1]
+    for holding in (lambda one: one, lambda one: [Teacher(bump_teacher), Teacher(one)]):
+        student = SaliencyDistilledTSC(bump_teacher, max_epochs=1, n_windows=4, random_state=0)
+        student.teacher = holding(student)
+        with pytest.raises(ParameterError) as caught:
+            student.fit(X, y)
+        assert str(caught.value) == (
+            "teacher is or holds this SaliencyDistilledTSC itself; pass the classifier that it is "
+            "to replace, such as its teacher_."
+        )

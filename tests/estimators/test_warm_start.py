@@ -263,3 +263,66 @@ def test_a_module_that_changed_is_asked_again(toy, quick, teacher_of, counts, ch
     change(module)
     now = student.fit(toy[0])._transfer_set.answers.clean
     assert np.abs(now - before).max() > 0.1
+
+
+def hook_in(module):
+    module.register_forward_hook(lambda module, inputs, answers: -answers)
+
+
+def replace_lambda(module):
+    module.read = lambda answers: -answers
+
+
+def replace_bound_method(module):
+    module.read = Reader(-1.0).read
+
+
+class Reader:
+    def __init__(self, sign):
+        self.sign = sign
+
+    def read(self, answers):
+        return self.sign * answers
+
+
+class Reads(Scaled):
+    """A module whose answers pass through a function that it keeps."""
+
+    def __init__(self, read):
+        super().__init__()
+        self.read = read
+
+    def forward(self, x):
+        return self.read(super().forward(x))
+
+
+@pytest.mark.parametrize(
+    ("read", "change"),
+    [
+        (Reader(1.0).read, hook_in),
+        (lambda answers: answers, replace_lambda),
+        (Reader(1.0).read, replace_bound_method),
+    ],
+    ids=["hook", "lambda", "bound method"],
+)
+def test_a_module_whose_functions_changed_is_followed(toy, quick, read, change):
+    module = Reads(read)
+    student = quick(module, warm_start=True, max_epochs=1).fit(toy[0])
+    before = student._transfer_set.answers.clean
+    np.testing.assert_array_equal(student.fit(toy[0])._transfer_set.answers.clean, before)
+    change(module)
+    now = student.fit(toy[0])._transfer_set.answers.clean
+    assert (now.argmax(axis=1) == before.argmin(axis=1)).all()
+
+
+def test_a_function_that_counts_its_queries_is_not_asked_again(toy, quick):
+    asked = []
+
+    def teacher(X):
+        asked.append(len(X))
+        return bump_teacher(X)
+
+    student = quick(teacher, warm_start=True, max_epochs=1).fit(*toy)
+    before = sum(asked)
+    student.fit(*toy)
+    assert sum(asked) == before and len(student.history_) == 2

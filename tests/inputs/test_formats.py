@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -194,3 +196,110 @@ def test_columns_that_cannot_be_told_apart_are_named(quick, name):
         "X is a data frame with several columns named 'a'; give each column a name of its own, or "
         "pass X.to_numpy()."
     )
+
+
+def cells(series):
+    """An object array of series, one channel an instance."""
+    array = np.empty((len(series), 1), dtype=object)
+    array[:, 0] = series
+    return array
+
+
+def in_objects(series):
+    array = np.empty(len(series), dtype=object)
+    array[:] = series
+    return array
+
+
+CONTAINERS = {
+    "list": list,
+    "list of lists": lambda series: [[one] for one in series],
+    "tuple of tuples": lambda series: tuple((one,) for one in series),
+    "object array": in_objects,
+    "object array of lists": lambda series: in_objects([[one] for one in series]),
+    "cells": cells,
+    "nested frame": lambda series: pd.DataFrame({"a": pd.Series(series)}),
+}
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_masks_and_gradients_of_series_in_containers(toy, quick, container):
+    X, _ = toy
+    hold = CONTAINERS[container]
+    shape = np.shape(np.asarray(as_array(hold(list(X)))))
+
+    def check_same(series):
+        np.testing.assert_array_equal(
+            np.asarray(as_array(hold(series)), dtype=float), X.reshape(shape)
+        )
+
+    check_same([np.ma.masked_array(row) for row in X])
+    check_same([torch.tensor(row, requires_grad=True) for row in X])
+    masked = [np.ma.masked_array(row, mask=np.arange(20) == 5) for row in X]
+    with pytest.raises(PanelError) as caught:
+        quick(max_epochs=1).fit(hold(masked), toy[1])
+    assert str(caught.value) == (
+        "X has 1 masked values, but all values are needed; fill them first, for example with "
+        "X.filled(0)."
+    )
+
+
+def test_single_numbers_may_be_tensors_but_not_masked(toy):
+    X = toy[0].tolist()
+    tensors = [[torch.tensor(value, requires_grad=True) for value in row] for row in X]
+    np.testing.assert_allclose(as_array(tensors), X, rtol=1e-6)
+    X[3][4] = np.ma.masked
+    with pytest.raises(PanelError, match="^X has 1 masked values"):
+        as_array(X)
+
+
+TEXTS = {
+    "object array": lambda X: X,
+    "frame": pd.DataFrame,
+    "frame of strings": lambda X: pd.DataFrame(X.astype(str)),
+}
+
+
+@pytest.mark.parametrize("form", TEXTS)
+def test_text_is_refused(toy, quick, form):
+    X = toy[0].astype(object)
+    X[3, 4] = "high"
+    with pytest.raises(PanelError) as caught:
+        quick(max_epochs=1).fit(TEXTS[form](X), toy[1])
+    assert str(caught.value) == "X holds text; expected numbers, such as X.astype(float)."
+
+
+@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame])
+@pytest.mark.parametrize("number", [int, float, Fraction, np.float32], ids=lambda one: one.__name__)
+def test_numbers_in_an_array_of_objects_are_series(toy, quick, form, number):
+    X, y = np.round(10 * toy[0]), toy[1]
+    expected = quick(max_epochs=1).fit(form(X), y).predict_proba(form(X))
+    objects = np.empty(X.shape, dtype=object)
+    for place, value in np.ndenumerate(X):
+        objects[place] = number(value)
+    student = quick(max_epochs=1).fit(form(objects), y)
+    np.testing.assert_array_equal(student.predict_proba(form(objects)), expected)
+
+
+@pytest.mark.parametrize("form", [lambda X: X, lambda X: X.astype(object), lambda X: X.tolist()])
+def test_large_integers_are_exact_in_every_container(toy, quick, form):
+    X = 2**60 + np.arange(240).reshape(12, 20)
+    with pytest.raises(PanelError) as caught:
+        quick(max_epochs=1).fit(form(X), toy[1])
+    assert str(caught.value) == (
+        "X varies by 69.3 in channel 0 around values of 1.15e+18, too little for float32 to tell "
+        "apart; subtract the mean before fitting."
+    )
+
+
+@pytest.mark.parametrize("values", ["series", "one instance", "labels", "weights"])
+def test_sparse_tensors_are_refused_by_name(toy, quick, values):
+    X, y = map(torch.tensor, toy)
+    given, name = {
+        "series": ({"X": X.to_sparse(), "y": y}, "X"),
+        "one instance": ({"X": [row.to_sparse() for row in X], "y": y}, "X"),
+        "labels": ({"X": X, "y": y.to_sparse()}, "y"),
+        "weights": ({"X": X, "y": y, "sample_weight": X[:, 0].to_sparse()}, "sample_weight"),
+    }[values]
+    with pytest.raises(PanelError, match=f"^{name} is a tensor that cannot be an array: "):
+        quick(max_epochs=1).fit(**given)

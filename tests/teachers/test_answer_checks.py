@@ -192,3 +192,32 @@ def test_labels_that_are_half_noise_may_be_known_by_heart():
         warnings.simplefilter("error")
         compare(forest, X, y)
         compare(LogisticRegression().fit(X, y), X, y)
+
+
+def turned(X):
+    """A teacher that never gives the right class of a toy series."""
+    return np.roll(bump_teacher(X), 1, axis=1)
+
+
+def test_a_mismatch_is_warned_of_where_the_answers_are_learnt(toy, quick):
+    X, y = toy
+    with pytest.warns(TeacherMismatchWarning):
+        quick(turned, max_epochs=1).fit(X, y)
+    with pytest.warns(TeacherMismatchWarning):
+        quick(turned, max_epochs=1, soft_target_weight=0).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quick(turned, max_epochs=1, soft_target_weight=0, saliency_weight=0).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [{"sample_weight": [1, 0, 0] * 4}, {"class_weight": {0: 1, 1: 0, 2: 0}}],
+    ids=["sample_weight", "class_weight"],
+)
+def test_one_class_alone_is_not_compared_with_guessing(toy, quick, weights):
+    settings = {name: value for name, value in weights.items() if name == "class_weight"}
+    arguments = {name: value for name, value in weights.items() if name == "sample_weight"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quick(turned, max_epochs=1, **settings).fit(*toy, **arguments)

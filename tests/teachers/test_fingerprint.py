@@ -4,9 +4,11 @@ import copy
 import pickle
 
 import numpy as np
+import pytest
 import torch
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from skorch import NeuralNetClassifier
 
 from tsdistill import Teacher
 from tsdistill.students import Lite
@@ -83,3 +85,113 @@ def test_a_source_is_another_one_where_the_columns_have_other_labels():
     assert not again.is_still(TeacherSource.of(second, None))
     inside = [TeacherSource.of(Teacher([one, one]), None) for one in (first, second)]
     assert not inside[0].is_still(inside[1])
+
+
+class LeadsBack:
+    """A trainer or an average of weights, which keeps the module that it is an attribute of."""
+
+    def __init__(self, module):
+        self.module = module
+
+
+def test_a_module_whose_attributes_lead_back_to_it_has_a_digest_at_once():
+    module = Scaled(20, 3)
+    module.trainer, module.ema = LeadsBack(module), LeadsBack(module)
+    before = digest_of(module)
+    assert before is not None and digest_of(copy.deepcopy(module)) == before
+    module.scale = 2.0
+    assert digest_of(module) not in (before, None)
+
+
+def test_a_digest_is_the_same_however_deep_in_calls_it_is_taken():
+    module = Scaled(20, 3)
+    module.trainer, module.ema = LeadsBack(module), LeadsBack(module)
+
+    def deep(n_calls):
+        return deep(n_calls - 1) if n_calls else digest_of(module)
+
+    assert deep(0) == deep(100) == deep(300) is not None
+
+
+FACTOR = 1.0
+
+
+def hooked(sign):
+    module = Scaled(20, 3)
+    module.register_forward_hook(lambda module, inputs, answers: sign * answers)
+    return module
+
+
+def with_lambda(sign):
+    module = Scaled(20, 3)
+    module.read = lambda x: sign * x
+    return module
+
+
+def with_bound_method(sign):
+    module, inner = Scaled(20, 3), Scaled(20, 3)
+    inner.scale = sign
+    module.inner = [inner.forward]
+    return module
+
+
+def local(sign):
+    def teacher(X):
+        return sign * X
+
+    return teacher
+
+
+def of_default(sign):
+    return lambda X, sign=sign: sign * X
+
+
+def bound(sign):
+    module = Scaled(20, 3)
+    module.scale = sign
+    return module.forward
+
+
+@pytest.mark.parametrize("make", [hooked, with_lambda, with_bound_method, local, of_default, bound])
+def test_digest_follows_what_a_model_refers_to(make):
+    digests = []
+    for sign in (1.0, 1.0, -1.0):
+        torch.manual_seed(0)
+        digests.append(digest_of(make(sign)))
+    assert digests[0] == digests[1] != digests[2]
+    assert None not in digests
+
+
+def test_digest_follows_the_globals_that_a_function_uses(monkeypatch):
+    def teacher(X):
+        return FACTOR * X
+
+    before = digest_of(teacher)
+    assert before is not None and digest_of(teacher) == before
+    monkeypatch.setitem(globals(), "FACTOR", -1.0)
+    assert digest_of(teacher) not in (before, None)
+
+
+def test_digest_is_as_before_when_a_hook_is_removed():
+    module = Scaled(20, 3)
+    before = digest_of(module)
+    hook = module.register_forward_hook(lambda module, inputs, answers: -answers)
+    assert digest_of(module) not in (before, None)
+    hook.remove()
+    assert digest_of(module) == before
+
+
+def test_digest_of_a_skorch_net_is_that_of_its_weights_and_criterion(toy):
+    def net(criterion=torch.nn.CrossEntropyLoss, **settings):
+        torch.manual_seed(0)
+        module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(20, 3))
+        return NeuralNetClassifier(module, criterion=criterion, verbose=0, **settings).initialize()
+
+    first = net()
+    before = digest_of(first)
+    assert before is not None
+    assert digest_of(net(lr=0.5)) == digest_of(copy.deepcopy(first)) == before
+    assert digest_of(net(torch.nn.NLLLoss)) not in (before, None)
+    with torch.no_grad():
+        first.module_[1].bias.add_(1)
+    assert digest_of(first) not in (before, None)

@@ -1,5 +1,9 @@
 """Callbacks, kept weights, progress and interrupts."""
 
+import os
+import signal
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +11,7 @@ from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping
 
 from tests.conftest import bump_teacher
-from tsdistill.exceptions import InterruptedWarning, ParameterError, TrainingError
+from tsdistill.exceptions import InterruptedWarning, ParameterError, StudentError, TrainingError
 
 
 def test_weights_of_the_best_epoch_on_held_out_series_are_kept(toy, quick):
@@ -188,3 +192,56 @@ def test_an_interrupt_of_a_fit_that_goes_on_counts_its_own_epochs(toy, quick):
     with pytest.warns(InterruptedWarning, match="after 1 of 3 epochs"):
         student.set_params(callbacks=[Interrupts(2)]).fit(*toy)
     assert [row["epoch"] for row in student.history_] == [1, 2, 3, 4]
+
+
+class InterruptsAtTheEnd(Callback):
+    """The user presses Ctrl-C when an epoch is complete."""
+
+    def __init__(self, epoch, by_signal=False):
+        self.epoch, self.by_signal = epoch, by_signal
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.epoch:
+            if self.by_signal:
+                os.kill(os.getpid(), signal.SIGINT)
+            else:
+                raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("by_signal", [False, True])
+def test_an_interrupt_between_two_epochs_is_told_too(toy, quick, by_signal):
+    student = quick(callbacks=[InterruptsAtTheEnd(2, by_signal)], max_epochs=4)
+    with pytest.warns(InterruptedWarning) as caught:
+        student.fit(*toy)
+    assert str(caught[0].message) == (
+        "training was interrupted after 2 of 4 epochs; the student is the one trained so far."
+    )
+    assert len(student.history_) == 2
+
+
+@pytest.mark.parametrize("validation_fraction", [None, 0.4])
+def test_a_callback_that_stops_the_training_is_no_interrupt(toy, quick, validation_fraction):
+    stop = EarlyStopping(monitor="train_loss", patience=2, threshold=10.0, threshold_mode="abs")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        student = quick(
+            callbacks=[stop], max_epochs=20, validation_fraction=validation_fraction
+        ).fit(*toy)
+    assert len(student.history_) < 10
+
+
+class TakesAnything(Callback):
+    """A callback whose constructor does not name its settings, so that it cannot be cloned."""
+
+    def __init__(self, **settings):
+        self.settings = settings
+
+
+def test_callbacks_that_cannot_be_cloned_are_refused(toy, quick):
+    with pytest.raises(StudentError) as caught:
+        quick(callbacks=[TakesAnything(often=True)]).fit(*toy)
+    message = str(caught.value)
+    assert message.startswith("student or callbacks cannot be cloned: RuntimeError: ")
+    assert message.endswith(
+        "A callback's constructor has to keep its arguments under their names, and nothing else."
+    )

@@ -7,6 +7,7 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 from tests.training.conftest import tensors_of
+from tsdistill.exceptions import TrainingError
 from tsdistill.students import Lite
 from tsdistill.training.loop import settle_batch_norm
 from tsdistill.training.steps import TrainingRows
@@ -119,3 +120,19 @@ def test_tiny_probabilities_of_a_student_with_nll_loss_are_its_own(toy, quick):
     assert 0 < own.min() < 1e-8
     np.testing.assert_allclose(student.predict_proba(X), own, rtol=1e-4)
     np.testing.assert_allclose(student.predict_log_proba(X), np.log(own), rtol=1e-4, atol=1e-6)
+
+
+def test_a_last_step_that_goes_too_far_is_refused(toy, quick):
+    module = nn.Sequential(nn.Flatten(), nn.Linear(20, 8), nn.ReLU(), nn.Linear(8, 3))
+    net = NeuralNetClassifier(
+        module, criterion=nn.CrossEntropyLoss, optimizer=torch.optim.SGD, lr=1e30, max_epochs=1,
+        batch_size=-1, verbose=0,
+    )  # fmt: skip
+    student = quick(student=net)
+    with pytest.raises(TrainingError) as caught:
+        student.fit(*toy)
+    assert str(caught.value) == (
+        "the trained student answers NaN or infinity for its own training series. The likely cause "
+        "is a learning rate that is too high for this student (lr=1e+30): try a tenth of it."
+    )
+    assert not hasattr(student, "student_")

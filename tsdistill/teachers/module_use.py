@@ -53,7 +53,7 @@ def in_use(module, device):
         devices = {tensor.device for tensor in (*weights, *buffers)}
         dtypes = {weight.dtype for weight in weights if weight.is_floating_point()}
         # A module that is spread over several devices is left there.
-        moves = device is not None and len(devices) == 1 and torch.device(device) not in devices
+        moves = device is not None and len(devices) == 1 and _numbered(device) not in devices
         try:
             if moves:
                 module.to(device)
@@ -62,6 +62,14 @@ def in_use(module, device):
         finally:
             if moves:
                 module.to(*devices)
+
+
+def _numbered(device):
+    """A device as tensors name it: "cuda" is the current one."""
+    device = torch.device(device)
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
 
 
 @contextlib.contextmanager
