@@ -89,3 +89,10 @@ def test_costs(benchmark, toy, capsys):
     pytest.importorskip("captum")
     benchmark("occlusion").compare(1, 1)
     assert "captum at its best" in capsys.readouterr().out
+
+
+def test_random_trial(benchmark, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["random_trial", "--cases", "3"])
+    benchmark("random_trial").main()
+    shown = capsys.readouterr().out
+    assert "3 cases, median" in shown and "no finding       3" in shown

@@ -179,7 +179,7 @@ def test_get_params_hands_a_fitted_teacher_out_wrapped_and_keeps_the_bare_one(it
     ("y", "message"),
     [
         (None, "y=None; SaliencyDistilledTSC needs one label for each series, of shape"),
-        (np.zeros((67, 2)), r"y of shape \(67, 2\); SaliencyDistilledTSC needs one label for each"),
+        (np.zeros((67, 2, 2)), r"y of shape \(67, 2, 2\); SaliencyDistilledTSC needs one label"),
         (np.array("1"), r"y of shape \(\); SaliencyDistilledTSC needs one label"),
         (["1", "2"], "X has 67 series but y has 2 labels; expected as many of both"),
     ],
@@ -187,6 +187,16 @@ def test_get_params_hands_a_fitted_teacher_out_wrapped_and_keeps_the_bare_one(it
 def test_labels_that_are_none_for_each_series_are_refused(italy, forest, y, message):
     with pytest.raises(PanelError, match=message):
         SaliencyDistilledTSC(forest, **HASTY).fit(italy[0], y)
+
+
+@pytest.mark.slow
+def test_several_outputs_are_predicted_and_explained_one_by_one(italy):
+    X, y = italy[:2]
+    teacher = TimeSeriesForestClassifier(n_estimators=5, random_state=0)
+    student = SaliencyDistilledTSC(teacher, **HASTY).fit(X, np.stack([y, y[::-1]], axis=1))
+    assert student.predict(X).shape == (67, 2)
+    with pytest.raises(PanelError, match="several columns, with one student each"):
+        student.explain(X)
 
 
 @pytest.mark.slow

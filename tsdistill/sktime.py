@@ -132,8 +132,9 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         ----------
         X : panel in any of sktime's formats, or a list of arrays
             Training series, all of one length.
-        y : array-like of shape (n_instances,)
-            Labels.
+        y : array-like of shape (n_instances,) or (n_instances, n_outputs)
+            Labels. For several outputs sktime fits one student each; those can predict, but
+            explanations and reports need a single one.
 
         Returns
         -------
@@ -142,7 +143,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         Raises
         ------
         PanelError
-            If y is missing or has more than one axis, or X cannot be used.
+            If y is missing or has more than two axes, or X cannot be used.
         """
         check_not_own_teacher(self)
         names, X, y = channel_names(X), as_array(X), as_plain(y, "y")
@@ -150,13 +151,11 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
             y = np.array(y) if isinstance(y, (list, tuple)) else y
         except ValueError as error:
             raise PanelError(f"y is no list of labels: {error}") from error
-        if np.ndim(y) == 2 and np.shape(y)[1] == 1:  # as sktime's searches pass it
-            y = np.asarray(y)[:, 0]
-        if np.ndim(y) != 1:
+        if np.ndim(y) not in (1, 2):
             got = "y=None" if y is None else f"y of shape {np.shape(y)}"
             raise PanelError(
                 f"{got}; {type(self).__name__} needs one label for each series, of shape "
-                "(n_instances,)."
+                "(n_instances,), or several, of shape (n_instances, n_outputs)."
             )
         if isinstance(X, (np.ndarray, list)) and len(X) != len(y):
             raise PanelError(
@@ -207,7 +206,9 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         -------
         score : float
         """
-        y = y if y is None else labels_of_one_type(np.asarray(as_plain(y, "y")))
+        if y is None:
+            raise PanelError("y=None; score needs one label for each series.")
+        y = labels_of_one_type(np.asarray(as_plain(y, "y")))
         return super().score(X, y, *arguments, **settings)
 
     def _as_fitted(self, X):
@@ -293,6 +294,11 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
 
     def _classifier_and_series(self, X):
         X = self._as_fitted(X)
+        if hasattr(self, "classifiers_"):
+            raise PanelError(
+                "y of fit had several columns, with one student each; explanations and reports "
+                "need a single one: fit on each column of y separately."
+            )
         if not hasattr(self, "classifier_"):  # sktime predicts a single class by itself
             raise PanelError(
                 "y of fit held one class only, so there is no student; fit on two classes or more."

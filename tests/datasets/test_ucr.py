@@ -364,3 +364,9 @@ def test_sktimes_sets_of_unequal_length_can_be_read():
     assert X.shape == (270, 12, 26) and len(y) == 270
     lengths = np.isfinite(X).all(axis=1).sum(axis=1)
     assert lengths.min() == 7 and lengths.max() == 26
+
+
+@pytest.mark.parametrize("with_folder", [False, True])
+def test_a_name_too_long_for_a_file_is_not_found(tmp_path, with_folder):
+    with pytest.raises(DatasetError, match="^name='aaa"):
+        load_ucr("a" * 9999, data_dir=tmp_path if with_folder else None)

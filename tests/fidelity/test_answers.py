@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity import (
@@ -52,3 +53,18 @@ def test_by_class_measures_the_rows_of_each():
     assert found["b"] == pytest.approx(saliency_correlation(teacher[1::3], student[1::3]))
     with pytest.raises(ParameterError, match="groups has shape"):
         by_class(agreement, groups[:3], teacher, student)
+
+
+@pytest.mark.parametrize("labels", [["a", "b"], [False, True], [1, 2]], ids=str)
+def test_groups_may_be_objects(answers, labels):
+    teacher, student = answers
+    groups = np.array(labels)[np.arange(30) % 2]
+    expected = by_class(agreement, groups, teacher, student)
+    assert list(expected) == labels
+    assert by_class(agreement, groups.astype(object), teacher, student) == expected
+
+
+@pytest.mark.parametrize("measure", [agreement, predictive_kl, predictive_js])
+def test_tensors_that_need_gradients_are_measured(answers, measure):
+    tensors = [torch.tensor(one, requires_grad=True) for one in answers]
+    assert measure(*tensors) == measure(*answers)

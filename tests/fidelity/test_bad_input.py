@@ -7,6 +7,7 @@ from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity import (
     accuracy,
     agreement,
+    area,
     auprc,
     auroc,
     bootstrap_interval,
@@ -16,6 +17,7 @@ from tsdistill.fidelity import (
     negative_log_likelihood,
     predictive_js,
     predictive_kl,
+    random_maps,
     saliency_correlation,
     top_overlap,
 )
@@ -106,6 +108,32 @@ BAD_MEASURES = {
         "n_points=1",
     ),
     "confidence": (lambda: clopper_pearson(1, 2, 95.0), "confidence=95.0"),
+    "complex maps": (
+        lambda: saliency_correlation(np.eye(3) + 0j, np.eye(3)),
+        "^teacher holds values of type complex128; expected real numbers",
+    ),
+    "complex maps against the truth": (
+        lambda: auroc(np.eye(3) + 0j, np.eye(3) > 0),
+        "^maps holds values of type complex128; expected real numbers",
+    ),
+    "text": (
+        lambda: agreement(np.eye(3), np.eye(3).astype(str)),
+        "^student holds values of type <U.*; expected real numbers",
+    ),
+    "text among objects": (
+        lambda: agreement(np.array([["a", 1.0]], dtype=object), np.eye(2)[:1]),
+        "^teacher holds values of type object; expected real numbers",
+    ),
+    "points that the curves lack": (
+        lambda: area(np.linspace(0, 1, 3), np.ones((2, 4))),
+        r"^shares has shape \(3,\) and proba \(2, 4\); expected \(n_points,\) and",
+    ),
+    "one curve": (lambda: area([0, 1], [0.5, 0.5]), r"shares has shape \(2,\) and proba \(2,\)"),
+    "half an instance": (
+        lambda: random_maps((1.5, 2)),
+        r"^shape=\(1.5, 2\); expected a tuple of whole numbers of 0 or more",
+    ),
+    "a shape that is a number": (lambda: random_maps(3), "^shape=3; expected a tuple"),
     "too many successes": (lambda: clopper_pearson(3, 2), "n_successes=3"),
 }
 

@@ -1,9 +1,11 @@
 """Measures of maps against slow loops."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tsdistill.exceptions import ParameterError
@@ -100,3 +102,20 @@ def test_series_without_truth_are_left_out():
     assert auprc(maps, mask) == 0.5 and auroc(maps, mask) == 0
     with pytest.raises(ParameterError, match="in none of the 2 series"):
         auroc(maps[1:], mask[1:])
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300, 2.0**1000])
+def test_correlation_does_not_depend_on_the_size_of_the_values(scale):
+    teacher, student = np.random.default_rng(0).normal(size=(2, 9, 12))
+    expected = saliency_correlation(teacher, student * 1e30)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert saliency_correlation(teacher, student * scale) == pytest.approx(expected)
+        assert saliency_correlation(teacher * scale, student * scale) == pytest.approx(expected)
+
+
+def test_maps_and_masks_may_be_tensors(answers):
+    maps, mask = answers[0], answers[1] > answers[1].mean()
+    given = torch.tensor(maps, requires_grad=True), torch.tensor(mask)
+    assert auprc(*given) == auprc(maps, mask) and auroc(*given) == auroc(maps, mask)
+    assert saliency_correlation(given[0], maps) == pytest.approx(1)

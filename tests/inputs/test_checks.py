@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tsdistill.exceptions import ParameterError
+from tsdistill.exceptions import PanelError, ParameterError
 from tsdistill.inputs.checks import check_count, check_positive
 
 
@@ -76,3 +76,41 @@ def test_numbers_of_another_type_give_the_same_student(toy, quick, setting):
     )
     expected = quick(**plain).fit(X, y).predict_proba(X)
     np.testing.assert_array_equal(quick(**special).fit(X, y).predict_proba(X), expected)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["n_windows", "max_epochs", "batch_size", "windows_per_step", "lr", "temperature", "donors"],
+)
+@pytest.mark.parametrize("n_digits", [400, 5000])
+def test_messages_about_integers_of_many_digits_are_short(toy, quick, setting, n_digits):
+    with pytest.raises(ParameterError, match=f"^{setting}=.*; expected ") as caught:
+        quick(**{setting: 10**n_digits}).fit(*toy)
+    assert len(str(caught.value)) < 300
+
+
+def with_an_integer(X, n_digits):
+    X = X.astype(object)
+    X[3, 5] = 10**n_digits
+    return X
+
+
+@pytest.mark.parametrize("n_digits", [400, 5000])
+@pytest.mark.parametrize("form", [lambda X: X, lambda X: X.tolist(), lambda X: X[:, np.newaxis]])
+def test_series_with_an_integer_too_large_for_a_float_are_refused(toy, quick, n_digits, form):
+    with pytest.raises(PanelError) as caught:
+        quick(max_epochs=1).fit(form(with_an_integer(toy[0], n_digits)), toy[1])
+    assert str(caught.value) == (
+        "X has values too large for a float: int too large to convert to float"
+    )
+
+
+@pytest.mark.parametrize("n_digits", [400, 5000])
+def test_weights_too_large_for_a_float_are_refused(toy, quick, n_digits):
+    with pytest.raises(PanelError) as caught:
+        quick(max_epochs=1).fit(*toy, sample_weight=[10**n_digits] + [1] * 11)
+    assert str(caught.value) == (
+        "sample_weight is no array of real numbers: int too large to convert to float."
+    )
+    with pytest.raises(ParameterError, match="expected finite weights of 0 or more, not all 0"):
+        quick(max_epochs=1, class_weight={0: 10**400}).fit(*toy)

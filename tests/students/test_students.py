@@ -1,8 +1,12 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
 from skorch import NeuralNetClassifier
+from skorch.callbacks import Callback
 from torch import nn
 
 from tsdistill.exceptions import ParameterError, StudentError
@@ -189,3 +193,68 @@ def test_what_fails_in_the_users_code_is_a_student_error(toy, quick):
     for message, student in cases.items():
         with pytest.raises(StudentError, match=f"^student {message}.*Check its settings; a fact"):
             quick(student=student).fit(*toy)
+
+
+def linear_net(**settings):
+    module = nn.Sequential(nn.Flatten(), nn.Linear(20, 3))
+    settings = {"max_epochs": 1, "criterion": nn.CrossEntropyLoss, "verbose": 0} | settings
+    return NeuralNetClassifier(module, **settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"device": "cpu:0"},
+        {"device": torch.device("cpu", 0)},
+        {"student": linear_net(device="cpu:0")},
+    ],
+    ids=["named", "torch.device", "skorch"],
+)
+def test_the_only_cpu_may_have_a_number(toy, quick, settings):
+    X, y = toy
+    student = quick(max_epochs=1, **settings).fit(X, y)
+    expected = student.predict_proba(X)
+    for copied in (copy.deepcopy(student), pickle.loads(pickle.dumps(student))):
+        np.testing.assert_array_equal(copied.predict_proba(X), expected)
+
+
+@pytest.mark.parametrize("callbacks", [["x"], [(3, Callback())], ["x", Callback()], [("a", "b")]])
+def test_what_is_no_callback_is_refused(toy, quick, callbacks):
+    bad = callbacks[0]
+    for name, student in (
+        ("student.callbacks", quick(student=linear_net(callbacks=callbacks))),
+        ("callbacks", quick(callbacks=callbacks)),
+    ):
+        with pytest.raises(ParameterError) as caught:
+            student.fit(*toy)
+        assert str(caught.value) == (
+            f"{name} holds {bad!r}; expected skorch callbacks, or (name, callback) with a str as "
+            "name."
+        )
+
+
+@pytest.mark.parametrize("max_epochs", [0, -1, 2.5, None])
+def test_a_net_without_a_number_of_epochs_is_refused(toy, quick, max_epochs):
+    with pytest.raises(StudentError) as caught:
+        quick(student=linear_net(max_epochs=max_epochs)).fit(*toy)
+    assert str(caught.value) == (
+        f"student is a skorch net with max_epochs={max_epochs!r}; expected a whole number above 0."
+    )
+
+
+class AnswersInAList(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(20, 3)
+
+    def forward(self, x):
+        return [self.linear(x.flatten(1))]
+
+
+def test_answers_that_are_no_tensor_are_refused(toy, quick):
+    with pytest.raises(StudentError) as caught:
+        quick(student=AnswersInAList()).fit(*toy)
+    assert str(caught.value) == (
+        "student AnswersInAList returns shape list for 2 series; expected (2, 3), one logit for "
+        "each of the 3 classes."
+    )

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from sklearn.utils import get_tags
 from tests.conftest import bump_teacher
 from tests.swap.conftest import Shaky
 from tsdistill import DeferringClassifier, Teacher
-from tsdistill.exceptions import LeftOutWarning, ParameterError
+from tsdistill.exceptions import LeftOutWarning, PanelError, ParameterError
 from tsdistill.swap.risk import upper_bound
 
 
@@ -214,3 +215,23 @@ def test_what_is_said_to_be_possible_is(swap):
     student, X = swap
     model = DeferringClassifier(student, student, 0.451, 0.95).fit(X[:5])
     assert model.deferral_rate_ == 0 and model.disagreement_bound_ <= 0.451
+
+
+def test_series_that_float32_cannot_tell_apart_are_refused(swap):
+    student, X = swap
+    with pytest.raises(PanelError) as caught:
+        DeferringClassifier(student, bump_teacher, 0.1, 0.9).fit(1e9 + X)
+    deviation = X.std()
+    assert str(caught.value) == (
+        f"X varies by {deviation:.3g} in channel 0 around values of 1e+09, too little for float32 "
+        "to tell apart; subtract the mean before fitting."
+    )
+
+
+def test_shares_may_be_fractions(swap):
+    student, X = swap
+    shares = DeferringClassifier(student, bump_teacher, Fraction(1, 2), Fraction(9, 10)).fit(X)
+    floats = DeferringClassifier(student, bump_teacher, 0.5, 0.9).fit(X)
+    assert shares.threshold_ == floats.threshold_
+    assert shares.disagreement_bound_ == floats.disagreement_bound_
+    np.testing.assert_array_equal(shares.predict(X), floats.predict(X))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 
 from tests.conftest import bump_teacher
 from tests.teachers.conftest import ask, check_matches
@@ -79,3 +79,27 @@ def test_a_list_can_be_asked_only_for_what_all_its_members_know(toy):
     for members in ([three, two], [two, three], [letters, three], [three, letters]):
         bound = as_teacher(members).bind(X[y < 2], np.array([0, 1]), y[y < 2])
         assert not bound.left_out and bound.whole(panel) is bound
+
+
+class Undecided(RidgeClassifier):
+    """A model whose decision values are all equal, as of one fitted on constant series."""
+
+    def decision_function(self, X):
+        return np.zeros((len(X), 3))
+
+    def predict(self, X):
+        return np.full(len(X), 2)
+
+
+def test_decision_values_that_are_all_equal_are_accepted(toy):
+    X, y = toy
+    np.testing.assert_allclose(np.exp(ask(Undecided().fit(X, y), X)), 1 / 3, rtol=1e-6)
+
+
+def test_classes_that_are_no_list_are_refused(toy, quick):
+    with pytest.raises(TeacherError) as caught:
+        quick(Teacher(bump_teacher, classes=3)).fit(*toy)
+    assert str(caught.value) == (
+        "teacher bump_teacher has classes=3; expected a list with the label of each column of its "
+        "answers."
+    )

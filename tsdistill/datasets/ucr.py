@@ -13,7 +13,7 @@ from reprlib import repr as short
 import numpy as np
 
 from tsdistill.exceptions import DatasetError, PanelError, ParameterError
-from tsdistill.inputs.checks import check_choice, check_flag
+from tsdistill.inputs.checks import check_choice, check_flag, shown
 from tsdistill.inputs.formats import TO_ONE_LENGTH
 from tsdistill.inputs.series import FLOAT32_MAX
 
@@ -74,7 +74,9 @@ def load_ucr(name, split="train", data_dir=None, *, allow_nan=False):
     ((1029, 1, 24), dtype('float32'), ['2', '2', '2'])
     """
     if not isinstance(name, str) or not name or pathlib.PurePath(name).name != name:
-        raise ParameterError(f"name={name!r}; expected the name of a data set, such as 'GunPoint'.")
+        raise ParameterError(
+            f"name={shown(name)}; expected the name of a data set, such as 'GunPoint'."
+        )
     check_choice("split", split, SPLITS)
     check_flag("allow_nan", allow_nan)
     try:
@@ -82,7 +84,8 @@ def load_ucr(name, split="train", data_dir=None, *, allow_nan=False):
     except OSError as error:
         if isinstance(error, DatasetError):
             raise
-        raise DatasetError(f"name={name!r} cannot be looked up: {error}") from error
+        reason = error.strerror or type(error).__name__
+        raise DatasetError(f"name={shown(name)} cannot be looked up: {reason}.") from error
     parts = [_read(path, allow_nan) for path in paths]
     lengths = [X.shape[1:] for X, _ in parts]
     if allow_nan:
@@ -108,7 +111,7 @@ def _places(data_dir):
     places = []
     if data_dir is not None:
         if not isinstance(data_dir, (str, os.PathLike)):
-            raise ParameterError(f"data_dir={data_dir!r}; expected a path or None.")
+            raise ParameterError(f"data_dir={shown(data_dir)}; expected a path or None.")
         path = pathlib.Path(data_dir).expanduser()
         if not path.is_dir():
             raise DatasetError(
@@ -151,7 +154,7 @@ def _paths(name, wanted, places):
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     if len(places) == 1:
         hint += f" Pass data_dir, a folder that contains {name}/{name}_TRAIN.tsv or .ts."
-    raise DatasetError(f"name={name!r}: not found, and nothing is downloaded.{hint} {listed}.")
+    raise DatasetError(f"name={shown(name)}: not found, and nothing is downloaded.{hint} {listed}.")
 
 
 def _names(path):

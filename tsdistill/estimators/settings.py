@@ -17,6 +17,7 @@ from tsdistill.inputs.checks import (
     check_temperature,
     is_number,
     is_whole,
+    shown,
 )
 from tsdistill.inputs.random_state import check_random_state
 from tsdistill.numerics.tensors import plain_device
@@ -53,16 +54,21 @@ def check_settings(estimator):
     fraction = estimator.validation_fraction
     if fraction is not None and not (is_number(fraction) and 0 < fraction < 1):
         raise ParameterError(
-            f"validation_fraction={fraction!r}; expected None or a share of the series in (0, 1)."
+            f"validation_fraction={shown(fraction)}; expected None or a share of the series in "
+            "(0, 1)."
         )
     check_not_own_teacher(estimator)
     for device in devices_of(estimator):
         _check_device(device)
     if not isinstance(estimator.verbose, (Integral, np.bool_)):
-        raise ParameterError(f"verbose={estimator.verbose!r}; expected a whole number or a bool.")
+        raise ParameterError(
+            f"verbose={shown(estimator.verbose)}; expected a whole number or a bool."
+        )
     n_jobs = estimator.n_jobs
     if n_jobs is not None and (not is_whole(n_jobs) or n_jobs == 0):
-        raise ParameterError(f"n_jobs={n_jobs!r}; expected None or a whole number other than 0.")
+        raise ParameterError(
+            f"n_jobs={shown(n_jobs)}; expected None or a whole number other than 0."
+        )
     check_memory(estimator.memory)
     check_flag("warm_start", estimator.warm_start)
     check_random_state(estimator.random_state)
@@ -116,8 +122,8 @@ def _check_device(device):
         float(torch.zeros(1, device=device))  # a "meta" tensor has no value
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         raise ParameterError(
-            f"device={device!r} cannot be used: {error}. Expected 'cpu', or 'cuda' where torch "
-            "finds a GPU."
+            f"device={shown(device)} cannot be used: {error}. Expected 'cpu', or 'cuda' where "
+            "torch finds a GPU."
         ) from error
 
 
@@ -127,8 +133,8 @@ def _check_callbacks(name, callbacks):
         one = callback[1] if named else callback
         if not (isinstance(one, Callback) or (isinstance(one, type) and issubclass(one, Callback))):
             raise ParameterError(
-                f"{name} holds {callback!r}; expected skorch callbacks, or (name, callback) with a "
-                "str as name."
+                f"{name} holds {shown(callback)}; expected skorch callbacks, or (name, callback) "
+                "with a str as name."
             )
 
 

@@ -4,7 +4,7 @@ from tsdistill.exceptions import ParameterError
 from tsdistill.explainers.gradients import GRADIENT, INTEGRATED_GRADIENTS
 from tsdistill.explainers.learnt import AUTOENCODER
 from tsdistill.explainers.occlusion import OCCLUSION
-from tsdistill.inputs.checks import check_choice, quoted
+from tsdistill.inputs.checks import check_choice, quoted, shown
 
 EXPLAINERS = {
     explainer.name: explainer
@@ -35,6 +35,6 @@ def find_explainer(method, fill=None):
     explainer = EXPLAINERS[method]
     if fill is not None and not (isinstance(fill, str) and fill in explainer.fills):
         raise ParameterError(
-            f"fill={fill!r}; with method={method!r} expected {quoted([*explainer.fills, None])}."
+            f"fill={shown(fill)}; with method={method!r} expected {quoted([*explainer.fills, None])}."
         )
     return explainer

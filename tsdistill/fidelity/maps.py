@@ -314,7 +314,8 @@ def by_class(measure, groups, *arrays):
             f"{[array.shape for array in arrays]}; expected shape (n_instances,), one class for "
             "each instance of every array."
         )
-    return {
-        group: measure(*(array[groups == group] for array in arrays))
-        for group in np.unique(groups).tolist()
-    }
+    try:
+        different = np.unique(groups).tolist()
+    except TypeError as error:
+        raise ParameterError(f"groups hold classes of several types: {error}") from error
+    return {group: measure(*(array[groups == group] for array in arrays)) for group in different}

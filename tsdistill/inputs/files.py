@@ -6,6 +6,7 @@ import pathlib
 import tempfile
 
 from tsdistill.exceptions import FolderGivenError, FolderMissingError, ParameterError
+from tsdistill.inputs.checks import shown
 
 
 def check_path(name, path):
@@ -16,7 +17,7 @@ def check_path(name, path):
     except UnicodeEncodeError:
         usable = False
     if not usable:
-        raise ParameterError(f"{name}={path!r}; expected a path.")
+        raise ParameterError(f"{name}={shown(path)}; expected a path.")
 
 
 def check_folder(path):

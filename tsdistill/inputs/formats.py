@@ -52,15 +52,23 @@ def as_array(X):
         if _is_nested(X):
             return _from_cells(X.to_numpy())
         if any(getattr(dtype, "kind", "O") == "O" for dtype in X.dtypes):
-            _of_own_dtype(X.to_numpy(dtype=object))  # text is refused; names stay
+            return _with_own_dtype(X)
         return X
     if _is_pandas(X, "Series") and X.dtype == object:
-        return _stacked(X.tolist(), X)
+        return _stacked([_plain_parts(instance) for instance in X], X)
     if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 2:
         return _from_cells(X) if X.size and _is_sequence(X[0, 0]) else X
     if isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object):
         return _stacked([_plain_parts(instance) for instance in X], X)
     return X
+
+
+def _with_own_dtype(frame):
+    """A data frame of objects with the dtype of its numbers; names stay, text is refused."""
+    found = _of_own_dtype(frame.to_numpy(dtype=object))
+    if found.dtype == object:
+        return frame
+    return type(frame)(found, index=frame.index, columns=frame.columns)
 
 
 def _of_own_dtype(X):
@@ -161,7 +169,7 @@ def _from_long(X):
 def _from_cells(cells):
     """Convert an object array of series, of shape (n_instances, n_channels)."""
     _check_one_length([len(c) if _is_sequence(c) else 1 for c in cells.ravel()], "timepoints")
-    return np.array([[np.asarray(as_plain(cell)) for cell in instance] for instance in cells])
+    return _numbers([[np.asarray(as_plain(cell)) for cell in instance] for instance in cells])
 
 
 def _converted(X):
@@ -197,7 +205,15 @@ def _stacked(instances, X):
     _check_one_length([shape[-1] for shape in shapes], "timepoints")
     if len(set(shapes)) > 1:
         _check_one_length([shape[0] for shape in shapes], "channels")
-    return np.stack([np.asarray(instance) for instance in instances])
+    return _numbers([np.asarray(instance) for instance in instances])
+
+
+def _numbers(instances):
+    """Stack instances of one shape; objects get the dtype of their numbers, text is refused."""
+    stacked = np.array(instances)
+    if stacked.dtype.kind in "US":
+        raise PanelError("X holds text; expected numbers, such as X.astype(float).")
+    return _of_own_dtype(stacked) if stacked.dtype == object else stacked
 
 
 def _check_one_length(lengths, axis):

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
 from tsdistill.exceptions import PanelError, ParameterError
-from tsdistill.inputs.checks import quoted
+from tsdistill.inputs.checks import quoted, shown
 from tsdistill.inputs.plain import as_plain
 
 
@@ -122,16 +122,16 @@ def target_indices(target, classes, n_instances, name="target"):
             f"{n_instances} series."
         )
     if not all(isinstance(label, Hashable) for label in labels.tolist()):
-        raise ParameterError(f"{name}={target!r}; expected labels of {classes.tolist()}.")
+        raise ParameterError(f"{name}={shown(target)}; expected labels of {classes.tolist()}.")
     indices, unknown = class_indices(labels, classes)
     if unknown:
         raise ParameterError(
-            f"{name} holds unknown labels {unknown}; expected labels of {classes.tolist()}."
+            f"{name} holds unknown labels [{few(unknown)}]; expected labels of {classes.tolist()}."
         )
     return indices
 
 
 def few(labels, most=6):
     """Format the first labels for an error message."""
-    labels = [repr(label) for label in np.asarray(labels).tolist()]
+    labels = [shown(label) for label in np.asarray(labels).tolist()]
     return ", ".join(labels[:most]) + (", ..." if len(labels) > most else "")

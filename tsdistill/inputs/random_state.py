@@ -3,7 +3,7 @@
 import numpy as np
 
 from tsdistill.exceptions import ParameterError
-from tsdistill.inputs.checks import is_whole
+from tsdistill.inputs.checks import is_whole, shown
 
 
 def check_random_state(random_state):
@@ -20,7 +20,7 @@ def check_random_state(random_state):
         or (is_whole(random_state) and random_state >= 0)
     ):
         raise ParameterError(
-            f"random_state={random_state!r}; expected None, an int of 0 or more, a "
+            f"random_state={shown(random_state)}; expected None, an int of 0 or more, a "
             "numpy.random.RandomState or a numpy.random.Generator."
         )
 

@@ -6,6 +6,7 @@ from numbers import Real
 import numpy as np
 
 from tsdistill.exceptions import PanelError, ParameterError
+from tsdistill.inputs.checks import shown
 from tsdistill.inputs.plain import as_real
 
 FLOAT64_MAX = float(np.finfo(np.float64).max)
@@ -91,8 +92,8 @@ def class_factors(class_weight, classes, class_index, sample_weight):
         return count.sum() / np.maximum(count, np.finfo(np.float32).tiny) / len(classes)
     if not isinstance(class_weight, Mapping):
         raise ParameterError(
-            f"class_weight={class_weight!r}; expected None, 'balanced' or a dict from label to "
-            "weight."
+            f"class_weight={shown(class_weight)}; expected None, 'balanced' or a dict from label "
+            "to weight."
         )
     unknown = [label for label in class_weight if label not in classes.tolist()]
     unnamed = [label for label in classes.tolist() if label not in class_weight]
@@ -105,6 +106,6 @@ def class_factors(class_weight, classes, class_index, sample_weight):
     valid = all(isinstance(factor, Real) and 0 <= factor <= FLOAT64_MAX for factor in factors)
     if not valid or not any(factors):
         raise ParameterError(
-            f"class_weight={class_weight!r}; expected finite weights of 0 or more, not all 0."
+            f"class_weight={shown(class_weight)}; expected finite weights of 0 or more, not all 0."
         )
     return np.array(factors, dtype=np.float64)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tsdistill.exceptions import PanelError, ParameterError
-from tsdistill.inputs.checks import check_choice, is_number, is_whole
+from tsdistill.inputs.checks import check_choice, is_number, is_whole, shown
 from tsdistill.perturbation.baselines import stand_in_donors
 
 DONORS = ("opposing", "same", "any", "mean", "zero", "noise")
@@ -80,13 +80,13 @@ def window_width(window_size, n_timepoints):
         if 1 <= window_size <= n_timepoints:
             return int(window_size)
         raise ParameterError(
-            f"window_size={window_size} does not fit series of {n_timepoints} timepoints; expected "
-            f"an int from 1 to {n_timepoints}, or a fraction such as 0.1."
+            f"window_size={shown(window_size)} does not fit series of {n_timepoints} timepoints; "
+            f"expected an int from 1 to {n_timepoints}, or a fraction such as 0.1."
         )
     if is_number(window_size) and 0 < window_size <= 1:
         return max(1, round(float(window_size) * n_timepoints))
     raise ParameterError(
-        f"window_size={window_size!r}; expected an int (timesteps) or a float in (0, 1] (a "
+        f"window_size={shown(window_size)}; expected an int (timesteps) or a float in (0, 1] (a "
         "fraction of the series)."
     )
 

@@ -9,7 +9,7 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 from tsdistill.exceptions import StudentError, TsdistillError
-from tsdistill.inputs.checks import is_whole, quoted
+from tsdistill.inputs.checks import is_whole, quoted, shown
 from tsdistill.numerics.logits import first_output
 from tsdistill.numerics.random_states import no_fork
 from tsdistill.numerics.tensors import plain_device
@@ -57,7 +57,7 @@ def as_net(student, n_channels, n_timepoints, n_classes, **settings):
         module = _built(student, student, shape)
     else:
         raise StudentError(
-            f"student={student!r}; expected one of {quoted(STUDENTS)}, a "
+            f"student={shown(student)}; expected one of {quoted(STUDENTS)}, a "
             "configuration such as students.Lite(), a torch module, a factory (n_channels, "
             "n_timepoints, n_classes) -> module, or an unfitted skorch.NeuralNetClassifier."
         )

@@ -171,7 +171,7 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
         n_alone, n_differ = int(alone.sum()), int((differs & alone).sum())
         self.student_, self.teacher_, self.classes_ = models.student, models.teacher, models.classes
         self._max_uncertainty, self.curve_ = max_uncertainty, curve
-        self._guarantee = self.max_disagreement, self.confidence
+        self._guarantee = float(self.max_disagreement), float(self.confidence)
         self.threshold_ = 1 - max_uncertainty
         self.n_calibration_ = n
         self.deferral_rate_ = float(1 - alone.mean())

@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from tsdistill import _version
 from tsdistill.exceptions import CacheWarning, ParameterError, warn_user
+from tsdistill.inputs.checks import shown
 from tsdistill.inputs.files import check_path, replaced_when_whole
 
 FOLDER = "tsdistill"
@@ -26,7 +27,7 @@ def check_memory(memory):
     if memory is None or isinstance(memory, joblib.Memory):
         return
     if not isinstance(memory, (str, os.PathLike)):
-        raise ParameterError(f"memory={memory!r}; expected None, a path or a joblib.Memory.")
+        raise ParameterError(f"memory={shown(memory)}; expected None, a path or a joblib.Memory.")
     check_path("memory", memory)
 
 

@@ -1,6 +1,8 @@
 """The training loop: skorch's, with our steps, loss and callbacks."""
 
+import contextlib
 import copy
+import importlib
 import math
 
 import torch
@@ -18,6 +20,7 @@ from tsdistill.exceptions import (
 )
 from tsdistill.numerics.batches import ROWS_A_BATCH
 from tsdistill.numerics.logits import first_output
+from tsdistill.numerics.random_states import no_fork
 from tsdistill.training.callbacks import EpochBar, RecordTerms, StopOnBadLoss, TrainObjectives
 from tsdistill.training.steps import Steps, TrainingRows
 
@@ -83,6 +86,7 @@ def train(net, tensors, loss, *, held_out=None, bar=False):
     _fit_schedule(net, learning)
     net.callbacks_ += [(name, callback.initialize()) for name, callback in callbacks]
     net.criterion_ = loss.to(net.device)
+    _import_what_optimisers_import()
     try:
         net.partial_fit(learning)
     except TsdistillError:
@@ -101,6 +105,15 @@ def train(net, tensors, loss, *, held_out=None, bar=False):
     _check_interrupt(net)
     settle_batch_norm(net.module_, learning)
     _check_finite(net, learning)
+
+
+def _import_what_optimisers_import():
+    """Import what torch's optimisers import in their first step, while no fork can happen.
+
+    A child that is forked during an import in another thread would wait for its end for ever.
+    """
+    with no_fork(), contextlib.suppress(ImportError):
+        importlib.import_module("torch._dynamo")
 
 
 def _check_interrupt(net):

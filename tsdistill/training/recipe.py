@@ -10,7 +10,7 @@ from sklearn.base import clone
 from skorch.callbacks import GradientNormClipping, LRScheduler
 
 from tsdistill.exceptions import ParameterError
-from tsdistill.inputs.checks import is_number, is_whole
+from tsdistill.inputs.checks import is_number, is_whole, shown
 from tsdistill.inputs.random_state import seed_sequence
 from tsdistill.objectives.base import Objective
 from tsdistill.objectives.gradients import GradientSaliency
@@ -120,12 +120,12 @@ def make_objectives(
     for one in auxiliary:
         if not isinstance(one, Objective):
             raise ParameterError(
-                f"auxiliary={one!r}; expected an Objective or a list of them, such as "
+                f"auxiliary={shown(one)}; expected an Objective or a list of them, such as "
                 "tsdistill.objectives.PerturbedSoftTargets()."
             )
         if type(one).losses is Objective.losses:
             raise ParameterError(
-                f"auxiliary={one!r}: {type(one).__name__} defines no losses(answers, "
+                f"auxiliary={shown(one)}: {type(one).__name__} defines no losses(answers, "
                 "sample_weight); every objective must define it."
             )
     if saliency == "gradient":
