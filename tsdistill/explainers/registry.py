@@ -35,6 +35,7 @@ def find_explainer(method, fill=None):
     explainer = EXPLAINERS[method]
     if fill is not None and not (isinstance(fill, str) and fill in explainer.fills):
         raise ParameterError(
-            f"fill={shown(fill)}; with method={method!r} expected {quoted([*explainer.fills, None])}."
+            f"fill={shown(fill)}; with method={method!r} expected "
+            f"{quoted([*explainer.fills, None])}."
         )
     return explainer
