@@ -18,6 +18,7 @@ from tsdistill.inputs.series import in_layout
 from tsdistill.numerics.logits import first_output, log_softmax
 from tsdistill.numerics.shared import quiet
 from tsdistill.numerics.tensors import as_tensor
+from tsdistill.teachers.inner_heads import inner_decision_function
 from tsdistill.teachers.module_use import in_use
 
 PROBABILITY_FLOOR = 1e-4
@@ -57,6 +58,9 @@ def adapter_for(model, ndim, name=None, floor=PROBABILITY_FLOOR):
             return ModuleAdapter(model.module_, name, ndim)
         if plain and isinstance(criterion, nn.NLLLoss):
             return ModuleAdapter(model.module_, name, ndim, gives_proba=True, floor=floor)
+    inner = inner_decision_function(model)
+    if inner is not None:
+        return DecisionAdapter(inner, name, ndim)
     if hasattr(model, "predict_proba"):
         return ProbabilityAdapter(model.predict_proba, name, ndim)
     if hasattr(model, "decision_function"):
