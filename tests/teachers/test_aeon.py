@@ -6,6 +6,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from tsdistill import SaliencyDistilledClassifier
+from tsdistill.teachers.teacher import as_teacher
 
 pytest.importorskip("aeon")
 pytestmark = pytest.mark.filterwarnings("ignore::tsdistill.exceptions.HardTeacherWarning")
@@ -45,3 +46,16 @@ def test_a_fitted_aeon_teacher_survives_a_search(italy):
     search = GridSearchCV(student, grid, cv=2, n_jobs=2, error_score="raise").fit(X, y)
     assert search.best_estimator_.teacher is teacher
     assert search.best_score_ > 0.8
+
+
+def test_rockets_of_aeon_are_asked_for_their_decision_values(italy):
+    from aeon.classification import convolution_based
+
+    X, y, X_test, _ = italy
+    for name in ("RocketClassifier", "MiniRocketClassifier", "MultiRocketClassifier"):
+        rocket = getattr(convolution_based, name)(n_kernels=100, random_state=0).fit(X, y)
+        assert set(np.unique(rocket.predict_proba(X_test))) == {0, 1}
+        teacher = as_teacher(rocket).bind(X)
+        largest = teacher.predict_proba(X_test[:200]).max(axis=1)
+        assert largest.min() > 0.5 and largest.max() < 0.999
+        np.testing.assert_array_equal(teacher.predict(X_test[:200]), rocket.predict(X_test[:200]))
