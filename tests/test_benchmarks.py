@@ -75,6 +75,14 @@ def test_mismatch(benchmark, monkeypatch, capsys):
     assert "fitted on 100 X + 500         1 of 1 sets warn" in capsys.readouterr().out
 
 
+def test_rocket(benchmark, monkeypatch, tmp_path, capsys):
+    pytest.importorskip("numba")
+    options = ["--kernels", "84", "--max-epochs", "1", "--sets", "ItalyPowerDemand"]
+    monkeypatch.setattr("sys.argv", ["rocket", "--data-dir", str(tmp_path), *options])
+    benchmark("rocket").main()
+    assert "default" in capsys.readouterr().out
+
+
 def test_one_series(benchmark, monkeypatch, capsys):
     module = benchmark("one_series")
     monkeypatch.setattr("sys.argv", ["one_series", "--rounds", "1"])
