@@ -6,10 +6,10 @@ from sktime.classification.base import BaseClassifier
 
 from tsdistill.estimators.classifier import SaliencyDistilledClassifier
 from tsdistill.estimators.holds_teacher import HoldsTeacher
+from tsdistill.estimators.scoring import labels_to_score
 from tsdistill.estimators.settings import check_not_own_teacher
 from tsdistill.exceptions import PanelError
 from tsdistill.inputs.formats import as_array, channel_names, check_channel_names
-from tsdistill.inputs.labels import labels_of_one_type
 from tsdistill.inputs.plain import as_plain
 from tsdistill.teachers.teacher import Teacher
 
@@ -206,10 +206,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         -------
         score : float
         """
-        if y is None:
-            raise PanelError("y=None; score needs one label for each series.")
-        y = labels_of_one_type(np.asarray(as_plain(y, "y")))
-        return super().score(X, y, *arguments, **settings)
+        return super().score(X, labels_to_score(y), *arguments, **settings)
 
     def _as_fitted(self, X):
         self.check_is_fitted()

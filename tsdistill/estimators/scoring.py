@@ -8,6 +8,13 @@ from tsdistill.inputs.labels import labels_of_one_type
 from tsdistill.inputs.plain import as_plain, as_real
 
 
+def labels_to_score(y):
+    """Labels as an array; PanelError if they are missing or of several types."""
+    if y is None:
+        raise PanelError("y=None; score needs one label for each series.")
+    return labels_of_one_type(np.asarray(as_plain(y, "y")))
+
+
 class ScoresLabels:
     """Mixin with the accuracy of ``predict``."""
 
@@ -30,9 +37,7 @@ class ScoresLabels:
         PanelError
             If y is missing, or its labels are of several types.
         """
-        if y is None:
-            raise PanelError("y=None; score needs one label for each series.")
+        y = labels_to_score(y)
         if sample_weight is not None:
             sample_weight = as_real(sample_weight, "sample_weight", PanelError)
-        y = labels_of_one_type(np.asarray(as_plain(y, "y")))
         return accuracy_score(y, self.predict(X), sample_weight=sample_weight)

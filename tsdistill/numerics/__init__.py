@@ -1,1 +1,1 @@
-"""Batches, logits, tensors, global random states, and contexts that threads share."""
+"""Batches, logits, tensors, global random states, forks, and contexts that threads share."""

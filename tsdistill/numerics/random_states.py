@@ -1,40 +1,24 @@
 """Seeds the global random states of Python, NumPy and torch, and restores them."""
 
 import contextlib
-import os
 import random
 import threading
 
 import numpy as np
 import torch
 
+from tsdistill.numerics.forks import no_fork, now_and_in_children
 from tsdistill.numerics.logits import usual_float_errors
 
 _THREAD = threading.local()
 
 
-def _new_locks():
-    global _ONE_AT_A_TIME, _NO_FORK
-    _ONE_AT_A_TIME, _NO_FORK = threading.RLock(), threading.RLock()
+def _start():
+    global _ONE_AT_A_TIME
+    _ONE_AT_A_TIME = threading.RLock()
 
 
-_new_locks()
-if hasattr(os, "register_at_fork"):
-    # A thread that held a lock does not exist in the child, and would never release it.
-    os.register_at_fork(
-        before=lambda: _NO_FORK.acquire(),
-        after_in_parent=lambda: _NO_FORK.release(),
-        after_in_child=_new_locks,
-    )
-
-
-def no_fork():
-    """Context for which a fork of the process waits.
-
-    For short uses of torch's random generator: a child that is forked meanwhile would find it
-    locked for ever.
-    """
-    return _NO_FORK
+now_and_in_children(_start)
 
 
 @contextlib.contextmanager

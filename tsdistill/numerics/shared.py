@@ -1,20 +1,18 @@
 """Contexts of the whole process that several threads may be in at the same time."""
 
 import contextlib
-import os
 import threading
 import warnings
 
-_LOCK, _OPEN = threading.RLock(), {}
+from tsdistill.numerics.forks import now_and_in_children
 
 
-def _start_anew():
+def _start():
     global _LOCK, _OPEN
     _LOCK, _OPEN = threading.RLock(), {}
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew)  # other threads are not in the child
+now_and_in_children(_start)
 
 
 @contextlib.contextmanager

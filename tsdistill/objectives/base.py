@@ -57,9 +57,9 @@ class Objective(BaseEstimator):
 
     A subclass sets ``name``, the key of its value in ``history_``; sets ``needs_copies`` to True
     if it uses the answers for perturbed copies, and ``learns_answers`` to False if it uses none of
-    the teacher's answers; and computes :meth:`losses`. Most subclasses need
-    no more: the other methods do nothing by default. Every ``fit`` works on a clone, so
-    attributes that are set on an objective during ``fit`` are lost afterwards.
+    the teacher's answers; and computes :meth:`losses`. Most subclasses need no more: the other
+    methods do nothing by default. Every ``fit`` works on a clone, so attributes that are set on an
+    objective during ``fit`` are lost afterwards.
 
     Objectives are scikit-learn estimators, so they can be cloned and their parameters searched
     (``auxiliary__weight``).

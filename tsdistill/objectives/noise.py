@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from tsdistill.inputs.checks import check_count, check_positive
-from tsdistill.numerics.random_states import no_fork
+from tsdistill.numerics.forks import no_fork
 from tsdistill.numerics.tensors import as_tensor
 from tsdistill.objectives.soft_targets import SoftTargets, soft_target_loss
 from tsdistill.perturbation.baselines import N_NOISE_SERIES
@@ -66,7 +66,7 @@ class InputNoise(SoftTargets):
     n_draws : int, default=8
         Number of noisy copies of each series.
     temperature : float, default=None
-        tau, above 0; None takes the estimator's temperature.
+        tau, from 0.01 to 1000; None takes the estimator's temperature.
 
     Notes
     -----

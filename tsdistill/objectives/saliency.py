@@ -195,7 +195,7 @@ class TemporalSaliency(Objective):
         "decoupled" are the authors' variants. We read "decoupled" as the mean of two terms, each
         with a scale of its own.
     temperature : float, default=4.0
-        tau of the measures other than "logit_change", which has none.
+        tau, from 0.01 to 1000, of the measures other than "logit_change", which has none.
 
     References
     ----------

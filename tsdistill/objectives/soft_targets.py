@@ -42,7 +42,7 @@ class SoftTargets(Objective):
     weight : float, default=1.0
         Factor of the term in the loss.
     temperature : float, default=4.0
-        tau, above 0; higher values soften the probabilities of both networks.
+        tau, from 0.01 to 1000; higher values soften the probabilities of both networks.
 
     References
     ----------
@@ -75,7 +75,7 @@ class PerturbedSoftTargets(SoftTargets):
     weight : float, default=1.0
         Factor of the term in the loss.
     temperature : float, default=None
-        tau, above 0; None takes the estimator's temperature.
+        tau, from 0.01 to 1000; None takes the estimator's temperature.
     """
 
     name = "perturbed_soft_targets"

@@ -10,8 +10,8 @@ from torch import nn
 
 from tsdistill.exceptions import StudentError, TsdistillError
 from tsdistill.inputs.checks import is_whole, quoted, shown
+from tsdistill.numerics.forks import no_fork
 from tsdistill.numerics.logits import first_output
-from tsdistill.numerics.random_states import no_fork
 from tsdistill.numerics.tensors import plain_device
 from tsdistill.students import STUDENTS
 from tsdistill.students.base import Standardise, Student

@@ -1,24 +1,21 @@
 """Torch modules while they are queried: in eval mode, on a device, in full precision."""
 
 import contextlib
-import os
 import threading
 from typing import NamedTuple
 
 import torch
 
+from tsdistill.numerics.forks import now_and_in_children
 from tsdistill.numerics.tensors import without_autocast
 
-_LOCK, _IN_EVAL = threading.RLock(), {}
 
-
-def _start_anew():
+def _start():
     global _LOCK, _IN_EVAL
     _LOCK, _IN_EVAL = threading.RLock(), {}
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew)  # other threads are not in the child
+now_and_in_children(_start)
 
 
 class Place(NamedTuple):

@@ -19,8 +19,8 @@ from tsdistill.exceptions import (
     warn_user,
 )
 from tsdistill.numerics.batches import ROWS_A_BATCH
+from tsdistill.numerics.forks import no_fork
 from tsdistill.numerics.logits import first_output
-from tsdistill.numerics.random_states import no_fork
 from tsdistill.training.callbacks import EpochBar, RecordTerms, StopOnBadLoss, TrainObjectives
 from tsdistill.training.steps import Steps, TrainingRows
 

@@ -8,7 +8,7 @@ import math
 import torch
 from torch.utils.data import Dataset
 
-from tsdistill.numerics.random_states import no_fork
+from tsdistill.numerics.forks import no_fork
 from tsdistill.numerics.tensors import as_tensor
 from tsdistill.perturbation.copies import replace_windows
 from tsdistill.teachers.querying import TeacherAnswers

@@ -1,0 +1,36 @@
+"""What a fork of the process waits for, and what starts anew in the child."""
+
+import os
+import threading
+
+
+def now_and_in_children(start):
+    """Call a function now, and again in every child that is forked from this process.
+
+    It makes new locks: a thread that held one does not exist in the child, and would never
+    release it.
+    """
+    start()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=start)
+
+
+def _start():
+    global _NO_FORK
+    _NO_FORK = threading.RLock()
+
+
+now_and_in_children(_start)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=lambda: _NO_FORK.acquire(), after_in_parent=lambda: _NO_FORK.release()
+    )
+
+
+def no_fork():
+    """Context for which a fork of the process waits.
+
+    For short uses of torch's random generator and for imports: a child that is forked meanwhile
+    would find their locks held for ever.
+    """
+    return _NO_FORK
