@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from tests.conftest import bump_teacher
+from tests.conftest import Holder, bump_teacher
 from tsdistill import Teacher
 from tsdistill.students import Lite
 
@@ -223,17 +223,6 @@ class Scaled(nn.Linear):
     def forward(self, x):
         self.count += self.counts
         return self.scale * super().forward(x.flatten(1))
-
-
-class Holder:
-    """A black box around a module."""
-
-    def __init__(self, module):
-        self.module = module
-
-    def __call__(self, X):
-        with torch.no_grad():
-            return self.module(torch.tensor(np.asarray(X))).softmax(1).numpy()
 
 
 def flip_scale(module):

@@ -10,6 +10,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from skorch import NeuralNetClassifier
 
+from tests.conftest import Holder
 from tsdistill import Teacher
 from tsdistill.students import Lite
 from tsdistill.teachers.fingerprint import MIXED_PROBES, TeacherSource, digest_of, probes
@@ -52,17 +53,6 @@ class Scaled(torch.nn.Linear):
 
     def forward(self, x):
         return self.scale * super().forward(x.flatten(1))
-
-
-class Holder:
-    """A black box around a module."""
-
-    def __init__(self, module):
-        self.module = module
-
-    def __call__(self, X):
-        with torch.no_grad():
-            return self.module(torch.tensor(np.asarray(X))).softmax(1).numpy()
 
 
 def test_digest_follows_what_a_module_holds_besides_weights():
