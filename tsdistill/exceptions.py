@@ -70,6 +70,10 @@ class CacheWarning(UserWarning):
     """Answers cached by ``memory`` are damaged or outdated, or new ones cannot be written."""
 
 
+class MemorisedWarning(UserWarning):
+    """The teacher knows X by heart, and there are no other series to learn its saliency from."""
+
+
 class InterruptedWarning(UserWarning):
     """A keyboard interrupt ended the training early; the student trained so far is kept."""
 

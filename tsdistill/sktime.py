@@ -26,9 +26,9 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         The model to replace. A fitted one is used as it is and never copied, cloned or
         changed; an unfitted one is cloned and fitted in ``fit``.
     student, label_weight, soft_target_weight, saliency_weight, temperature, saliency, \
-            auxiliary, window_size, n_windows, windows_per_step, donors, max_epochs, \
-            batch_size, lr, device, callbacks, validation_fraction, class_weight, memory, \
-            n_jobs, random_state, verbose
+            auxiliary, window_size, n_windows, n_mixtures, n_queries, windows_per_step, donors, \
+            max_epochs, batch_size, lr, device, callbacks, validation_fraction, class_weight, \
+            memory, n_jobs, random_state, verbose
         See :class:`~tsdistill.SaliencyDistilledClassifier`. There is no ``warm_start``, since
         ``fit`` of a sktime classifier always starts anew.
 
@@ -80,12 +80,14 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         student="lite",
         label_weight=0.1,
         soft_target_weight=1.0,
-        saliency_weight=5.0,
+        saliency_weight=None,
         temperature=4.0,
         saliency="logit_change",
         auxiliary=None,
         window_size=0.1,
         n_windows=None,
+        n_mixtures=None,
+        n_queries=None,
         windows_per_step=1,
         donors="opposing",
         max_epochs=None,
@@ -110,6 +112,8 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         self.auxiliary = auxiliary
         self.window_size = window_size
         self.n_windows = n_windows
+        self.n_mixtures = n_mixtures
+        self.n_queries = n_queries
         self.windows_per_step = windows_per_step
         self.donors = donors
         self.max_epochs = max_epochs

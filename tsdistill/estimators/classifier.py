@@ -65,10 +65,10 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
         Weight of the cross-entropy with the labels.
     soft_target_weight : float, default=1.0
         Weight of the soft targets.
-    saliency_weight : float, default=5.0
-        Weight of the temporal saliency. 0 is plain knowledge distillation, for which the
-        teacher is not asked about windows. With ``saliency="class"``, "sum" or "decoupled" use
-        1 or less.
+    saliency_weight : float, default=None
+        Weight of the temporal saliency. None: 5 with ``saliency="logit_change"`` and "gradient",
+        1 with the other measures, which are invariant to scale and not meant for more. 0 is plain
+        knowledge distillation, for which the teacher is asked about the series alone.
     temperature : float, default=4.0
         tau, from 0.01 to 1000, of the soft targets and of the saliencies "class", "sum" and
         "decoupled".
@@ -85,10 +85,19 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
     window_size : int or float, default=0.1
         Length of a window, in timesteps (int) or as a fraction of the series (float).
     n_windows : int, default=None
-        Windows of each series about which the teacher is asked. None asks about 4,000 windows
-        in all, between 8 and 64 of each series.
-    windows_per_step : int, default=1
-        Perturbed copies of each series in a training step. The windows take turns.
+        Windows of each series (and mixture) about which the teacher is asked. None asks about
+        4,000 windows in all, between 3 (without mixtures 8) and 64 of each.
+    n_mixtures : int, default=None
+        Mixtures of two training series, which the teacher answers too: series that it cannot
+        know by heart. None: with ``saliency="logit_change"`` as many as series, between 400 and
+        2,000; none for the published methods and for plain knowledge distillation.
+    n_queries : int, default=None
+        Most questions to the teacher, series included, that a fit may ask. Fewer mixtures and
+        windows are used to keep to it. What ``auxiliary`` objectives ask on their own account,
+        and the 64 questions by which ``memory`` recognises a teacher, are not counted.
+    windows_per_step : int or float, default=1
+        Perturbed copies of each series in a training step. The windows take turns. Below 1, it
+        is the share of the series that have one copy in a step.
     donors : {"opposing", "same", "any", "mean", "zero", "noise"}, default="opposing"
         What replaces a window: the same window of a series of another class, of the same
         class, or of any class; each channel's mean; zeros; or noise.
@@ -183,12 +192,14 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
         *,
         label_weight=0.1,
         soft_target_weight=1.0,
-        saliency_weight=5.0,
+        saliency_weight=None,
         temperature=4.0,
         saliency="logit_change",
         auxiliary=None,
         window_size=0.1,
         n_windows=None,
+        n_mixtures=None,
+        n_queries=None,
         windows_per_step=1,
         donors="opposing",
         max_epochs=None,
@@ -214,6 +225,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
         self.auxiliary = auxiliary
         self.window_size = window_size
         self.n_windows = n_windows
+        self.n_mixtures = n_mixtures
+        self.n_queries = n_queries
         self.windows_per_step = windows_per_step
         self.donors = donors
         self.max_epochs = max_epochs

@@ -25,7 +25,8 @@ from tsdistill.objectives.saliency import MEASURES
 from tsdistill.perturbation.plan import DONORS, WindowSettings, window_width
 from tsdistill.teachers.cache import check_memory
 from tsdistill.teachers.teacher import Teacher
-from tsdistill.training.recipe import Recipe, make_objectives, net_settings, windows_a_series
+from tsdistill.training.budget import budget_of
+from tsdistill.training.recipe import Recipe, make_objectives, net_settings
 
 
 def check_settings(estimator):
@@ -40,15 +41,21 @@ def check_settings(estimator):
     ParameterError
         Naming the argument, its value and what was expected.
     """
-    for name in ("windows_per_step", "batch_size"):
-        check_count(name, getattr(estimator, name))
-    for name in ("n_windows", "max_epochs"):
+    check_count("batch_size", estimator.batch_size)
+    for name, least in (("n_windows", 1), ("n_mixtures", 0), ("n_queries", 1), ("max_epochs", 1)):
         if getattr(estimator, name) is not None:
-            check_count(name, getattr(estimator, name))
+            check_count(name, getattr(estimator, name), least)
+    per_step = estimator.windows_per_step
+    if not (is_number(per_step) and ((is_whole(per_step) and per_step > 0) or 0 < per_step <= 1)):
+        raise ParameterError(
+            f"windows_per_step={shown(per_step)}; expected a whole number above 0 (copies of each "
+            "series), or a share of the series in (0, 1]."
+        )
     check_positive("lr", estimator.lr)
     check_temperature("temperature", estimator.temperature)
     for name in ("label_weight", "soft_target_weight", "saliency_weight"):
-        check_positive(name, getattr(estimator, name), zero=True)
+        if name != "saliency_weight" or estimator.saliency_weight is not None:
+            check_positive(name, getattr(estimator, name), zero=True)
     check_choice("donors", estimator.donors, DONORS)
     check_choice("saliency", estimator.saliency, (*MEASURES, "gradient"))
     fraction = estimator.validation_fraction
@@ -170,6 +177,16 @@ def recipe_of(estimator, objectives, panel):
         If ``window_size`` does not fit the series.
     """
     n_series, _, n_timepoints = panel.shape
+    per_step = estimator.windows_per_step
+    asks_windows = any(objective.needs_copies for objective in objectives)
+    budget = budget_of(
+        n_series,
+        estimator.n_queries,
+        estimator.n_mixtures,
+        estimator.n_windows,
+        mixes=estimator.saliency == "logit_change" and estimator.saliency_weight != 0,
+        asks_windows=asks_windows,
+    )
     return Recipe(
         student=estimator.student,
         net_settings=net_settings(
@@ -183,10 +200,11 @@ def recipe_of(estimator, objectives, panel):
         objectives=objectives,
         windows=WindowSettings(
             width=window_width(estimator.window_size, n_timepoints),
-            n_windows=windows_a_series(estimator.n_windows, n_series),
+            n_windows=budget.n_windows,
             donors=estimator.donors,
         ),
-        windows_per_step=int(estimator.windows_per_step),
+        windows_per_step=int(per_step) if is_whole(per_step) else float(per_step),
+        n_mixtures=budget.n_mixtures,
         validation_fraction=estimator.validation_fraction,
         class_weight=estimator.class_weight,
     )

@@ -21,10 +21,13 @@ class Answers:
         The teacher's log-probabilities for the series.
     labels : Tensor of shape (n_instances,), int64
         Class indices; the teacher's prediction for a series without a label.
-    student_perturbed : Tensor of shape (n_instances, n_windows, n_classes) or None
+    student_perturbed : Tensor of shape (n_copied, n_windows, n_classes) or None
         The student's logits for the perturbed copies of this step.
-    teacher_perturbed : Tensor of shape (n_instances, n_windows, n_classes) or None
+    teacher_perturbed : Tensor of shape (n_copied, n_windows, n_classes) or None
         The teacher's log-probabilities for the same copies.
+    copied : Tensor of shape (n_copied,), int64, or None
+        Which series of the batch have copies in this step; None if all have. Losses of these
+        series are made losses of the batch by :meth:`spread`.
     teacher_change : Tensor, a scalar
         Mean absolute change of the teacher's centred logits over all windows of all series.
     series : Tensor of shape (n_instances, n_channels, n_timepoints) or None
@@ -45,19 +48,43 @@ class Answers:
     labels: Tensor
     student_perturbed: Tensor | None = None
     teacher_perturbed: Tensor | None = None
+    copied: Tensor | None = None
     teacher_change: Tensor | float = 0.0
     series: Tensor | None = None
     rows: Tensor | None = None
     ask: Callable[[Tensor], Tensor] | None = None
     network: nn.Module | None = None
 
+    def of_copied(self, values):
+        """The entries of ``values``, one a series of the batch, of the series with copies."""
+        return values if self.copied is None else values[self.copied]
+
+    def spread(self, losses):
+        """Losses of the series with copies, as losses of the whole batch with the same mean.
+
+        Parameters
+        ----------
+        losses : Tensor of shape (n_copied,)
+
+        Returns
+        -------
+        losses : Tensor of shape (n_instances,)
+            0 for the series without copies.
+        """
+        if self.copied is None:
+            return losses
+        n_instances = len(self.labels)
+        spread = losses.new_zeros(n_instances)
+        return spread.index_copy(0, self.copied, losses * (n_instances / max(len(losses), 1)))
+
 
 class Objective(BaseEstimator):
     """Base of the terms that add up to the distillation loss.
 
     A subclass sets ``name``, the key of its value in ``history_``; sets ``needs_copies`` to True
-    if it uses the answers for perturbed copies, and ``learns_answers`` to False if it uses none of
-    the teacher's answers; and computes :meth:`losses`. Most subclasses need no more: the other
+    if it uses the answers for perturbed copies, and ``compares_copies`` if it compares them with
+    those for the series; sets ``learns_answers`` to False if it uses none of the teacher's
+    answers; and computes :meth:`losses`. Most subclasses need no more: the other
     methods do nothing by default. Every ``fit`` works on a clone, so attributes that are set on an
     objective during ``fit`` are lost afterwards.
 
@@ -86,6 +113,7 @@ class Objective(BaseEstimator):
 
     name = "objective"
     needs_copies = False
+    compares_copies = False
     learns_answers = True
     weight = 1.0  # for subclasses without this parameter
 

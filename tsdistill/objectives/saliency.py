@@ -204,6 +204,7 @@ class TemporalSaliency(Objective):
 
     name = "saliency"
     needs_copies = True
+    compares_copies = True
 
     def __init__(self, weight=5.0, measure="logit_change", temperature=4.0):
         super().__init__(weight)
@@ -216,16 +217,22 @@ class TemporalSaliency(Objective):
         check_choice(f"{type(self).__name__}.measure", self.measure, MEASURES)
 
     def losses(self, answers, sample_weight):
-        student = (answers.student, answers.student_perturbed)
-        teacher = (answers.teacher, answers.teacher_perturbed)
+        sample_weight = answers.of_copied(sample_weight)
+        return answers.spread(self._losses_of_copied(answers, sample_weight))
+
+    def _losses_of_copied(self, answers, sample_weight):
+        """Losses of the series that have copies."""
+        student = (answers.of_copied(answers.student), answers.student_perturbed)
+        teacher = (answers.of_copied(answers.teacher), answers.teacher_perturbed)
         if self.measure == "logit_change":
             student_change, teacher_change = logit_change(*student), logit_change(*teacher)
             scale = teacher_scale(teacher_change, sample_weight, answers.teacher_change)
             return saliency_loss(student_change, teacher_change, scale, scale)
         if self.measure == "decoupled":
+            labels = answers.of_copied(answers.labels)
             parts = zip(
-                decoupled_saliency(*student, answers.labels, self.temperature),
-                decoupled_saliency(*teacher, answers.labels, self.temperature),
+                decoupled_saliency(*student, labels, self.temperature),
+                decoupled_saliency(*teacher, labels, self.temperature),
                 strict=True,
             )
             return sum(self._self_scaled(*part, sample_weight) for part in parts) / 2

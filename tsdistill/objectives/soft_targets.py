@@ -88,4 +88,4 @@ class PerturbedSoftTargets(SoftTargets):
         losses = soft_target_loss(
             answers.student_perturbed, answers.teacher_perturbed, self.temperature
         )
-        return losses.mean(dim=1)
+        return answers.spread(losses.mean(dim=1))

@@ -1,6 +1,7 @@
 """Lite: three stages of dense convolutions, the default student."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from tsdistill.students.base import PooledHead, Standardise, Student, check_shape, conv_block
@@ -75,6 +76,15 @@ class _LiteNetwork(nn.Module):
         return self.standardise, stages, self.head
 
     def forward(self, x):
-        x = self.standardise(x)
-        x = self.normalise(torch.cat([conv(x) for conv in self.shapes], dim=1))
+        x = self.normalise(self._shapes_at_once(self.standardise(x)))
         return self.head(self.reach(self.combine(x)))
+
+    def _shapes_at_once(self, x):
+        """Stage 1 as one convolution: shorter filters get zeros at both ends."""
+        longest = max(conv.kernel_size[0] for conv in self.shapes)
+        filters = []
+        for conv in self.shapes:
+            length = conv.kernel_size[0]
+            left = longest // 2 - length // 2
+            filters.append(F.pad(conv.weight, (left, longest - length - left)))
+        return F.conv1d(x, torch.cat(filters), stride=self.shapes[0].stride, padding=longest // 2)

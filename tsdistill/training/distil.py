@@ -117,19 +117,16 @@ def distil(transfer_set, recipe, sample_weight, options, seeds, *, previous=None
         objective.check_models(preparation)
 
     # What the student is to learn, from which series and of which weight.
-    rng = np.random.default_rng(seeds.windows)
-    transfer_set, for_training, weight = _query_teacher(
-        transfer_set, recipe, sample_weight, rng, options
-    )
-    transfer_set, held_out = transfer_set.with_held_out(recipe.validation_fraction, weight, rng)
+    learnt = _query_teacher(transfer_set, recipe, sample_weight, seeds.windows, options)
+    transfer_set, weight, held_out = learnt.transfer_set, learnt.weight, learnt.held_out
     preparation = _prepare(preparation, transfer_set, recipe.objectives, weight, held_out)
     transfer_set = dataclasses.replace(transfer_set, worked_out=preparation.used)
 
     # The weights.
-    learn_standardisation(net.module_, as_tensor(transfer_set.panel))
+    learn_standardisation(net.module_, as_tensor(transfer_set.panel[: transfer_set.n_given]))
     train(
         net,
-        TransferTensors(for_training, weight, net.device),
+        TransferTensors(learnt.for_training, weight, net.device),
         DistillationLoss(recipe.objectives, StudentInTraining(net.module_, nets.gives_proba)),
         held_out=held_out,
         bar=options.verbose > 0,
@@ -167,17 +164,32 @@ def _build_student(transfer_set, recipe, previous):
     return _StudentNets(net, delivered, gives_proba)
 
 
-def _query_teacher(transfer_set, recipe, sample_weight, rng, options):
-    """Query the teacher for series and windows, and draw baselines.
+@dataclass(frozen=True)
+class _ToLearn:
+    """What the student is to learn.
 
-    Returns
-    -------
+    Attributes
+    ----------
     transfer_set : TransferSet
         To be kept.
     for_training : TransferSet
         The same, without windows where no objective needs them.
     weight : ndarray of shape (n_instances,), float32
+    held_out : ndarray of int64, or None
+        Rows for validation.
     """
+
+    transfer_set: TransferSet
+    for_training: TransferSet
+    weight: np.ndarray
+    held_out: np.ndarray | None
+
+
+def _query_teacher(transfer_set, recipe, sample_weight, seed, options):
+    """Query the teacher for series, mixtures and windows; draw baselines and held-out rows."""
+    rng, held_out_rng, mixtures_rng, memory_rng = (
+        np.random.default_rng([seed, *use]) for use in ((), (1,), (2,), (3,))
+    )
     is_new = transfer_set.answers is None and recipe.learns_answers
     transfer_set = transfer_set.with_answers(options)
     weight = transfer_set.weighed(sample_weight, recipe.class_weight)
@@ -189,6 +201,18 @@ def _query_teacher(transfer_set, recipe, sample_weight, rng, options):
             transfer_set.labels[rows],
             transfer_set.answers.clean[rows],
         )
+    transfer_set, held_out = transfer_set.with_held_out(
+        recipe.validation_fraction, weight, held_out_rng
+    )
+    learnt_from = weight > 0
+    if held_out is not None:
+        learnt_from[held_out] = False
+    rows = np.flatnonzero(learnt_from)
+    transfer_set = transfer_set.with_mixtures(recipe.n_mixtures, rows, mixtures_rng, options)
+    weight = transfer_set.with_mixtures_weighed(weight)
+    if recipe.compares_copies:
+        transfer_set = transfer_set.with_memory_checked(memory_rng, options)
+        transfer_set.warn_if_all_memorised()
     if recipe.needs_copies:
         transfer_set = transfer_set.with_windows(recipe.windows, rng, options)
     for_training = transfer_set if recipe.needs_copies else transfer_set.without_windows()
@@ -196,7 +220,7 @@ def _query_teacher(transfer_set, recipe, sample_weight, rng, options):
         warn_if_hard(transfer_set.teacher, for_training.answers)
     constants = recipe.needs_copies and recipe.windows.donors in ("mean", "zero")
     transfer_set = transfer_set.with_baselines(rng, constants)
-    return transfer_set, for_training, weight
+    return _ToLearn(transfer_set, for_training, weight, held_out)
 
 
 def _prepare(preparation, transfer_set, objectives, weight, held_out):
@@ -207,6 +231,7 @@ def _prepare(preparation, transfer_set, objectives, weight, held_out):
     preparation = dataclasses.replace(
         preparation,
         teacher=transfer_set.teacher,
+        panel=_read_only(transfer_set.panel),
         class_index=transfer_set.class_index,
         clean=transfer_set.answers.clean,
         baselines=transfer_set.baselines,

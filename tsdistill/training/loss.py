@@ -102,7 +102,8 @@ class DistillationLoss(nn.Module):
         of_teacher = {name: value for name, value in targets.items() if name != "sample_weight"}
         n_series, perturbed = len(targets["labels"]), None
         if "teacher_perturbed" in targets:
-            perturbed = logits[n_series:].view(n_series, -1, logits.shape[-1])
+            shape = targets["teacher_perturbed"].shape[:2]
+            perturbed = logits[n_series:].view(*shape, logits.shape[-1])
         return Answers(
             student=logits[:n_series],
             student_perturbed=perturbed,

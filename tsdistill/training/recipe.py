@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from sklearn.base import clone
 from skorch.callbacks import GradientNormClipping, LRScheduler
@@ -29,7 +28,16 @@ RESERVED = (
     "valid_batch_count",
 )
 STEPS, FEWEST_EPOCHS = 2000, 50
-WINDOWS, FEWEST_WINDOWS, MOST_WINDOWS = 4000, 8, 64
+FUSED = ("cpu", "cuda")
+"""Devices on which AdamW updates all weights in one pass."""
+SALIENCY_WEIGHTS = {
+    "logit_change": 5.0,
+    "class": 1.0,
+    "sum": 1.0,
+    "decoupled": 1.0,
+    "gradient": 5.0,
+}
+"""Default weights, by measure: all but the first and the last are invariant to scale."""
 
 
 class Seeds(NamedTuple):
@@ -70,8 +78,9 @@ class Recipe:
     objectives : list of Objective
         Each of a weight above 0.
     windows : WindowSettings
-    windows_per_step : int
-        Copies of each series in a step.
+    windows_per_step : int or float
+        Copies of each series in a step; below 1 the share of the series that have one.
+    n_mixtures : int
     validation_fraction : float or None
     class_weight : dict, "balanced" or None
     """
@@ -80,7 +89,8 @@ class Recipe:
     net_settings: dict
     objectives: list
     windows: WindowSettings
-    windows_per_step: int
+    windows_per_step: float
+    n_mixtures: int
     validation_fraction: float | None
     class_weight: object
 
@@ -88,6 +98,11 @@ class Recipe:
     def needs_copies(self):
         """Whether an objective reads answers to perturbed copies."""
         return any(objective.needs_copies for objective in self.objectives)
+
+    @property
+    def compares_copies(self):
+        """Whether an objective compares answers to perturbed copies with those to the series."""
+        return any(objective.compares_copies for objective in self.objectives)
 
     @property
     def learns_answers(self):
@@ -128,6 +143,8 @@ def make_objectives(
                 f"auxiliary={shown(one)}: {type(one).__name__} defines no losses(answers, "
                 "sample_weight); every objective must define it."
             )
+    if saliency_weight is None:
+        saliency_weight = SALIENCY_WEIGHTS[saliency]
     if saliency == "gradient":
         saliency_term = _renamed(GradientSaliency(saliency_weight), TemporalSaliency.name)
     else:
@@ -194,13 +211,6 @@ def _check_name(objective):
         )
 
 
-def windows_a_series(n_windows, n_series):
-    """Windows of each series: as set, or about 4,000 in all, within 8 to 64 a series."""
-    if n_windows is not None:
-        return int(n_windows)
-    return int(np.clip(WINDOWS // n_series, FEWEST_WINDOWS, MOST_WINDOWS))
-
-
 def net_settings(n_series, *, batch_size, max_epochs, lr, device, callbacks):
     """Skorch settings for students that bring none: AdamW, one cycle, clipped gradients.
 
@@ -230,5 +240,6 @@ def net_settings(n_series, *, batch_size, max_epochs, lr, device, callbacks):
         "device": device,
         "optimizer": torch.optim.AdamW,
         "optimizer__weight_decay": 1e-4,
+        "optimizer__fused": torch.device(device).type in FUSED,
         "callbacks": [("clip", GradientNormClipping(1.0)), ("one_cycle", schedule), *callbacks],
     }

@@ -5,6 +5,7 @@ They take the place of skorch's ``DataLoader``.
 
 import math
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 
@@ -31,16 +32,20 @@ class TransferTensors:
 
         self.panel, self.class_index = put(transfer_set.panel), put(transfer_set.class_index)
         self.sample_weight = put(sample_weight)
+        self.n_given = transfer_set.n_given
+        self.trusted = torch.as_tensor(transfer_set.trusted)  # where the steps are drawn
         self.plan, answers = transfer_set.plan, transfer_set.answers
         perturbed = None if self.plan is None else put(answers.perturbed)
         self.answers = TeacherAnswers(put(answers.clean), perturbed)
         if self.plan is not None:
-            self.mean_change = put(answers.mean_change(sample_weight))
+            # Some weight for all, since all weights of trusted series may be 0.
+            trusted_weight = np.where(transfer_set.trusted, sample_weight, 1e-9 * sample_weight)
+            self.mean_change = put(answers.mean_change(trusted_weight))
             self.start, self.donor = put(self.plan.start), put(self.plan.donor)
             own = self.plan.donors is transfer_set.panel
             self.donors = self.panel if own else put(self.plan.donors)
 
-    def step(self, rows, windows):
+    def step(self, rows, windows, copied=None):
         """Inputs and targets of one step.
 
         Parameters
@@ -48,10 +53,12 @@ class TransferTensors:
         rows : Tensor of shape (n_rows,)
         windows : Tensor of shape (n_windows,)
             Which windows of the plan to use.
+        copied : Tensor of shape (n_copied,), default=None
+            Positions in ``rows`` of the series that get copies. None: all.
 
         Returns
         -------
-        inputs : Tensor of shape (n_rows * (1 + n_windows), n_channels, n_timepoints)
+        inputs : Tensor of shape (n_rows + n_copied * n_windows, n_channels, n_timepoints)
             The series, then their copies, series by series.
         targets : dict of Tensor
             ``sample_weight``, and the teacher's side of :class:`~tsdistill.objectives.Answers`.
@@ -66,10 +73,12 @@ class TransferTensors:
         }
         if self.plan is None:
             return series.clone(), targets  # a student may change what it is given
-        at = (rows[:, None], windows)
+        at = (rows if copied is None else rows[copied])[:, None], windows
         copies = replace_windows(
-            series[:, None], self.donors[self.donor[at]], self.start[at], self.plan.width
+            self.panel[at[0]], self.donors[self.donor[at]], self.start[at], self.plan.width
         )
+        if copied is not None:
+            targets["copied"] = copied
         targets["teacher_perturbed"] = self.answers.perturbed[at]
         targets["teacher_change"] = self.mean_change
         return torch.cat([series, copies.flatten(0, 1)]), targets
@@ -99,36 +108,61 @@ class TrainingRows(Dataset):
 class Steps:
     """Iterator over the steps of an epoch.
 
-    Batches have nearly equal sizes, so that no batch has a single series, which batch
-    normalisation could not take (unless ``batch_size`` is 1). Windows take turns: a step uses
-    the next ``windows_per_step`` columns of the plan, in which the windows of each series are in
-    random order.
+    An epoch takes as many series as the user passed, whatever number of mixtures there is: series
+    and mixtures take turns over the epochs. Batches have nearly equal sizes, so that no batch has
+    a single series, which batch normalisation could not take (unless ``batch_size`` is 1). Windows
+    take turns, too: a step uses the next ``windows_per_step`` columns of the plan, in which the
+    windows of each series are in random order. Series that the teacher knows by heart get no
+    copies; below 1, ``windows_per_step`` is the share of the others that get one.
     """
 
     def __init__(self, dataset, batch_size, windows_per_step, shuffle=True, **_):
         self.dataset, self.windows_per_step, self.shuffle = dataset, windows_per_step, shuffle
-        size = len(dataset) if batch_size == -1 else batch_size
-        self.n_steps = math.ceil(len(dataset) / size)
+        self.rows = dataset.rows.cpu()
+        self.trusted = dataset.tensors.trusted[self.rows]
+        self.n_series = int((self.rows < dataset.tensors.n_given).sum())
+        size = self.n_series if batch_size == -1 else batch_size
+        self.n_steps = math.ceil(self.n_series / size)
         if size > 1:
-            self.n_steps = max(1, min(self.n_steps, len(dataset) // 2))
+            self.n_steps = max(1, min(self.n_steps, self.n_series // 2))
         self.next_window = 0
+        self.waiting = torch.empty(0, dtype=torch.int64)
 
     def __len__(self):
         return self.n_steps
 
     def __iter__(self):
-        rows, tensors = self.dataset.rows, self.dataset.tensors
-        with no_fork():
-            order = torch.randperm(len(rows)) if self.shuffle else torch.arange(len(rows))
-        for part in order.to(rows.device).tensor_split(self.n_steps):
-            yield tensors.step(rows[part], self._windows())
+        tensors = self.dataset.tensors
+        device = tensors.panel.device
+        parts = self._next_series().tensor_split(self.n_steps)
+        copied = [None if tensors.plan is None else self._copied(part) for part in parts]
+        for part, some in zip(parts, copied, strict=True):
+            some = None if some is None else some.to(device)
+            yield tensors.step(self.rows[part].to(device), self._windows(), some)
+
+    def _next_series(self):
+        """Positions of the next ``n_series`` series: all are visited before one comes again."""
+        if not self.shuffle:
+            return torch.arange(len(self.rows))
+        while len(self.waiting) < self.n_series:
+            with no_fork():
+                self.waiting = torch.cat([self.waiting, torch.randperm(len(self.rows))])
+        now, self.waiting = self.waiting.split([self.n_series, len(self.waiting) - self.n_series])
+        return now
+
+    def _copied(self, part):
+        """Positions in a batch of the series that get copies, or None if all get some."""
+        positions = torch.nonzero(self.trusted[part])[:, 0]
+        if self.shuffle and self.windows_per_step < 1:
+            positions = positions[: math.ceil(self.windows_per_step * len(part))]
+        return None if len(positions) == len(part) else positions
 
     def _windows(self):
         tensors = self.dataset.tensors
         if tensors.plan is None:
             return None
         n_windows = tensors.start.shape[1]
-        turn = torch.arange(min(self.windows_per_step, n_windows)) + self.next_window
+        turn = torch.arange(min(max(1, self.windows_per_step), n_windows)) + self.next_window
         if self.shuffle:
             self.next_window = (self.next_window + len(turn)) % n_windows
         return (turn % n_windows).to(tensors.panel.device)
@@ -137,7 +171,8 @@ class Steps:
 def take_steps(net, windows_per_step):
     """Let a net that is not initialised yet iterate over :class:`Steps`.
 
-    ``windows_per_step`` is the number of copies of each series in a step.
+    ``windows_per_step`` is the number of copies of each series in a step, or below 1 the share of
+    the series that have one.
     """
     net.set_params(
         iterator_train=Steps,

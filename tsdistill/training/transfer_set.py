@@ -13,8 +13,10 @@ from tsdistill.exceptions import LeftOutWarning, ParameterError, warn_user
 from tsdistill.inputs.labels import check_two_classes, few
 from tsdistill.inputs.weights import class_factors, scaled_to_mean_one
 from tsdistill.perturbation.baselines import Baselines
+from tsdistill.perturbation.mixtures import Mixtures
 from tsdistill.perturbation.plan import WindowPlan, WindowSettings, draw_plan
 from tsdistill.teachers.fingerprint import TeacherSource, with_fingerprint
+from tsdistill.teachers.memorised import certainty_kept, is_memorised, warn_of_memory
 from tsdistill.teachers.querying import TeacherAnswers, query, query_windows
 from tsdistill.teachers.teacher import Teacher
 
@@ -60,7 +62,7 @@ class TransferSet:
     teacher : Teacher
         Fitted and bound.
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
-        Labelled series first, then unlabelled ones.
+        Labelled series first, then unlabelled ones, then mixtures of them.
     labels : ndarray of shape (n_labelled,), int64, or None
         Class indices of the labels; None where the teacher labels all series.
     fitted_before : bool, default=True
@@ -69,6 +71,13 @@ class TransferSet:
         The class of each series: its label, or else the teacher's answer. None until the teacher
         was queried, as ``answers``.
     answers : TeacherAnswers or None
+    mixtures : Mixtures or None
+        How the last series of ``panel`` are mixed from the others.
+    mixed_from : tuple of (int, bytes) or None
+        Number of mixtures wanted, and the rows they may be made of.
+    kept : tuple of float or None
+        Which part of its certainty the teacher keeps near labelled series and near unlabelled
+        ones, see :mod:`tsdistill.teachers.memorised`. None if that was not asked.
     windows : WindowSettings or None
         Those of the plan.
     plan : WindowPlan or None
@@ -87,15 +96,42 @@ class TransferSet:
     fitted_before: bool = True
     class_index: np.ndarray | None = None
     answers: TeacherAnswers | None = None
+    mixtures: Mixtures | None = None
+    mixed_from: tuple | None = None
+    kept: tuple | None = None
     windows: WindowSettings | None = None
     plan: WindowPlan | None = None
     baselines: Baselines | None = None
     held_out: dict = field(default_factory=dict)
     worked_out: dict = field(default_factory=dict)
 
+    @property
+    def n_given(self):
+        """Number of series that the user passed, which come before the mixtures."""
+        return len(self.panel) - (0 if self.mixtures is None else len(self.mixtures))
+
+    @property
+    def trusted(self):
+        """Series that the teacher does not know by heart, (n_instances,), bool.
+
+        All count as such if it knows all of them by heart: there are no others then.
+        """
+        trusted = np.full(len(self.panel), True)
+        for part, kept in zip(self._given_parts(), self.kept or (), strict=False):
+            trusted[part] = not is_memorised(kept)
+        return trusted if trusted.any() else ~trusted
+
+    def _given_parts(self):
+        """The labelled series, and the unlabelled ones if there are any, as slices."""
+        n_labelled = self.n_given if self.labels is None else len(self.labels)
+        parts = [slice(0, n_labelled), slice(n_labelled, self.n_given)]
+        return parts if n_labelled < self.n_given else parts[:1]
+
     def is_of(self, series, source):
         """Whether these series and a teacher of that source would give the same transfer set."""
-        if not source.is_still(self.source) or not np.array_equal(series.panel, self.panel):
+        if not source.is_still(self.source):
+            return False
+        if not np.array_equal(series.panel, self.panel[: self.n_given]):
             return False
         if series.labels is None or self.labels is None:
             return series.labels is self.labels
@@ -129,6 +165,71 @@ class TransferSet:
             self, teacher=teacher, class_index=class_index, answers=TeacherAnswers(clean)
         )
 
+    def with_mixtures(self, n_mixtures, rows, rng, options):
+        """Mix series and query the teacher for the mixtures, unless the last ones were alike.
+
+        Parameters
+        ----------
+        n_mixtures : int
+            0 leaves the given series alone.
+        rows : ndarray of int64
+            Rows of the given series that may be mixed; fewer than two make no mixtures.
+        rng : numpy.random.Generator
+        options : QueryOptions
+        """
+        wanted = (n_mixtures, rows.tobytes())
+        if wanted == self.mixed_from:
+            return self
+        given = self._given()
+        if n_mixtures == 0 or len(rows) < 2:
+            return dataclasses.replace(given, mixed_from=wanted)
+        mixtures = Mixtures.draw(rows, n_mixtures, rng)
+        mixed = mixtures.of(given.panel)
+        teacher = with_fingerprint(given.teacher, given.panel, options)
+        answers = query(teacher, mixed, options, title="teacher: mixtures")
+        return dataclasses.replace(
+            given,
+            teacher=teacher,
+            panel=np.concatenate([given.panel, mixed]),
+            class_index=np.concatenate([given.class_index, answers.argmax(axis=1)]),
+            answers=TeacherAnswers(np.concatenate([given.answers.clean, answers])),
+            mixtures=mixtures,
+            mixed_from=wanted,
+        )
+
+    def _given(self):
+        """The transfer set without mixtures, and so without the windows of them."""
+        if self.mixtures is None:
+            return self
+        n = self.n_given
+        return dataclasses.replace(
+            self,
+            panel=self.panel[:n],
+            class_index=self.class_index[:n],
+            answers=TeacherAnswers(self.answers.clean[:n]),
+            mixtures=None,
+            windows=None,
+            plan=None,
+            worked_out={},
+        )
+
+    def with_memory_checked(self, rng, options):
+        """Ask, unless that was done, whether the teacher knows the given series by heart."""
+        if self.kept is not None:
+            return self
+        teacher = with_fingerprint(self.teacher, self.panel, options)
+        kept = tuple(
+            certainty_kept(teacher, self.panel[part], self.answers.clean[part], rng, options)
+            for part in self._given_parts()
+            if part.stop - part.start > 1
+        )
+        return dataclasses.replace(self, teacher=teacher, kept=kept)
+
+    def warn_if_all_memorised(self):
+        """Warn if there are no series but those that the teacher knows by heart."""
+        if self.kept and self.mixtures is None and all(map(is_memorised, self.kept)):
+            warn_of_memory(self.teacher, self.kept[0])
+
     def with_windows(self, windows, rng, options):
         """Draw a plan and query the teacher for its copies, unless the last plan was alike."""
         if self.windows == windows:
@@ -153,7 +254,8 @@ class TransferSet:
 
     def with_baselines(self, rng, trained_on_constants):
         """Choose what explanations replace windows by, unless that was done."""
-        baselines = self.baselines or Baselines.choose(self.panel, self.class_index, rng)
+        n = self.n_given
+        baselines = self.baselines or Baselines.choose(self.panel[:n], self.class_index[:n], rng)
         trained_on_constants = trained_on_constants or baselines.trained_on_constants
         baselines = dataclasses.replace(baselines, trained_on_constants=trained_on_constants)
         return dataclasses.replace(self, baselines=baselines)
@@ -164,7 +266,7 @@ class TransferSet:
         Parameters
         ----------
         fraction : float in (0, 1) or None
-        weight : ndarray of shape (n_instances,)
+        weight : ndarray of shape (n_given,)
             Rows of weight 0 are neither trained on nor held out.
         rng : numpy.random.Generator
 
@@ -177,7 +279,7 @@ class TransferSet:
         key = fraction, (weight > 0).tobytes()
         if key in self.held_out:
             return self, self.held_out[key]
-        rows = held_out_rows(self.class_index, fraction, rng, weight)
+        rows = held_out_rows(self.class_index[: self.n_given], fraction, rng, weight)
         return dataclasses.replace(self, held_out=self.held_out | {key: rows}), rows
 
     def settled(self):
@@ -185,22 +287,29 @@ class TransferSet:
         return dataclasses.replace(self, source=self.source.settled())
 
     def weighed(self, sample_weight, class_weight):
-        """Weights of the series times those of their classes, of mean 1 in float32.
+        """Weights of the given series times those of their classes, of mean 1 in float32.
 
         Parameters
         ----------
-        sample_weight : ndarray of shape (n_instances,)
+        sample_weight : ndarray of shape (n_given,)
         class_weight
             As in :class:`~tsdistill.SaliencyDistilledClassifier`.
         """
-        n_labelled = len(self.panel) if self.labels is None else len(self.labels)
+        n_labelled = self._given_parts()[0].stop
         factors = class_factors(
             class_weight,
             self.teacher.classes_,
             self.class_index[:n_labelled],
             sample_weight[:n_labelled],
         )
-        return scaled_to_mean_one(sample_weight * factors[self.class_index])
+        class_index = self.class_index[: self.n_given]
+        return scaled_to_mean_one(sample_weight * factors[class_index])
+
+    def with_mixtures_weighed(self, weight):
+        """The weights of the given series, followed by those of the mixtures."""
+        if self.mixtures is None:
+            return weight
+        return np.concatenate([weight, self.mixtures.weights(weight)])
 
 
 def start_transfer_set(teacher, series, *, previous=None, keep_source=False, seed=0):

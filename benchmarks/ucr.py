@@ -1,0 +1,214 @@
+"""Sets x seeds x teachers x arms: which student is most faithful to strong teachers?
+
+Every run is a row of a CSV file, and runs that stand there are not repeated; teachers are kept in a
+folder. Tables come from the CSV alone.
+
+    python benchmarks/ucr.py run --data-dir DIR --work-dir WORK --csv ucr.csv --teachers multirocket
+    python benchmarks/ucr.py tables --csv ucr.csv --published published_accuracy.csv
+
+Hyperparameters were chosen on other sets (see docs/benchmarks.md). Saliency is by occlusion with
+zeros, on which no arm trains, of up to 300 test series.
+"""
+
+import argparse
+import pathlib
+import pickle
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+import torch
+from heavy import read_ucr, zero_occlusion
+from joblib import Parallel, delayed
+from quality import ARMS as FIRST_ARMS
+from scipy.stats import bootstrap, rankdata
+from strong import PUBLISHED, TEACHERS
+
+from tsdistill import SaliencyDistilledClassifier, Teacher, fidelity
+from tsdistill.teachers.teacher import as_teacher
+
+TWELVE = [
+    "ArrowHead", "CBF", "Coffee", "GunPoint", "Lightning7", "MedicalImages",
+    "MoteStrain", "Plane", "ProximalPhalanxTW", "SwedishLeaf", "UMD", "Wine",
+]  # fmt: skip
+ARMS = FIRST_ARMS | {"e2KD": {"saliency": "gradient"}}
+DIFFERENTIABLE = {"inceptiontime", "inception"}
+KEY = ["teacher", "set", "seed", "arm"]
+FIGURES = ["accuracy", "agreement", "KL", "saliency", "negative flips"]
+HIGHER_IS_BETTER = {"accuracy": 1, "agreement": 1, "KL": -1, "saliency": 1}
+MOST_MAPS = 300
+
+
+def fitted_teacher(kind, name, seed, data, work_dir):
+    """The teacher, trained or read from the folder, and the seconds that its training took."""
+    X, y, _, _ = data
+    path = work_dir / f"{kind}-{name}-{seed}.pkl"
+    if not path.exists():
+        classes, class_index = np.unique(y, return_inverse=True)
+        start = time.perf_counter()
+        teacher = TEACHERS[kind](X, class_index, seed, classes)
+        seconds = time.perf_counter() - start
+        part = path.with_suffix(".part")
+        part.write_bytes(pickle.dumps((teacher, seconds)))
+        part.rename(path)
+    return pickle.loads(path.read_bytes())
+
+
+def run(kind, name, seed, arms, options):
+    """Distil one teacher by some arms; one row for each."""
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(1)
+    data = X, y, X_test, y_test = read_ucr(options.data_dir, name)
+    classes = np.unique(y)
+    teacher, teacher_seconds = fitted_teacher(kind, name, seed, data, options.work_dir)
+    bound = as_teacher(teacher).bind(X_test, classes)
+    log_teacher = bound.log_proba(X_test)
+    mapped = np.random.default_rng(0).permutation(len(X_test))[:MOST_MAPS]
+    target = log_teacher.argmax(axis=1)
+    map_teacher = zero_occlusion(bound, X_test[mapped], target[mapped])
+    right = classes[target] == y_test
+    rows = []
+    for arm in arms:
+        start = time.perf_counter()
+        student = SaliencyDistilledClassifier(
+            teacher, random_state=100 + seed, max_epochs=options.max_epochs,
+            memory=options.work_dir / "answers" if kind not in DIFFERENTIABLE else None,
+            **ARMS[arm],
+        ).fit(X, y)  # fmt: skip
+        seconds = time.perf_counter() - start
+        answers = Teacher.of_student(student.student_, classes)
+        log_student = answers.log_proba(X_test)
+        map_student = zero_occlusion(answers, X_test[mapped], target[mapped])
+        correct = classes[log_student.argmax(axis=1)] == y_test
+        start = time.perf_counter()
+        student.predict_proba(X_test)
+        predicting = time.perf_counter() - start
+        rows.append({
+            "teacher": kind, "set": name, "seed": seed, "arm": arm,
+            "accuracy": correct.mean(),
+            "agreement": fidelity.agreement(log_teacher, log_student),
+            "KL": fidelity.predictive_kl(log_teacher, log_student),
+            "saliency": fidelity.saliency_correlation(map_teacher, map_student),
+            "negative flips": (right & ~correct).mean(),
+            "weights": sum(p.numel() for p in student.student_.module_.parameters()),
+            "training seconds": sum(row["dur"] for row in student.history_),
+            "seconds": seconds,
+            "us a series": 1e6 * predicting / len(X_test),
+            "teacher accuracy": right.mean(),
+            "teacher seconds": teacher_seconds,
+        })  # fmt: skip
+    return rows
+
+
+def run_all(options):
+    """Run what the CSV file does not hold yet, the largest sets last."""
+    options.work_dir.mkdir(parents=True, exist_ok=True)
+    done = set()
+    if options.csv.exists():
+        done = set(pd.read_csv(options.csv)[KEY].itertuples(index=False, name=None))
+    jobs = []
+    for kind in options.teachers:
+        for seed in range(options.seeds):
+            for name in options.sets:
+                arms = [arm for arm in options.arms if (kind, name, seed, arm) not in done]
+                if kind not in DIFFERENTIABLE:
+                    arms = [arm for arm in arms if arm != "e2KD"]
+                if arms:
+                    jobs.append((kind, name, seed, arms))
+    print(f"{len(jobs)} teachers to distil", flush=True)
+    results = Parallel(n_jobs=options.n_jobs, return_as="generator_unordered")(
+        delayed(run)(*job, options) for job in jobs
+    )
+    for rows in results:
+        table = pd.DataFrame(rows)
+        table.to_csv(options.csv, mode="a", index=False, header=not options.csv.exists())
+        shown = table[[*KEY, "accuracy", "agreement", "KL", "saliency", "seconds"]]
+        print(shown.round(4).to_string(index=False, header=False), flush=True)
+
+
+def tables(options):
+    """Print every table of a CSV file."""
+    runs = pd.read_csv(options.csv)
+    published = pd.read_csv(options.published, index_col=0) if options.published else None
+    for kind, of_teacher in runs.groupby("teacher", sort=False):
+        if not options.teachers or kind in options.teachers:
+            print_tables(kind, of_teacher, published)
+
+
+def print_tables(kind, runs, published):
+    """Print the tables of one teacher: means, ranks, wins, intervals, sets and published values."""
+    order = [arm for arm in ARMS if arm in set(runs["arm"])]
+    by_set = runs.groupby(["set", "arm"])[[*FIGURES, "teacher accuracy"]].mean()
+    sets = sorted(runs["set"].unique())
+    print(f"== {kind}, {len(sets)} sets, {runs['seed'].nunique()} seed(s) ==\n")
+    mean = by_set.groupby("arm")[FIGURES].mean().loc[order]
+    costs = runs.groupby("arm")[["weights", "training seconds", "seconds", "us a series"]]
+    print(mean.join(costs.mean()).round(4).to_string(), "\n")
+    wide = {f: by_set[f].unstack("arm")[order].loc[sets] for f in FIGURES}
+    ranks = pd.DataFrame(
+        {f: rankdata(-up * wide[f].to_numpy(), axis=1).mean(axis=0)
+         for f, up in HIGHER_IS_BETTER.items()}, index=order,
+    )  # fmt: skip
+    print("mean ranks over sets (1 is best)\n", ranks.round(2).to_string(), "\n")
+    if "default" in order:
+        print("default against each arm: sets won / tied / lost, and mean difference [95 %]")
+        for arm in (arm for arm in order if arm != "default"):
+            print(
+                f"  {arm:18}", *(against(wide[f], arm, f, up) for f, up in HIGHER_IS_BETTER.items())
+            )
+        print()
+    for figure in ("accuracy", "agreement", "KL", "saliency"):
+        print(figure, "by set\n", wide[figure].round(4).to_string(), "\n")
+    if published is not None:
+        beside = published.loc[published.index.intersection(sets)]
+        teacher = by_set["teacher accuracy"].groupby("set").mean().loc[beside.index]
+        columns = ["LITE", "LITETime", "COCALITE", "Inception", "InceptionTime", "MiniROCKET",
+                   "MR-Hydra", "HC2"]  # fmt: skip
+        table = beside[columns].assign(teacher=teacher)
+        for arm in order:
+            table[arm] = wide["accuracy"].loc[beside.index, arm]
+        print("mean accuracy beside published values\n", table.mean().round(4).to_string())
+        if kind in PUBLISHED:
+            gap = (table["teacher"] - table[PUBLISHED[kind]]).sort_values()
+            worst = ", ".join(f"{name} {value:+.3f}" for name, value in gap.head(4).items())
+            print(f"teacher below {PUBLISHED[kind]} as published most on: {worst}")
+        print()
+
+
+def against(wide, arm, figure, up):
+    """The default beside an arm: sets won, tied and lost, the mean difference, its interval."""
+    gain = up * (wide["default"] - wide[arm])
+    low, high = (np.nan, np.nan)
+    if len(gain) > 1 and gain.std() > 0:
+        interval = bootstrap((gain,), np.mean, method="percentile", rng=0).confidence_interval
+        low, high = interval.low, interval.high
+    won, lost = (gain > 1e-12).sum(), (gain < -1e-12).sum()
+    tied = len(gain) - won - lost
+    return f"{figure} {won}/{tied}/{lost} {gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]"
+
+
+def main():
+    """Read the arguments, run or print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    running = commands.add_parser("run")
+    running.add_argument("--data-dir", required=True, help="folder of the UCR sets")
+    running.add_argument("--work-dir", required=True, type=pathlib.Path, help="keeps teachers")
+    running.add_argument("--csv", required=True, type=pathlib.Path)
+    running.add_argument("--teachers", nargs="+", choices=TEACHERS, default=["multirocket"])
+    running.add_argument("--sets", nargs="+", default=TWELVE, help="default: the twelve")
+    running.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    running.add_argument("--seeds", type=int, default=3)
+    running.add_argument("--n-jobs", type=int, default=2)
+    running.add_argument("--max-epochs", type=int, help="default: the estimator's")
+    printing = commands.add_parser("tables")
+    printing.add_argument("--csv", required=True, type=pathlib.Path)
+    printing.add_argument("--published", help="CSV file of published accuracies, a column a method")
+    printing.add_argument("--teachers", nargs="+", choices=TEACHERS)
+    options = parser.parse_args()
+    {"run": run_all, "tables": tables}[options.command](options)
+
+
+if __name__ == "__main__":
+    main()
