@@ -5,6 +5,7 @@ folder. Tables come from the CSV alone.
 
     python benchmarks/ucr.py run --data-dir DIR --work-dir WORK --csv ucr.csv --teachers multirocket
     python benchmarks/ucr.py tables --csv ucr.csv --published published_accuracy.csv
+    python benchmarks/ucr.py run ... --sets development --arms default "no mixtures" "every copy"
 
 Hyperparameters were chosen on other sets (see docs/benchmarks.md). Saliency is by occlusion with
 zeros, on which no arm trains, of up to 300 test series.
@@ -26,13 +27,32 @@ from scipy.stats import bootstrap, rankdata
 from strong import PUBLISHED, TEACHERS
 
 from tsdistill import SaliencyDistilledClassifier, Teacher, fidelity
+from tsdistill.objectives import PerturbedSoftTargets
 from tsdistill.teachers.teacher import as_teacher
 
 TWELVE = [
     "ArrowHead", "CBF", "Coffee", "GunPoint", "Lightning7", "MedicalImages",
     "MoteStrain", "Plane", "ProximalPhalanxTW", "SwedishLeaf", "UMD", "Wine",
 ]  # fmt: skip
-ARMS = FIRST_ARMS | {"e2KD": {"saliency": "gradient"}}
+DEVELOPMENT = [
+    "DistalPhalanxOutlineCorrect", "ECG200", "FaceAll", "FaceFour", "ItalyPowerDemand",
+    "PowerCons", "SonyAIBORobotSurface1", "ToeSegmentation1",
+]  # fmt: skip
+"""Sets on which the defaults were chosen."""
+MAIN_ARMS = FIRST_ARMS | {"e2KD": {"saliency": "gradient"}}
+ABLATIONS = {
+    "KD, mixtures": {"saliency_weight": 0, "n_mixtures": 400},
+    "no mixtures": {"n_mixtures": 0},
+    "1,000 mixtures": {"n_mixtures": 1000},
+    "copies not targets": {"auxiliary": PerturbedSoftTargets(weight=0)},
+    "half the copies": {"windows_per_step": 0.5},
+    "every copy": {"windows_per_step": 1},
+    "1,000 queries": {"n_queries": 1000},
+    "saliency 2.5": {"saliency_weight": 2.5},
+    "saliency 10": {"saliency_weight": 10.0},
+}
+"""The default with one setting changed."""
+ARMS = MAIN_ARMS | ABLATIONS
 DIFFERENTIABLE = {"inceptiontime", "inception"}
 KEY = ["teacher", "set", "seed", "arm"]
 FIGURES = ["accuracy", "agreement", "KL", "saliency", "negative flips"]
@@ -104,13 +124,16 @@ def run(kind, name, seed, arms, options):
 def run_all(options):
     """Run what the CSV file does not hold yet, the largest sets last."""
     options.work_dir.mkdir(parents=True, exist_ok=True)
+    folders = sorted(path.name for path in pathlib.Path(options.data_dir).iterdir())
+    groups = {"twelve": TWELVE, "development": DEVELOPMENT, "all": folders}
+    sets = [name for group in options.sets for name in groups.get(group, [group])]
     done = set()
     if options.csv.exists():
         done = set(pd.read_csv(options.csv)[KEY].itertuples(index=False, name=None))
     jobs = []
     for kind in options.teachers:
         for seed in range(options.seeds):
-            for name in options.sets:
+            for name in sets:
                 arms = [arm for arm in options.arms if (kind, name, seed, arm) not in done]
                 if kind not in DIFFERENTIABLE:
                     arms = [arm for arm in arms if arm != "e2KD"]
@@ -197,8 +220,9 @@ def main():
     running.add_argument("--work-dir", required=True, type=pathlib.Path, help="keeps teachers")
     running.add_argument("--csv", required=True, type=pathlib.Path)
     running.add_argument("--teachers", nargs="+", choices=TEACHERS, default=["multirocket"])
-    running.add_argument("--sets", nargs="+", default=TWELVE, help="default: the twelve")
-    running.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    running.add_argument("--sets", nargs="+", default=["twelve"],
+                         help="names, or twelve (default), development, or all")  # fmt: skip
+    running.add_argument("--arms", nargs="+", choices=ARMS, default=list(MAIN_ARMS))
     running.add_argument("--seeds", type=int, default=3)
     running.add_argument("--n-jobs", type=int, default=2)
     running.add_argument("--max-epochs", type=int, help="default: the estimator's")

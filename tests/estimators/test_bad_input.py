@@ -68,7 +68,13 @@ BAD_SETTINGS = {
     "donors": ({"donors": "random"}, "donors='random'; expected one of 'opposing'"),
     "student": ({"student": "tiny"}, "student='tiny'; expected one of 'lite'"),
     "no windows": ({"n_windows": 0}, "n_windows=0; expected a whole number"),
-    "half windows": ({"windows_per_step": 0.5}, "windows_per_step=0.5"),
+    "one and a half windows": (
+        {"windows_per_step": 1.5},
+        "windows_per_step=1.5; expected a whole number above 0",
+    ),
+    "no share of windows": ({"windows_per_step": 0.0}, "windows_per_step=0.0; expected a whole"),
+    "half a mixture": ({"n_mixtures": 0.5}, "n_mixtures=0.5; expected a whole number of 0"),
+    "no queries": ({"n_queries": 0}, "n_queries=0; expected a whole number above 0"),
     "epochs": ({"max_epochs": -1}, "max_epochs=-1"),
     "batch size": ({"batch_size": 0}, "batch_size=0"),
     "learning rate": ({"lr": 0}, "lr=0; expected a finite number above 0"),
@@ -143,7 +149,7 @@ def test_a_class_without_donor_is_named_by_its_label(toy, quick):
     y = np.array(["a", "b", "c"])[y]
     rows = np.flatnonzero((y != "c") | (np.arange(12) == 2))
     with pytest.raises(ValueError, match="class 'c' has no donor"):
-        quick(donors="same").fit(X[rows], y[rows])
+        quick(donors="same", n_mixtures=0).fit(X[rows], y[rows])
 
 
 def test_labels_are_needed_where_nothing_can_label(toy, quick):

@@ -50,7 +50,7 @@ def test_repr_is_short_and_shows_what_was_set(toy, gunpoint_net, estimator):
     for expected, parameters in shown.items():
         assert repr(estimator(**parameters)) == f"{name}({expected})"
     with config_context(print_changed_only=False):
-        assert "saliency_weight=5.0" in repr(estimator(bump_teacher))
+        assert "saliency_weight=None, temperature=4.0" in repr(estimator(bump_teacher))
 
 
 class Talkative(LogisticRegression):

@@ -57,9 +57,12 @@ FRACTIONS = {
     "soft_target_weight": (Fraction(1, 2), 0.5),
     "label_weight": (Fraction(1, 2), 0.5),
     "temperature": (Fraction(5, 2), 2.5),
+    "windows_per_step": (Fraction(1, 2), 0.5),
 }
 SMALL_INTEGERS = {
     "n_windows": (np.int8(8), 8),
+    "n_mixtures": (np.int8(8), 8),
+    "n_queries": (np.int16(1000), 1000),
     "windows_per_step": (np.int8(2), 2),
     "batch_size": (np.int8(4), 4),
     "max_epochs": (np.int8(2), 2),
@@ -80,7 +83,10 @@ def test_numbers_of_another_type_give_the_same_student(toy, quick, setting):
 
 @pytest.mark.parametrize(
     "setting",
-    ["n_windows", "max_epochs", "batch_size", "windows_per_step", "lr", "temperature", "donors"],
+    [
+        *("n_windows", "n_mixtures", "n_queries", "max_epochs", "batch_size"),
+        *("windows_per_step", "lr", "temperature", "donors"),
+    ],
 )
 @pytest.mark.parametrize("n_digits", [400, 5000])
 def test_messages_about_integers_of_many_digits_are_short(toy, quick, setting, n_digits):

@@ -1,5 +1,6 @@
 """What the tests of several objectives share."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -7,7 +8,6 @@ import pytest
 import torch
 from torch import nn
 
-from tests.conftest import bump_teacher
 from tsdistill.objectives import (
     Answers,
     ExplanationAutoencoder,
@@ -20,17 +20,6 @@ from tsdistill.objectives import (
 from tsdistill.students import Inception
 
 FEW = {"n_questions": 1000}
-
-
-class Counted:
-    """A black box that counts the series it is asked about."""
-
-    def __init__(self):
-        self.n_asked = 0
-
-    def __call__(self, X):
-        self.n_asked += len(X)
-        return bump_teacher(X)
 
 
 @pytest.fixture
@@ -99,6 +88,16 @@ def answers():
         labels=torch.tensor([0, 2, 1, 1]),
         student_perturbed=normal(N, M, K).requires_grad_(),
         teacher_perturbed=normal(N, M, K),
+    )
+
+
+def with_copies_of(answers, copied):
+    """The same answers, where only some series have copies."""
+    return dataclasses.replace(
+        answers,
+        student_perturbed=answers.student_perturbed[copied],
+        teacher_perturbed=answers.teacher_perturbed[copied],
+        copied=torch.tensor(copied).long(),
     )
 
 

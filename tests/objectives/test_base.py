@@ -3,7 +3,8 @@
 import pytest
 from torch import nn
 
-from tests.objectives.conftest import FEW, Counted, Cut, OwnObjective
+from tests.conftest import Counted
+from tests.objectives.conftest import FEW, Cut, OwnObjective
 from tsdistill.exceptions import ParameterError, TeacherError, TsdistillError
 from tsdistill.objectives import (
     ExplanationAutoencoder,

@@ -1,19 +1,20 @@
 """Measures of temporal saliency against slow loops."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 import torch
 
-from tests.objectives.conftest import TAU, K, M, N, check_against, softmax
+from tests.objectives.conftest import TAU, K, M, N, check_against, softmax, with_copies_of
 from tsdistill.objectives import (
     TemporalSaliency,
     class_saliency,
     logit_change,
     sum_saliency,
 )
-from tsdistill.objectives.saliency import own_scale, teacher_scale
+from tsdistill.objectives.saliency import MEASURES, own_scale, teacher_scale
 
 
 def smooth_l1(d):
@@ -21,8 +22,8 @@ def smooth_l1(d):
 
 
 def slow_class_saliency(clean, perturbed):
-    s = np.zeros((N, M, K))
-    for i in range(N):
+    s = np.zeros((len(clean), M, K))
+    for i in range(len(clean)):
         p = softmax(clean[i], TAU)
         for m in range(M):
             q = softmax(perturbed[i][m], TAU)
@@ -32,8 +33,8 @@ def slow_class_saliency(clean, perturbed):
 
 
 def slow_logit_change(clean, perturbed):
-    d = np.zeros((N, M, K))
-    for i in range(N):
+    d = np.zeros((len(clean), M, K))
+    for i in range(len(clean)):
         for m in range(M):
             z, z_m = clean[i].tolist(), perturbed[i][m].tolist()
             for k in range(K):
@@ -48,13 +49,35 @@ def slow_own_scale(s):
 
 def slow_saliency_loss(s_student, s_teacher, scale_student, scale_teacher):
     losses = []
-    for i in range(N):
+    for i in range(len(s_student)):
         terms = [
             smooth_l1(a / scale_student - b / scale_teacher)
             for a, b in zip(s_student[i].ravel(), s_teacher[i].ravel(), strict=True)
         ]
         losses.append(sum(terms) / len(terms))
     return losses
+
+
+def slow_losses(measure, student, teacher, labels):
+    """Losses of a measure; ``student`` and ``teacher`` are pairs of series and copies."""
+    if measure == "logit_change":
+        d_student, d_teacher = slow_logit_change(*student), slow_logit_change(*teacher)
+        scale = np.abs(d_teacher).mean()
+        return slow_saliency_loss(d_student, d_teacher, scale, scale)
+    networks = [slow_class_saliency(*network) for network in (student, teacher)]
+    if measure == "class":
+        parts = [networks]
+    elif measure == "sum":
+        parts = [[s.sum(axis=2) for s in networks]]
+    else:
+        of_label = [
+            np.array([[s[i, m, y] for m in range(M)] for i, y in enumerate(labels)])
+            for s in networks
+        ]
+        others = [s.sum(axis=2) - own for s, own in zip(networks, of_label, strict=True)]
+        parts = [of_label, others]
+    losses = [slow_saliency_loss(s, t, slow_own_scale(s), slow_own_scale(t)) for s, t in parts]
+    return np.mean(losses, axis=0)
 
 
 def test_class_measure_follows_the_paper(answers):
@@ -109,14 +132,14 @@ def test_logit_change_is_blind_to_a_constant_added_to_the_logits(answers):
     torch.testing.assert_close(shifted, logit_change(answers.student, answers.student_perturbed))
 
 
-@pytest.mark.parametrize("measure", ["logit_change", "class", "sum", "decoupled"])
+@pytest.mark.parametrize("measure", MEASURES)
 def test_a_student_like_its_teacher_has_no_saliency_loss(answers, measure):
     answers.student, answers.student_perturbed = answers.teacher, answers.teacher_perturbed
     losses = TemporalSaliency(measure=measure).losses(answers, torch.ones(N))
     assert losses.abs().max() < 1e-12
 
 
-@pytest.mark.parametrize("measure", ["logit_change", "class", "sum", "decoupled"])
+@pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize("silent", ["student", "teacher", "both"])
 def test_networks_that_do_not_react_give_finite_losses_and_gradients(answers, measure, silent):
     if silent != "teacher":
@@ -144,3 +167,40 @@ def test_a_weight_of_two_counts_as_two_rows_in_the_scales(answers, scale):
     weight = torch.tensor([1.0, 2.0, 1.0, 1.0], dtype=torch.float64)
     doubled = torch.cat([change, change[1:2]])
     torch.testing.assert_close(scale(change, weight), scale(doubled))
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("copied", [[1], [3, 0], [2, 3, 1], [0, 1, 2, 3]], ids=str)
+def test_series_with_copies_have_the_loss_and_the_others_none(answers, measure, copied):
+    labels = answers.labels[copied].tolist()
+    slow = slow_losses(
+        measure,
+        (answers.student[copied], answers.student_perturbed[copied]),
+        (answers.teacher[copied], answers.teacher_perturbed[copied]),
+        labels,
+    )
+    expected = np.zeros(N)
+    for i, loss in zip(copied, slow, strict=True):
+        expected[i] = loss * N / len(copied)
+    losses = TemporalSaliency(measure=measure, temperature=TAU).losses(
+        with_copies_of(answers, copied), torch.ones(N)
+    )
+    check_against(losses, expected)
+    assert float(losses.detach().mean()) == pytest.approx(np.mean(slow))
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_weights_of_series_with_copies_count_as_in_a_batch_of_them_alone(answers, measure):
+    copied, weight = [3, 0, 2], torch.tensor([0.5, 3.0, 2.0, 1.0], dtype=torch.float64)
+    objective = TemporalSaliency(measure=measure, temperature=TAU)
+    some = with_copies_of(answers, copied)
+    alone = dataclasses.replace(
+        some,
+        student=answers.student[copied],
+        teacher=answers.teacher[copied],
+        labels=answers.labels[copied],
+        copied=None,
+    )
+    term = (weight * objective.losses(some, weight)).mean()
+    of_these = (weight[copied] * objective.losses(alone, weight[copied])).mean()
+    torch.testing.assert_close(term, of_these)

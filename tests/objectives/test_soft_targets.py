@@ -1,9 +1,10 @@
 """Soft targets, of the series and of their perturbed copies."""
 
 import numpy as np
+import pytest
 import torch
 
-from tests.objectives.conftest import TAU, M, N, check_against, slow_kl
+from tests.objectives.conftest import TAU, M, N, check_against, slow_kl, with_copies_of
 from tsdistill.objectives import (
     PerturbedSoftTargets,
     SoftTargets,
@@ -28,3 +29,13 @@ def test_control_is_soft_targets_on_the_copies(answers):
         for i in range(N)
     ]
     check_against(PerturbedSoftTargets(temperature=TAU).losses(answers, torch.ones(N)), slow)
+
+
+@pytest.mark.parametrize("copied", [[1], [3, 0], [0, 1, 2, 3]], ids=str)
+def test_control_is_zero_for_series_without_copies(answers, copied):
+    expected = np.zeros(N)
+    for i in copied:
+        pairs = zip(answers.teacher_perturbed[i], answers.student_perturbed[i], strict=True)
+        expected[i] = np.mean([slow_kl(*pair, TAU) for pair in pairs]) * N / len(copied)
+    some = with_copies_of(answers, copied)
+    check_against(PerturbedSoftTargets(temperature=TAU).losses(some, torch.ones(N)), expected)

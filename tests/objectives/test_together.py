@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.objectives.conftest import FEW, Counted, InPlace, everything
+from tests.conftest import Counted
+from tests.objectives.conftest import FEW, InPlace, everything
 from tsdistill.objectives import (
     ExplanationAutoencoder,
     InputNoise,

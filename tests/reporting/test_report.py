@@ -173,8 +173,9 @@ def test_label_only_is_judged_by_what_it_was_fitted_with(fitted):
     with pytest.raises(ParameterError) as caught:
         student.fidelity_report(X, label_only=distilled)
     assert str(caught.value) == (
-        "label_only was trained with more than labels, with 'saliency', 'soft_targets'; expected a "
-        "student that was fitted with soft_target_weight=0, saliency_weight=0 and no auxiliary."
+        "label_only was trained with more than labels, with 'perturbed_soft_targets', 'saliency', "
+        "'soft_targets'; expected a student that was fitted with soft_target_weight=0, "
+        "saliency_weight=0 and no auxiliary."
     )
 
 

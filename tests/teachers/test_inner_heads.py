@@ -1,5 +1,6 @@
 """Decision values of classifiers that answer only 0 or 1."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -36,6 +37,27 @@ class RocketClassifier:
         return (self.predict(X)[:, np.newaxis] == self.classes_).astype(float)
 
 
+class Arsenal:
+    """Answers as those of sktime and aeon: members with ridge heads vote, with weights."""
+
+    __module__ = "sktime.classification.kernel_based._arsenal"
+
+    def __init__(self, X, y):
+        self.estimators_ = [
+            make_pipeline(FunctionTransformer(flat), RidgeClassifierCV([alpha])).fit(X, y)
+            for alpha in (0.1, 10.0, 1000.0)
+        ]
+        self.weights_ = [1.0, 2.0, 0.5]
+        self.classes_ = np.unique(y)
+
+    def predict_proba(self, X):
+        every = [member.predict(X)[:, np.newaxis] == self.classes_ for member in self.estimators_]
+        return np.average(every, axis=0, weights=self.weights_)
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
 class OwnRocketClassifier(RocketClassifier):
     """A class of that kind which is not in the table."""
 
@@ -48,6 +70,34 @@ def test_the_head_inside_is_asked(toy):
     for series in (X, X[:, np.newaxis]):
         expected = log_softmax(rocket.pipeline_.decision_function(X[:, np.newaxis]))
         np.testing.assert_allclose(ask(rocket, series), expected, atol=1e-5)
+
+
+def test_the_heads_of_an_ensemble_are_averaged_by_the_weights_of_their_votes(toy):
+    X, y = toy
+    arsenal = Arsenal(X[:, np.newaxis], y)
+    expected = 0
+    for member, weight in zip(arsenal.estimators_, arsenal.weights_, strict=True):
+        expected = expected + weight * member.decision_function(X[:, np.newaxis]) / 3.5
+    for series in (X, X[:, np.newaxis]):
+        np.testing.assert_allclose(ask(arsenal, series), log_softmax(expected), atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::tsdistill.exceptions.HardTeacherWarning")
+def test_an_ensemble_whose_parts_are_not_known_is_asked_for_its_votes(toy):
+    X, y = toy
+    few, bare = Arsenal(X[:, np.newaxis], y), Arsenal(X[:, np.newaxis], y)
+    few.weights_ = [1.0]
+    bare.estimators_[1] = bare.estimators_[1][-1]
+    assert inner_decision_function(few) is None
+    assert inner_decision_function(bare) is None
+
+
+@pytest.mark.parametrize("kind", [RocketClassifier, Arsenal])
+def test_what_asks_the_heads_can_be_pickled_as_a_student_has_to_be(toy, kind):
+    X, y = toy
+    asked = inner_decision_function(kind(X[:, np.newaxis], y))
+    again = pickle.loads(pickle.dumps(asked))
+    np.testing.assert_array_equal(again(X), asked(X))
 
 
 def test_a_student_of_it_learns_more_than_the_predictions(toy, quick):

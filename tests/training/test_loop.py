@@ -50,9 +50,11 @@ def test_frozen_batch_norm_keeps_its_statistics(toy, quick):
 
 def test_settled_statistics_reach_the_fitted_student(toy, quick):
     X, y = toy
-    network = quick(windows_per_step=4).fit(X, y).student_.module_
+    student = quick(windows_per_step=4, warm_start=True).fit(X, y)
+    network, learnt_from = student.student_.module_, student._transfer_set.panel
+    assert len(learnt_from) == 12 + 400
     with torch.no_grad():
-        panel = network.standardise(torch.tensor(X[:, np.newaxis], dtype=torch.float32))
+        panel = network.standardise(torch.tensor(learnt_from))
         shapes = torch.cat([conv(panel) for conv in network.shapes], dim=1)
     mean = network.normalise[0].running_mean
     torch.testing.assert_close(mean, shapes.mean(dim=(0, 2)), atol=1e-5, rtol=1e-4)

@@ -38,7 +38,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
     targets) and what each window changed (temporal saliency)::
 
         L = label_weight * CE(student, y)
-          + soft_target_weight * tau^2 * KL(teacher || student)
+          + soft_target_weight * tau^2 * KL(teacher || student), for series and for copies
           + saliency_weight * mean SmoothL1(student saliency, teacher saliency)
           + auxiliary objectives
 
@@ -64,7 +64,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
     label_weight : float, default=0.1
         Weight of the cross-entropy with the labels.
     soft_target_weight : float, default=1.0
-        Weight of the soft targets.
+        Weight of the soft targets: those of the series, and with ``saliency="logit_change"`` also
+        those of their perturbed copies, which cost no further queries.
     saliency_weight : float, default=None
         Weight of the temporal saliency. None: 5 with ``saliency="logit_change"`` and "gradient",
         1 with the other measures, which are invariant to scale and not meant for more. 0 is plain
@@ -92,10 +93,12 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
         know by heart. None: with ``saliency="logit_change"`` as many as series, between 400 and
         2,000; none for the published methods and for plain knowledge distillation.
     n_queries : int, default=None
-        Most questions to the teacher, series included, that a fit may ask. Fewer mixtures and
-        windows are used to keep to it. What ``auxiliary`` objectives ask on their own account,
-        and the 64 questions by which ``memory`` recognises a teacher, are not counted.
-    windows_per_step : int or float, default=1
+        Most questions to the teacher, series included, that a fit may ask: mixtures and windows
+        are fewer, or windows more (up to 64), than in the default. Not counted is what other
+        objectives ask on their own account (``auxiliary``, and ``saliency="gradient"``), and the
+        few questions by which ``memory`` recognises a teacher and ``fit`` the form of its
+        answers.
+    windows_per_step : int or float, default=0.5
         Perturbed copies of each series in a training step. The windows take turns. Below 1, it
         is the share of the series that have one copy in a step.
     donors : {"opposing", "same", "any", "mean", "zero", "noise"}, default="opposing"
@@ -155,7 +158,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
     history_ : list of dict
         One dict for each epoch: ``epoch``, ``dur`` (seconds), ``train_loss``, ``valid_loss``
         if series are held out, and the unweighted value of each term by its name: ``label``,
-        ``soft_targets``, ``saliency``, and the names of the ``auxiliary`` objectives.
+        ``soft_targets``, ``saliency``, ``perturbed_soft_targets`` (those of the copies), and the
+        names of the ``auxiliary`` objectives.
     n_channels_in_, n_timepoints_in_ : int
         Channels and timepoints of the series of ``fit``.
     n_features_in_ : int
@@ -200,7 +204,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
         n_windows=None,
         n_mixtures=None,
         n_queries=None,
-        windows_per_step=1,
+        windows_per_step=0.5,
         donors="opposing",
         max_epochs=None,
         batch_size=32,
@@ -280,7 +284,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
             series, series_format = read_fit_inputs(
                 self, teacher, X, y, sample_weight, X_unlabelled, continues=continues
             )
-            recipe = recipe_of(self, objectives, series.panel)
+            recipe = recipe_of(self, objectives, series)
             transfer_set = start_transfer_set(
                 teacher,
                 series,

@@ -24,6 +24,7 @@ from tsdistill.numerics.tensors import plain_device
 from tsdistill.objectives.saliency import MEASURES
 from tsdistill.perturbation.plan import DONORS, WindowSettings, window_width
 from tsdistill.teachers.cache import check_memory
+from tsdistill.teachers.memorised import n_probes
 from tsdistill.teachers.teacher import Teacher
 from tsdistill.training.budget import budget_of
 from tsdistill.training.recipe import Recipe, make_objectives, net_settings
@@ -46,7 +47,9 @@ def check_settings(estimator):
         if getattr(estimator, name) is not None:
             check_count(name, getattr(estimator, name), least)
     per_step = estimator.windows_per_step
-    if not (is_number(per_step) and ((is_whole(per_step) and per_step > 0) or 0 < per_step <= 1)):
+    if is_whole(per_step):
+        check_count("windows_per_step", per_step)
+    elif not (is_number(per_step) and 0 < per_step <= 1):
         raise ParameterError(
             f"windows_per_step={shown(per_step)}; expected a whole number above 0 (copies of each "
             "series), or a share of the series in (0, 1]."
@@ -157,15 +160,15 @@ def objectives_of(estimator):
     )
 
 
-def recipe_of(estimator, objectives, panel):
-    """The recipe that the arguments of an estimator give for a training panel.
+def recipe_of(estimator, objectives, series):
+    """The recipe that the arguments of an estimator give for training series.
 
     Parameters
     ----------
     estimator : SaliencyDistilledClassifier
         With checked settings.
     objectives : list of Objective
-    panel : ndarray of shape (n_instances, n_channels, n_timepoints)
+    series : TrainingSeries
 
     Returns
     -------
@@ -176,9 +179,11 @@ def recipe_of(estimator, objectives, panel):
     ParameterError
         If ``window_size`` does not fit the series.
     """
-    n_series, _, n_timepoints = panel.shape
+    n_series, _, n_timepoints = series.panel.shape
+    parts = len(series.X), n_series - len(series.X)
     per_step = estimator.windows_per_step
     asks_windows = any(objective.needs_copies for objective in objectives)
+    compares_copies = any(objective.compares_copies for objective in objectives)
     budget = budget_of(
         n_series,
         estimator.n_queries,
@@ -186,6 +191,7 @@ def recipe_of(estimator, objectives, panel):
         estimator.n_windows,
         mixes=estimator.saliency == "logit_change" and estimator.saliency_weight != 0,
         asks_windows=asks_windows,
+        n_probes=sum(map(n_probes, parts)) if compares_copies else 0,
     )
     return Recipe(
         student=estimator.student,

@@ -27,7 +27,6 @@ def certainty_kept(teacher, panel, log_proba, rng, options):
     ----------
     teacher : bound Teacher
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
-        Two series or more.
     log_proba : ndarray of shape (n_instances, n_classes), float32
         The teacher's answers.
     rng : numpy.random.Generator
@@ -37,9 +36,11 @@ def certainty_kept(teacher, panel, log_proba, rng, options):
     -------
     kept : float
         The ratio of the mean certainties: near 1 for teachers that generalise, and about 0.4 to
-        0.8 for forests of fully grown trees.
+        0.8 for forests of fully grown trees. 1 for a single series, which cannot be mixed.
     """
-    rows = rng.permutation(len(panel))[:PROBES]
+    if len(panel) < 2:
+        return 1.0
+    rows = rng.permutation(len(panel))[: n_probes(len(panel))]
     others = (rows + rng.integers(1, len(panel), size=len(rows))) % len(panel)
     probes = mix(panel[rows], panel[others], np.full(len(rows), SHARE))
     mixed = query(teacher, probes, options, title="teacher: probes")
@@ -49,6 +50,11 @@ def certainty_kept(teacher, panel, log_proba, rng, options):
     if certainty < 1e-6:  # it says the same of all series
         return 1.0
     return float(np.take_along_axis(after, predicted, axis=1).mean(dtype=np.float64) / certainty)
+
+
+def n_probes(n_series):
+    """Number of queries by which the certainty near some series is compared."""
+    return min(n_series, PROBES) if n_series > 1 else 0
 
 
 def is_memorised(kept):

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from tsdistill.exceptions import ParameterError
-from tsdistill.teachers.memorised import PROBES
 
 WINDOWS, MOST_WINDOWS = 4000, 64
 FEWEST_WINDOWS, FEWEST_WITH_MIXTURES = 8, 3
@@ -26,7 +25,7 @@ class Budget(NamedTuple):
     n_windows: int
 
 
-def budget_of(n_series, n_queries, n_mixtures, n_windows, *, mixes, asks_windows):
+def budget_of(n_series, n_queries, n_mixtures, n_windows, *, mixes, asks_windows, n_probes=0):
     """Mixtures and windows, as set or within the number of queries.
 
     Parameters
@@ -41,6 +40,8 @@ def budget_of(n_series, n_queries, n_mixtures, n_windows, *, mixes, asks_windows
         Whether mixtures are used unless they are set.
     asks_windows : bool
         Whether an objective needs windows.
+    n_probes : int, default=0
+        Queries that tell whether the teacher knows the series by heart.
 
     Returns
     -------
@@ -55,9 +56,11 @@ def budget_of(n_series, n_queries, n_mixtures, n_windows, *, mixes, asks_windows
     --------
     >>> budget_of(50, None, None, None, mixes=True, asks_windows=True)
     Budget(n_mixtures=400, n_windows=8)
-    >>> budget_of(50, 1000, None, None, mixes=True, asks_windows=True)
+    >>> budget_of(50, 1000, None, None, mixes=True, asks_windows=True, n_probes=50)
     Budget(n_mixtures=266, n_windows=2)
     """
+    # Plain ints: those of NumPy may be too short for the products below.
+    n_mixtures, n_windows = (None if n is None else int(n) for n in (n_mixtures, n_windows))
     as_set = n_mixtures is not None
     if not as_set:
         n_mixtures = int(np.clip(n_series, FEWEST_MIXTURES, MOST_MIXTURES)) if mixes else 0
@@ -66,7 +69,7 @@ def budget_of(n_series, n_queries, n_mixtures, n_windows, *, mixes, asks_windows
             fewest = FEWEST_WITH_MIXTURES if n_mixtures else FEWEST_WINDOWS
             n_windows = np.clip(WINDOWS // (n_series + n_mixtures), fewest, MOST_WINDOWS)
         return Budget(int(n_mixtures), int(n_windows) if asks_windows else 0)
-    left = int(n_queries) - min(n_series, PROBES) * asks_windows
+    left = int(n_queries) - n_probes
     per_series = 1 + asks_windows * (2 if n_windows is None else n_windows)
     if not as_set:
         n_mixtures = int(np.clip(left // per_series - n_series, 0, n_mixtures))
@@ -75,12 +78,11 @@ def budget_of(n_series, n_queries, n_mixtures, n_windows, *, mixes, asks_windows
         n_windows = min(left // asked - 1, MOST_WINDOWS)
     fewest = asked * (1 + asks_windows * max(n_windows or 1, 1))
     if left < fewest:
-        probes = int(n_queries) - left
-        parts = {"series": n_series, "mixtures": n_mixtures, "probes": probes}
+        parts = {"series": n_series, "mixtures": n_mixtures, "probes": n_probes}
         parts = ", ".join(f"{count} {name}" for name, count in parts.items() if count)
         windows = f", each series with {max(n_windows or 1, 1)} windows" if asks_windows else ""
         raise ParameterError(
-            f"n_queries={n_queries} is too few for {parts}{windows}; expected {fewest + probes} or "
-            "more. Pass fewer series, or a smaller n_mixtures or n_windows."
+            f"n_queries={n_queries} is too few for {parts}{windows}; expected {fewest + n_probes} "
+            "or more. Pass fewer series, or a smaller n_mixtures or n_windows."
         )
     return Budget(int(n_mixtures), int(n_windows) if asks_windows else 0)

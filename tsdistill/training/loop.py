@@ -196,7 +196,7 @@ def _epoch_row(row):
 
 
 def settle_batch_norm(module, learning):
-    """Take the running statistics of batch normalisation from the series alone.
+    """Take the running statistics of batch normalisation from series and mixtures alone.
 
     In training they also saw the perturbed copies, which no user will ask about. Layers that
     a module keeps in eval mode are left alone.

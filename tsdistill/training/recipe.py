@@ -15,7 +15,7 @@ from tsdistill.objectives.base import Objective
 from tsdistill.objectives.gradients import GradientSaliency
 from tsdistill.objectives.label import Label
 from tsdistill.objectives.saliency import TemporalSaliency
-from tsdistill.objectives.soft_targets import SoftTargets
+from tsdistill.objectives.soft_targets import PerturbedSoftTargets, SoftTargets
 from tsdistill.perturbation.plan import WindowSettings
 
 RESERVED = (
@@ -149,6 +149,9 @@ def make_objectives(
         saliency_term = _renamed(GradientSaliency(saliency_weight), TemporalSaliency.name)
     else:
         saliency_term = TemporalSaliency(saliency_weight, saliency, temperature)
+    own_copies = any(isinstance(one, PerturbedSoftTargets) for one in auxiliary)
+    if saliency == "logit_change" and saliency_weight > 0 and not own_copies:
+        auxiliary = [PerturbedSoftTargets(soft_target_weight, temperature), *auxiliary]
     objectives = [
         Label(label_weight),
         SoftTargets(soft_target_weight, temperature),

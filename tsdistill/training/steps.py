@@ -113,7 +113,7 @@ class Steps:
     a single series, which batch normalisation could not take (unless ``batch_size`` is 1). Windows
     take turns, too: a step uses the next ``windows_per_step`` columns of the plan, in which the
     windows of each series are in random order. Series that the teacher knows by heart get no
-    copies; below 1, ``windows_per_step`` is the share of the others that get one.
+    copies. Below 1, ``windows_per_step`` is the share of a batch that gets one.
     """
 
     def __init__(self, dataset, batch_size, windows_per_step, shuffle=True, **_):

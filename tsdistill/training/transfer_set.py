@@ -67,6 +67,8 @@ class TransferSet:
         Class indices of the labels; None where the teacher labels all series.
     fitted_before : bool, default=True
         Whether the user fitted the teacher, perhaps on other series.
+    n_of_x : int, default=None
+        Number of series passed as X, which come first. None: all.
     class_index : ndarray of shape (n_instances,), int64, or None
         The class of each series: its label, or else the teacher's answer. None until the teacher
         was queried, as ``answers``.
@@ -76,8 +78,8 @@ class TransferSet:
     mixed_from : tuple of (int, bytes) or None
         Number of mixtures wanted, and the rows they may be made of.
     kept : tuple of float or None
-        Which part of its certainty the teacher keeps near labelled series and near unlabelled
-        ones, see :mod:`tsdistill.teachers.memorised`. None if that was not asked.
+        Which part of its certainty the teacher keeps near the series of X and near those of
+        X_unlabelled, see :mod:`tsdistill.teachers.memorised`. None if that was not asked.
     windows : WindowSettings or None
         Those of the plan.
     plan : WindowPlan or None
@@ -94,6 +96,7 @@ class TransferSet:
     panel: np.ndarray
     labels: np.ndarray | None
     fitted_before: bool = True
+    n_of_x: int | None = None
     class_index: np.ndarray | None = None
     answers: TeacherAnswers | None = None
     mixtures: Mixtures | None = None
@@ -117,15 +120,15 @@ class TransferSet:
         All count as such if it knows all of them by heart: there are no others then.
         """
         trusted = np.full(len(self.panel), True)
-        for part, kept in zip(self._given_parts(), self.kept or (), strict=False):
+        for part, kept in zip(self._parts_as_passed(), self.kept or (), strict=False):
             trusted[part] = not is_memorised(kept)
         return trusted if trusted.any() else ~trusted
 
-    def _given_parts(self):
-        """The labelled series, and the unlabelled ones if there are any, as slices."""
-        n_labelled = self.n_given if self.labels is None else len(self.labels)
-        parts = [slice(0, n_labelled), slice(n_labelled, self.n_given)]
-        return parts if n_labelled < self.n_given else parts[:1]
+    def _parts_as_passed(self):
+        """The series of X, and those of X_unlabelled if there are any, as slices."""
+        n_of_x = self.n_given if self.n_of_x is None else self.n_of_x
+        parts = [slice(0, n_of_x), slice(n_of_x, self.n_given)]
+        return parts if n_of_x < self.n_given else parts[:1]
 
     def is_of(self, series, source):
         """Whether these series and a teacher of that source would give the same transfer set."""
@@ -183,6 +186,7 @@ class TransferSet:
         given = self._given()
         if n_mixtures == 0 or len(rows) < 2:
             return dataclasses.replace(given, mixed_from=wanted)
+        given = given._without_copies()
         mixtures = Mixtures.draw(rows, n_mixtures, rng)
         mixed = mixtures.of(given.panel)
         teacher = with_fingerprint(given.teacher, given.panel, options)
@@ -198,20 +202,21 @@ class TransferSet:
         )
 
     def _given(self):
-        """The transfer set without mixtures, and so without the windows of them."""
+        """The transfer set without mixtures, and so without what was worked out for them."""
         if self.mixtures is None:
             return self
         n = self.n_given
         return dataclasses.replace(
-            self,
+            self._without_copies(),
             panel=self.panel[:n],
             class_index=self.class_index[:n],
             answers=TeacherAnswers(self.answers.clean[:n]),
             mixtures=None,
-            windows=None,
-            plan=None,
-            worked_out={},
         )
+
+    def _without_copies(self):
+        """The transfer set without windows and without what the objectives worked out."""
+        return dataclasses.replace(self.without_windows(), worked_out={})
 
     def with_memory_checked(self, rng, options):
         """Ask, unless that was done, whether the teacher knows the given series by heart."""
@@ -220,8 +225,7 @@ class TransferSet:
         teacher = with_fingerprint(self.teacher, self.panel, options)
         kept = tuple(
             certainty_kept(teacher, self.panel[part], self.answers.clean[part], rng, options)
-            for part in self._given_parts()
-            if part.stop - part.start > 1
+            for part in self._parts_as_passed()
         )
         return dataclasses.replace(self, teacher=teacher, kept=kept)
 
@@ -295,7 +299,7 @@ class TransferSet:
         class_weight
             As in :class:`~tsdistill.SaliencyDistilledClassifier`.
         """
-        n_labelled = self._given_parts()[0].stop
+        n_labelled = self.n_given if self.labels is None else len(self.labels)
         factors = class_factors(
             class_weight,
             self.teacher.classes_,
@@ -306,10 +310,10 @@ class TransferSet:
         return scaled_to_mean_one(sample_weight * factors[class_index])
 
     def with_mixtures_weighed(self, weight):
-        """The weights of the given series, followed by those of the mixtures."""
+        """The weights of the given series, followed by those of the mixtures, of mean 1."""
         if self.mixtures is None:
             return weight
-        return np.concatenate([weight, self.mixtures.weights(weight)])
+        return scaled_to_mean_one(np.concatenate([weight, self.mixtures.weights(weight)]))
 
 
 def start_transfer_set(teacher, series, *, previous=None, keep_source=False, seed=0):
@@ -351,7 +355,9 @@ def start_transfer_set(teacher, series, *, previous=None, keep_source=False, see
             "Pass such series, or leave y out: then the student learns all classes of the teacher.",
             LeftOutWarning,
         )
-    return TransferSet(source, teacher, series.panel, series.labels, fitted_before)
+    return TransferSet(
+        source, teacher, series.panel, series.labels, fitted_before, n_of_x=len(series.X)
+    )
 
 
 def held_out_rows(class_index, fraction, rng, weight=None):
