@@ -18,7 +18,9 @@ class CalibratedRidge:
 
     Ridge regression aims at decision values of -1 and 1, whatever the classifier's certainty. The
     factor that makes logits of them is the one of the best likelihood on series that were left
-    out (of the ridge classifier, in 5 folds).
+    out (of the ridge classifier, in 5 folds). As in Platt's calibration, the true class of n
+    series counts as (n + 1) / (n + 2) certain: no factor would be too large otherwise where all
+    series that were left out are classified rightly.
 
     Parameters
     ----------
@@ -42,8 +44,8 @@ class CalibratedRidge:
             left_out = _columns(
                 cross_val_predict(self.head_, features, y, cv=folds, method="decision_function")
             )
-            truth = np.searchsorted(np.unique(y), y)
-            self.factor_ = min(self.FACTORS, key=lambda f: _log_loss(f * left_out, truth))
+            targets = _platt_targets(y)
+            self.factor_ = min(self.FACTORS, key=lambda f: _log_loss(f * left_out, targets))
         self.head_.fit(features, y)
         self.classes_ = self.head_.classes_
         return self
@@ -60,9 +62,18 @@ def _columns(values):
     return np.column_stack([-values, values]) if values.ndim == 1 else values
 
 
-def _log_loss(logits, truth):
-    normaliser = np.logaddexp.reduce(logits, axis=1)
-    return np.mean(normaliser - logits[np.arange(len(truth)), truth])
+def _platt_targets(y):
+    """Probabilities of the classes of each series, (n_instances, n_classes)."""
+    classes, class_index, counts = np.unique(y, return_inverse=True, return_counts=True)
+    certain = ((counts + 1) / (counts + 2))[class_index]
+    targets = np.repeat(((1 - certain) / (len(classes) - 1))[:, np.newaxis], len(classes), axis=1)
+    targets[np.arange(len(y)), class_index] = certain
+    return targets
+
+
+def _log_loss(logits, targets):
+    log_proba = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    return -np.mean((targets * log_proba).sum(axis=1))
 
 
 def inception_time(X, y, seed, classes, members=MEMBERS):
