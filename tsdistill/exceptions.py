@@ -74,6 +74,10 @@ class MemorisedWarning(UserWarning):
     """The teacher knows X by heart, and there are no other series to learn its saliency from."""
 
 
+class SaliencyWeightWarning(UserWarning):
+    """The weight of a saliency measure is above those with which it is known to train."""
+
+
 class InterruptedWarning(UserWarning):
     """A keyboard interrupt ended the training early; the student trained so far is kept."""
 

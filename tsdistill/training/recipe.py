@@ -8,7 +8,7 @@ import torch
 from sklearn.base import clone
 from skorch.callbacks import GradientNormClipping, LRScheduler
 
-from tsdistill.exceptions import ParameterError
+from tsdistill.exceptions import ParameterError, SaliencyWeightWarning, warn_user
 from tsdistill.inputs.checks import is_number, is_whole, shown
 from tsdistill.inputs.random_state import seed_sequence
 from tsdistill.objectives.base import Objective
@@ -37,7 +37,9 @@ SALIENCY_WEIGHTS = {
     "decoupled": 1.0,
     "gradient": 5.0,
 }
-"""Default weights, by measure: all but the first and the last are invariant to scale."""
+"""Default weights, by measure."""
+LARGEST_WEIGHTS = {"class": 1.0, "sum": 1.0, "decoupled": 1.0}
+"""Largest weights with which the measures that are invariant to scale train reliably."""
 
 
 class Seeds(NamedTuple):
@@ -145,6 +147,14 @@ def make_objectives(
             )
     if saliency_weight is None:
         saliency_weight = SALIENCY_WEIGHTS[saliency]
+    elif saliency_weight > LARGEST_WEIGHTS.get(saliency, math.inf):
+        warn_user(
+            f"saliency_weight={shown(saliency_weight)} is above {LARGEST_WEIGHTS[saliency]:g}, the "
+            f"largest with which saliency={saliency!r} is known to train: that measure is "
+            "invariant to scale, and small students collapsed with more. Leave "
+            "saliency_weight=None, or use saliency='logit_change'.",
+            SaliencyWeightWarning,
+        )
     if saliency == "gradient":
         saliency_term = _renamed(GradientSaliency(saliency_weight), TemporalSaliency.name)
     else:
