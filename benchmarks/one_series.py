@@ -37,7 +37,9 @@ def main():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((50, 150)).astype(np.float32), np.arange(50) % 2
     teacher = RandomForestClassifier(10, max_depth=3, random_state=0)
-    student = SaliencyDistilledClassifier(teacher, max_epochs=1, n_windows=2, random_state=0)
+    student = SaliencyDistilledClassifier(
+        teacher, max_epochs=1, n_windows=2, n_mixtures=0, random_state=0
+    )
     module, one = student.fit(X, y).student_.module_, X[:1]
     tensor = torch.from_numpy(one[:, np.newaxis])
 

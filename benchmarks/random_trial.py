@@ -286,7 +286,13 @@ class Case:
         X = X.astype(self.rng.choice(["f4", "f8"]))
         f, text = given.Signed(), self.rng.choice(["f", "f.proba", "[f, f]"])
         settings = {"saliency_weight": self.rng.choice([0, 0.1]), "label_weight": 0, "lr": 0.1}
-        settings |= {"n_windows": 2, "batch_size": 8, "max_epochs": 30, "random_state": 0}
+        settings |= {
+            "n_windows": 2,
+            "n_mixtures": 2,
+            "batch_size": 8,
+            "max_epochs": 30,
+            "random_state": 0,
+        }
         teacher = Teacher(eval(text, {"f": f}), [0, 1])
         m = SaliencyDistilledClassifier(teacher, given.make_flat, warm_start=True, **settings)
         change = self.rng.choice(list(given.CHANGES))

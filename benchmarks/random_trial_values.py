@@ -158,12 +158,18 @@ STUDENTS = Table(r"""
     lambda *shape: 1 / 0; net(c, t, k, device='meta'); Flat(c * t, k, lambda z: z.tolist())
 """)
 SETTINGS = tables(r"""
-windows_per_step, max_epochs, n_windows: 1; 2; 3; np.int8(4); np.int64(12) | $numbers; None; 100 |
-    $never; -1; 0; 0.5; -10**30
+max_epochs, n_windows: 1; 2; 3; np.int8(4); np.int64(12) | $numbers; None; 100 | $never; -1; 0; 0.5;
+    -10**30
+windows_per_step: 1; 2; 0.5; np.int8(4); np.float32(0.25) | $numbers; 100 | $never; None; -1; 0;
+    1.5; -10**30
+n_mixtures: 0; 1; np.int8(4); np.int64(12) | $numbers; None | $never; -1; 0.5; -10**30
+n_queries: None; 2000; np.int64(3000) | $numbers; 30; 300 | $never; -1; 0; 0.5; -10**30
 temperature: 1; 0.5; 4.0; np.float16(2); np.int8(1); 0.01; 1000.0 | $numbers | $never; None; 0; -1;
     INF; 0.009; 1001; 1e160; 10**30; 10**400
-label_weight, saliency_weight: 0; 0.1; 1; np.float32(3) | $numbers; 10**30; 1e29 | $never; None; -1;
-    INF; -1e-9; 1.1e30; 1e160; 10**400
+label_weight: 0; 0.1; 1; np.float32(3) | $numbers; 10**30; 1e29 | $never; None; -1; INF; -1e-9;
+    1.1e30; 1e160; 10**400
+saliency_weight: None; 0; 0.1; 1; np.float32(3) | $numbers; 10**30; 1e29 | $never; -1; INF; -1e-9;
+    1.1e30; 1e160; 10**400
 soft_target_weight: 0.5; 1; np.int8(2) | $numbers; 0 | $never; None; -1; INF; 1e31
 lr: 0.01; np.float32(0.1) | $numbers | $never; None; 0; -1; INF; 1e31; 10**400
 saliency: 'logit_change'; 'class'; 'sum'; 'decoupled' | 'gradient' | $never; None; 3

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings(  # the forest is certain of the series 
     "ignore::tsdistill.exceptions.HardTeacherWarning"
 )
 
-QUICK = {"max_epochs": 40, "n_windows": 8, "random_state": 0}
+QUICK = {"max_epochs": 40, "n_windows": 8, "n_mixtures": 10, "random_state": 0}
 HASTY = QUICK | {"max_epochs": 5}  # for what is compared with the like of it
 
 
@@ -135,7 +135,7 @@ def test_unequal_length_names_the_transformers(forest):
     for teacher in (forest, clone(forest)):
         with pytest.raises(PanelError, match=message):
             SaliencyDistilledTSC(teacher).fit(panel, np.array([0, 1]))
-    student = SaliencyDistilledTSC(forest, max_epochs=2, n_windows=4)
+    student = SaliencyDistilledTSC(forest, max_epochs=2, n_windows=4, n_mixtures=4)
     student.fit(np.repeat([[[0.0]], [[1.0]]], 24, axis=2), np.array(["1", "2"]))
     with pytest.raises(PanelError, match=message):
         student.predict(panel)
@@ -165,7 +165,7 @@ def test_a_single_class_is_sktimes_business_until_it_is_explained(italy, forest)
 
 
 def test_get_params_hands_a_fitted_teacher_out_wrapped_and_keeps_the_bare_one(italy, forest):
-    student = SaliencyDistilledTSC(forest, max_epochs=2, n_windows=4)
+    student = SaliencyDistilledTSC(forest, max_epochs=2, n_windows=4, n_mixtures=4)
     assert isinstance(student.get_params()["teacher"], Teacher)
     assert student.fit(*italy[:2]).teacher is forest
     assert student.set_params(lr=0.5).teacher is forest
