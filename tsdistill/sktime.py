@@ -88,7 +88,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         n_windows=None,
         n_mixtures=None,
         n_queries=None,
-        windows_per_step=0.5,
+        windows_per_step=1,
         donors="opposing",
         max_epochs=None,
         batch_size=32,

@@ -10,18 +10,24 @@ from tests.training.conftest import tensors_of
 from tsdistill.exceptions import TrainingError
 from tsdistill.students import Lite
 from tsdistill.training.loop import settle_batch_norm
-from tsdistill.training.steps import TrainingRows
+from tsdistill.training.steps import TrainingRows, TransferTensors
 
 
-def test_batch_norm_ends_with_the_statistics_of_the_series_alone(material):
+def of_a_step(network, tensors):
+    """Outputs of the first layer for all series and their four copies."""
+    inputs, _ = tensors.step(torch.arange(12), torch.arange(4))
+    with torch.no_grad():
+        inputs = network.standardise(inputs)
+        return torch.cat([conv(inputs) for conv in network.shapes], dim=1)
+
+
+def test_batch_norm_ends_with_the_statistics_of_what_it_was_trained_on(material):
     learning = TrainingRows(tensors_of(material))
     network = Lite().build(1, 20, 3)
     with torch.no_grad():
         network(1000 + torch.randn(64, 1, 20))
-    settle_batch_norm(network, learning)
-    network.train()
-    with torch.no_grad():
-        shapes = torch.cat([conv(learning.tensors.panel) for conv in network.shapes], dim=1)
+    settle_batch_norm(network, learning, windows_per_step=4)
+    shapes = of_a_step(network, learning.tensors)
     norm = network.normalise[0]
     torch.testing.assert_close(norm.running_mean, shapes.mean(dim=(0, 2)), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(norm.running_var, shapes.var(dim=(0, 2)), atol=1e-5, rtol=1e-3)
@@ -50,12 +56,10 @@ def test_frozen_batch_norm_keeps_its_statistics(toy, quick):
 
 def test_settled_statistics_reach_the_fitted_student(toy, quick):
     X, y = toy
-    student = quick(windows_per_step=4, warm_start=True).fit(X, y)
-    network, learnt_from = student.student_.module_, student._transfer_set.panel
-    assert len(learnt_from) == 12 + 400
-    with torch.no_grad():
-        panel = network.standardise(torch.tensor(learnt_from))
-        shapes = torch.cat([conv(panel) for conv in network.shapes], dim=1)
+    student = quick(windows_per_step=4, warm_start=True, n_mixtures=0).fit(X, y)
+    network = student.student_.module_
+    weight = np.ones(12, dtype=np.float32)
+    shapes = of_a_step(network, TransferTensors(student._transfer_set, weight, "cpu"))
     mean = network.normalise[0].running_mean
     torch.testing.assert_close(mean, shapes.mean(dim=(0, 2)), atol=1e-5, rtol=1e-4)
 

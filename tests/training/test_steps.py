@@ -88,20 +88,37 @@ def test_an_epoch_has_as_many_series_as_were_given_whatever_the_mixtures(
 
 def test_series_and_mixtures_are_all_visited_before_any_comes_again(mixed_material):
     steps = steps_of(mixed_material, 5)
-    visits = rows_of(steps, n_epochs=8)
-    assert len(visits) == 8 * 12 == 3 * 32
-    for i in range(3):
-        assert sorted(visits[32 * i : 32 * (i + 1)]) == list(range(32))
-    assert visits[:32] != visits[32:64]
+    epochs = [rows_of(steps) for _ in range(10)]
+    assert [sum(row >= 12 for row in epoch) for epoch in epochs] == [8] * 10  # 20 of 32 of 12
+    visits = np.zeros(32, dtype=int)
+    for epoch in epochs:
+        np.add.at(visits, epoch, 1)
+        for part in (visits[:12], visits[12:]):
+            assert np.ptp(part) <= 1
+    assert visits.min() >= 3
 
 
-def test_epochs_of_part_of_the_series_have_as_many_of_them(mixed_material):
-    rows = torch.tensor([0, 3, 4, 7, 9, 11, *range(12, 32)])
-    steps = Steps(TrainingRows(tensors_of(mixed_material), rows), 4, 1)
-    visits = rows_of(steps, n_epochs=13)
-    assert len(visits) == 13 * 6 == 3 * 26
-    for i in range(3):
-        assert sorted(visits[26 * i : 26 * (i + 1)]) == rows.tolist()
+def test_series_and_mixtures_come_in_random_order(mixed_material):
+    epochs = [rows_of(steps_of(mixed_material, 5)) for _ in range(20)]
+    first_is_mixture = np.mean([epoch[0] >= 12 for epoch in epochs])
+    assert 0 < first_is_mixture < 1
+
+
+def test_a_few_series_known_by_heart_are_visited_too(mixed_material):
+    known = dataclasses.replace(mixed_material, kept=KNOWN_BY_HEART)
+    steps = Steps(TrainingRows(tensors_of(known), torch.tensor([4, *range(12, 32)])), 64, 1)
+    assert rows_of(steps) == [4]
+
+
+@pytest.mark.parametrize(("kept", "n_mixed"), [(None, 4), ((0.99,), 4), (KNOWN_BY_HEART, 5)])
+def test_epochs_of_part_of_the_series_have_as_many_of_them(mixed_material, kept, n_mixed):
+    rows = [0, 3, 4, 7, 9, 11, *range(12, 32)]
+    known = tensors_of(dataclasses.replace(mixed_material, kept=kept))
+    steps = Steps(TrainingRows(known, torch.tensor(rows)), 4, 1)
+    visits = [rows_of(steps) for _ in range(20)]
+    assert [len(epoch) for epoch in visits] == [6] * 20
+    assert [sum(row >= 12 for row in epoch) for epoch in visits] == [n_mixed] * 20
+    assert set(np.ravel(visits)) == set(rows)
 
 
 def test_held_out_series_are_all_visited_in_order(mixed_material):
@@ -152,7 +169,7 @@ def test_a_share_of_a_batch_has_one_copy_each(material, share, n_copies):
         copied = check_copies(material, inputs, targets, [turn % 4])
         assert len(copied) == n_copies and len(set(copied)) == n_copies
         seen.update(copied)
-    assert seen == set(range(12)) or share < 0.05
+    assert seen == set(range(12)) or share < 0.25
 
 
 @pytest.mark.parametrize("windows_per_step", [0.5, 1, 3])

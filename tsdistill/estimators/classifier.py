@@ -91,14 +91,15 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
     n_mixtures : int, default=None
         Mixtures of two training series, which the teacher answers too: series that it cannot
         know by heart. None: with ``saliency="logit_change"`` as many as series, between 400 and
-        2,000; none for the published methods and for plain knowledge distillation.
+        2,000; none for the published methods, for plain knowledge distillation, and beside an
+        ``ExplanationAutoencoder``, which makes mixtures of its own.
     n_queries : int, default=None
         Most questions to the teacher, series included, that a fit may ask: mixtures and windows
         are fewer, or windows more (up to 64), than in the default. Not counted is what other
         objectives ask on their own account (``auxiliary``, and ``saliency="gradient"``), and the
         few questions by which ``memory`` recognises a teacher and ``fit`` the form of its
         answers.
-    windows_per_step : int or float, default=0.5
+    windows_per_step : int or float, default=1
         Perturbed copies of each series in a training step. The windows take turns. Below 1, it
         is the share of the series that have one copy in a step.
     donors : {"opposing", "same", "any", "mean", "zero", "noise"}, default="opposing"
@@ -204,7 +205,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
         n_windows=None,
         n_mixtures=None,
         n_queries=None,
-        windows_per_step=0.5,
+        windows_per_step=1,
         donors="opposing",
         max_epochs=None,
         batch_size=32,

@@ -189,7 +189,9 @@ def recipe_of(estimator, objectives, series):
         estimator.n_queries,
         estimator.n_mixtures,
         estimator.n_windows,
-        mixes=estimator.saliency == "logit_change" and estimator.saliency_weight != 0,
+        mixes=estimator.saliency == "logit_change"
+        and estimator.saliency_weight != 0
+        and not any(objective.makes_mixtures for objective in objectives),
         asks_windows=asks_windows,
         n_probes=sum(map(n_probes, parts)) if compares_copies else 0,
     )

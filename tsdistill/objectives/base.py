@@ -83,8 +83,9 @@ class Objective(BaseEstimator):
 
     A subclass sets ``name``, the key of its value in ``history_``; sets ``needs_copies`` to True
     if it uses the answers for perturbed copies, and ``compares_copies`` if it compares them with
-    those for the series; sets ``learns_answers`` to False if it uses none of the teacher's
-    answers; and computes :meth:`losses`. Most subclasses need no more: the other
+    those for the series; sets ``makes_mixtures`` to True if ``n_mixtures=None`` is to add none,
+    since it mixes series on its own; sets ``learns_answers`` to False if it uses none of the
+    teacher's answers; and computes :meth:`losses`. Most subclasses need no more: the other
     methods do nothing by default. Every ``fit`` works on a clone, so attributes that are set on an
     objective during ``fit`` are lost afterwards.
 
@@ -114,6 +115,7 @@ class Objective(BaseEstimator):
     name = "objective"
     needs_copies = False
     compares_copies = False
+    makes_mixtures = False
     learns_answers = True
     weight = 1.0  # for subclasses without this parameter
 

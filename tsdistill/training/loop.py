@@ -103,7 +103,7 @@ def train(net, tensors, loss, *, held_out=None, bar=False):
             f"optimiser and module.{missing}"
         ) from error
     _check_interrupt(net)
-    settle_batch_norm(net.module_, learning)
+    settle_batch_norm(net.module_, learning, net.iterator_train__windows_per_step)
     _check_finite(net, learning)
 
 
@@ -195,17 +195,21 @@ def _epoch_row(row):
     return {k: v for k, v in row.items() if k not in internal and not k.endswith("_best")}
 
 
-def settle_batch_norm(module, learning):
-    """Take the running statistics of batch normalisation from series and mixtures alone.
+def settle_batch_norm(module, learning, windows_per_step=1):
+    """Take the running statistics of batch normalisation from one more pass, of plain means.
 
-    In training they also saw the perturbed copies, which no user will ask about. Layers that
-    a module keeps in eval mode are left alone.
+    Series, mixtures and copies have the shares in it that they have in a step, since the weights
+    were trained for such batches: with statistics of the series alone, a student of few steps
+    agreed with its teacher for 78 instead of 98 % of GunPoint. Layers that a module keeps in eval
+    mode are left alone.
 
     Parameters
     ----------
     module : torch.nn.Module
         Left in eval mode.
     learning : TrainingRows
+    windows_per_step : int or float, default=1
+        As in :class:`Steps`.
     """
     module.train()
     layers = [
@@ -222,8 +226,10 @@ def settle_batch_norm(module, learning):
             layer.momentum = None  # a plain mean over the batches
         with torch.no_grad():
             # Of nearly equal sizes: every batch has the same weight in the mean.
-            for rows in learning.rows.tensor_split(math.ceil(len(learning) / ROWS_A_BATCH)):
-                module(learning.tensors.panel[rows])
+            steps = Steps(learning, ROWS_A_BATCH, windows_per_step)
+            for _ in range(math.ceil(len(learning) / steps.n_series)):
+                for inputs, _ in steps:
+                    module(inputs)
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
     module.eval()

@@ -14,6 +14,9 @@ from tsdistill.numerics.tensors import as_tensor
 from tsdistill.perturbation.copies import replace_windows
 from tsdistill.teachers.querying import TeacherAnswers
 
+MIXED_SHARE = 0.75
+"""Largest share of mixtures in an epoch, unless the teacher knows the series by heart."""
+
 
 class TransferTensors:
     """A transfer set on the training device.
@@ -105,15 +108,36 @@ class TrainingRows(Dataset):
         return len(self.rows)
 
 
+class _Turns:
+    """Takes some of the positions at a time: all are taken before one comes again."""
+
+    def __init__(self, positions, n_at_a_time):
+        self.positions, self.n_at_a_time = positions, n_at_a_time
+        self.waiting = positions[:0]
+
+    def __len__(self):
+        return self.n_at_a_time
+
+    def next(self):
+        """The next positions, in random order."""
+        while len(self.waiting) < self.n_at_a_time:
+            again = self.positions[torch.randperm(len(self.positions))]
+            self.waiting = torch.cat([self.waiting, again])
+        now, self.waiting = self.waiting[: self.n_at_a_time], self.waiting[self.n_at_a_time :]
+        return now
+
+
 class Steps:
     """Iterator over the steps of an epoch.
 
-    An epoch takes as many series as the user passed, whatever number of mixtures there is: series
-    and mixtures take turns over the epochs. Batches have nearly equal sizes, so that no batch has
-    a single series, which batch normalisation could not take (unless ``batch_size`` is 1). Windows
-    take turns, too: a step uses the next ``windows_per_step`` columns of the plan, in which the
-    windows of each series are in random order. Series that the teacher knows by heart get no
-    copies. Below 1, ``windows_per_step`` is the share of a batch that gets one.
+    An epoch takes as many series as the user passed, whatever number of mixtures there is. Series
+    and mixtures take turns over the epochs, by their numbers, but at most three quarters are
+    mixtures, unless the teacher knows the series by heart. Batches have nearly equal sizes, so
+    that no batch has a single series, which batch normalisation could not take (unless
+    ``batch_size`` is 1). Windows take turns, too: a step uses the next ``windows_per_step``
+    columns of the plan, in which the windows of each series are in random order. Series that the
+    teacher knows by heart get no copies. Below 1, ``windows_per_step`` is the share of a batch
+    that gets one.
     """
 
     def __init__(self, dataset, batch_size, windows_per_step, shuffle=True, **_):
@@ -126,7 +150,13 @@ class Steps:
         if size > 1:
             self.n_steps = max(1, min(self.n_steps, self.n_series // 2))
         self.next_window = 0
-        self.waiting = torch.empty(0, dtype=torch.int64)
+        is_mixture = self.rows >= dataset.tensors.n_given
+        mixtures, series = (torch.nonzero(part)[:, 0] for part in (is_mixture, ~is_mixture))
+        share = len(mixtures) / len(self.rows)
+        if self.trusted[series].any():
+            share = min(share, MIXED_SHARE)
+        n_mixtures = min(round(share * self.n_series), self.n_series - 1)
+        self.turns = [_Turns(series, self.n_series - n_mixtures), _Turns(mixtures, n_mixtures)]
 
     def __len__(self):
         return self.n_steps
@@ -141,14 +171,12 @@ class Steps:
             yield tensors.step(self.rows[part].to(device), self._windows(), some)
 
     def _next_series(self):
-        """Positions of the next ``n_series`` series: all are visited before one comes again."""
+        """Positions of the next ``n_series`` series and mixtures, in random order."""
         if not self.shuffle:
             return torch.arange(len(self.rows))
-        while len(self.waiting) < self.n_series:
-            with no_fork():
-                self.waiting = torch.cat([self.waiting, torch.randperm(len(self.rows))])
-        now, self.waiting = self.waiting.split([self.n_series, len(self.waiting) - self.n_series])
-        return now
+        with no_fork():
+            now = torch.cat([turns.next() for turns in self.turns])
+            return now if len(self.turns[1]) == 0 else now[torch.randperm(len(now))]
 
     def _copied(self, part):
         """Positions in a batch of the series that get copies, or None if all get some."""
