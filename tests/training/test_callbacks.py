@@ -208,6 +208,15 @@ class InterruptsAtTheEnd(Callback):
                 raise KeyboardInterrupt
 
 
+@pytest.fixture
+def interrupts_are_heard():
+    """Ctrl-C raises here, even if the tests run in the background of a shell that ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts_are_heard")
 @pytest.mark.parametrize("by_signal", [False, True])
 def test_an_interrupt_between_two_epochs_is_told_too(toy, quick, by_signal):
     student = quick(callbacks=[InterruptsAtTheEnd(2, by_signal)], max_epochs=4)
