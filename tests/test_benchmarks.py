@@ -83,6 +83,38 @@ def test_rocket(benchmark, monkeypatch, tmp_path, capsys):
     assert "default" in capsys.readouterr().out
 
 
+def test_ucr_runs_what_is_missing_and_prints_tables_of_its_file(
+    benchmark, monkeypatch, tmp_path, capsys
+):
+    module, csv = benchmark("ucr"), tmp_path / "ucr.csv"
+    run = ["ucr", "run", "--data-dir", str(tmp_path), "--work-dir", str(tmp_path / "work")]
+    run += ["--csv", str(csv), "--teachers", "forest", *SMALL, "--max-epochs", "1", "--arms"]
+    for arms, asked in ((["KD"], 1), (["KD", "default"], 1), (["KD", "default"], 0)):
+        monkeypatch.setattr("sys.argv", [*run, *arms])
+        module.main()
+        assert f"{asked} teachers to distil" in capsys.readouterr().out
+    assert len(csv.read_text().splitlines()) == 3
+    published = tmp_path / "published.csv"
+    names = [
+        "LITE",
+        "LITETime",
+        "COCALITE",
+        "Inception",
+        "InceptionTime",
+        "MiniROCKET",
+        "MR-Hydra",
+        "HC2",
+    ]
+    published.write_text(f"dataset,{','.join(names)}\nItalyPowerDemand{',0.9' * len(names)}\n")
+    monkeypatch.setattr(
+        "sys.argv", ["ucr", "tables", "--csv", str(csv), "--published", str(published)]
+    )
+    module.main()
+    shown = capsys.readouterr().out
+    assert "== forest, 1 sets, 1 seed(s) ==" in shown
+    assert "mean accuracy beside published values" in shown
+
+
 def test_one_series(benchmark, monkeypatch, capsys):
     module = benchmark("one_series")
     monkeypatch.setattr("sys.argv", ["one_series", "--rounds", "1"])

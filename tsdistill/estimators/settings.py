@@ -27,7 +27,7 @@ from tsdistill.teachers.cache import check_memory
 from tsdistill.teachers.memorised import n_probes
 from tsdistill.teachers.teacher import Teacher
 from tsdistill.training.budget import budget_of
-from tsdistill.training.recipe import Recipe, make_objectives, net_settings
+from tsdistill.training.recipe import Recipe, make_objectives, net_settings, some
 
 
 def check_settings(estimator):
@@ -182,8 +182,6 @@ def recipe_of(estimator, objectives, series):
     n_series, _, n_timepoints = series.panel.shape
     parts = len(series.X), n_series - len(series.X)
     per_step = estimator.windows_per_step
-    asks_windows = any(objective.needs_copies for objective in objectives)
-    compares_copies = any(objective.compares_copies for objective in objectives)
     budget = budget_of(
         n_series,
         estimator.n_queries,
@@ -191,9 +189,9 @@ def recipe_of(estimator, objectives, series):
         estimator.n_windows,
         mixes=estimator.saliency == "logit_change"
         and estimator.saliency_weight != 0
-        and not any(objective.makes_mixtures for objective in objectives),
-        asks_windows=asks_windows,
-        n_probes=sum(map(n_probes, parts)) if compares_copies else 0,
+        and not some(objectives, "makes_mixtures"),
+        asks_windows=some(objectives, "needs_copies"),
+        n_probes=sum(map(n_probes, parts)) if some(objectives, "compares_copies") else 0,
     )
     return Recipe(
         student=estimator.student,

@@ -69,7 +69,6 @@ def _decision_function_of(pipeline, known):
     usable = hasattr(head, "decision_function") and not hasattr(head, "predict_proba")
     if not usable or not np.array_equal(known, of_head):
         return None
-
     return _HeadInside(transform, head)
 
 

@@ -99,17 +99,22 @@ class Recipe:
     @property
     def needs_copies(self):
         """Whether an objective reads answers to perturbed copies."""
-        return any(objective.needs_copies for objective in self.objectives)
+        return some(self.objectives, "needs_copies")
 
     @property
     def compares_copies(self):
         """Whether an objective compares answers to perturbed copies with those to the series."""
-        return any(objective.compares_copies for objective in self.objectives)
+        return some(self.objectives, "compares_copies")
 
     @property
     def learns_answers(self):
         """Whether an objective learns from the teacher's answers, and not from labels alone."""
-        return any(objective.learns_answers for objective in self.objectives)
+        return some(self.objectives, "learns_answers")
+
+
+def some(objectives, trait):
+    """Whether one of the objectives has a trait, such as ``needs_copies``."""
+    return any(getattr(objective, trait) for objective in objectives)
 
 
 def make_objectives(
