@@ -1,6 +1,7 @@
 """Does any kind of teacher end below plain distillation?
 
     OMP_NUM_THREADS=1 python benchmarks/kinds.py
+    python benchmarks/kinds.py --kept                # how a teacher that knows them is recognised
 
 Eleven kinds of teacher of one channel (ItalyPowerDemand, 1,029 test series) and two of six channels
 (BasicMotions, 40 test series), each with a student by plain KD and one by the default. Both sets
@@ -26,7 +27,11 @@ from sktime.classification.interval_based import TimeSeriesForestClassifier
 from sktime.datasets import load_basic_motions, load_italy_power_demand
 
 from tsdistill import SaliencyDistilledClassifier, Teacher
+from tsdistill.inputs.series import with_channels
 from tsdistill.students import Inception
+from tsdistill.teachers.memorised import certainty_kept
+from tsdistill.teachers.querying import QueryOptions
+from tsdistill.teachers.teacher import as_teacher
 
 
 class ForestOfChannels:
@@ -85,6 +90,14 @@ def students(teacher, X, y, max_epochs=None):
     return kd.fit(X, y), default.fit(X, y)
 
 
+def kept(teacher, X):
+    """Which part of its certainty a teacher keeps near its training series."""
+    bound = as_teacher(teacher).bind(X)
+    panel = with_channels(X).astype(np.float32)
+    rng, options = np.random.default_rng(0), QueryOptions()
+    return certainty_kept(bound, panel, bound.log_proba(panel), rng, options)
+
+
 def sets():
     """Yield title, teachers and data of each set."""
     parts = [load_italy_power_demand(part, return_type="numpyflat") for part in ("train", "test")]
@@ -97,8 +110,15 @@ def main():
     """Print agreement, KL and saliency correlation of both students for each teacher."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--max-epochs", type=int, help="default: the estimator's")
+    parser.add_argument("--kept", action="store_true", help="print the certainty kept alone")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
+    if options.kept:
+        for title, teachers, (X, y), _ in sets():
+            print(title)
+            for kind, model in teachers.items():
+                print(f"  {kind:20}{kept(model.fit(X, y), X):.2f}")
+        return
     print(f"{'':22}agreement        KL               saliency\n{'':22}{'KD      default  ' * 3}")
     for title, teachers, (X, y), (X_test, _) in sets():
         print(title)

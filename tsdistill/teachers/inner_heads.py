@@ -40,8 +40,7 @@ def inner_decision_function(model):
     -----
     The members of an ensemble vote for classes; their decision values are averaged by the weights
     of their votes. The class of the highest mean is that of the most votes for nearly all series
-    (Arsenal: 99.7 to 100 % of the test series of ItalyPowerDemand, SonyAIBORobotSurface1, GunPoint
-    and UMD), but not by construction.
+    (``benchmarks/rocket.py --classifier Arsenal``), but not by construction.
     """
     name = type(model).__module__.partition(".")[0], type(model).__name__
     known = getattr(model, "classes_", ())

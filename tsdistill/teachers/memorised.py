@@ -35,8 +35,9 @@ def certainty_kept(teacher, panel, log_proba, rng, options):
     Returns
     -------
     kept : float
-        The ratio of the mean certainties: near 1 for teachers that generalise, and about 0.4 to
-        0.8 for forests of fully grown trees. 1 for a single series, which cannot be mixed.
+        The ratio of the mean certainties: near 1 for teachers that generalise, lower for those
+        that remember (``benchmarks/kinds.py --kept``). 1 for a single series, which cannot be
+        mixed.
     """
     if len(panel) < 2:
         return 1.0

@@ -199,9 +199,8 @@ def settle_batch_norm(module, learning, windows_per_step=1):
     """Take the running statistics of batch normalisation from one more pass, of plain means.
 
     Series, mixtures and copies have the shares in it that they have in a step, since the weights
-    were trained for such batches: with statistics of the series alone, a student of few steps
-    agreed with its teacher for 78 instead of 98 % of GunPoint. Layers that a module keeps in eval
-    mode are left alone.
+    were trained for such batches (``benchmarks/normalisation.py``). Layers that a module keeps in
+    eval mode are left alone.
 
     Parameters
     ----------
