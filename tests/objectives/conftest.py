@@ -10,6 +10,7 @@ from torch import nn
 
 from tsdistill.objectives import (
     Answers,
+    AttributionMatching,
     ExplanationAutoencoder,
     GradientSaliency,
     InputNoise,
@@ -49,6 +50,7 @@ def everything():
         ExplanationAutoencoder(**FEW),
         TemporalReview(),
         GradientSaliency(),
+        AttributionMatching(),
         InputNoise(),
         PerturbedSoftTargets(),
     ]

@@ -1,5 +1,6 @@
 """The terms of the distillation loss, one published method a file."""
 
+from tsdistill.objectives.attribution import AttributionMatching, attribution_of
 from tsdistill.objectives.autoencoder import ExplanationAutoencoder, explanation_loss
 from tsdistill.objectives.base import Answers, Objective
 from tsdistill.objectives.gradients import GradientSaliency, gradient_cosine_loss
@@ -17,6 +18,7 @@ from tsdistill.objectives.soft_targets import PerturbedSoftTargets, SoftTargets,
 
 __all__ = [
     "Answers",
+    "AttributionMatching",
     "ExplanationAutoencoder",
     "GradientSaliency",
     "InputNoise",
@@ -26,6 +28,7 @@ __all__ = [
     "SoftTargets",
     "TemporalReview",
     "TemporalSaliency",
+    "attribution_of",
     "class_saliency",
     "explanation_loss",
     "gradient_cosine_loss",

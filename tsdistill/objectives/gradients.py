@@ -9,6 +9,8 @@ where the cosine is over all channels and timesteps of a series. The teacher's m
 once.
 """
 
+import contextlib
+
 import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -111,6 +113,15 @@ class GradientSaliency(Objective):
 
 def _maps_in_use(network, ask, series, target):
     """Gradient maps of a network in eval mode, which can be differentiated again."""
+    with in_use_for_maps(network):
+        series = series.clone().requires_grad_()
+        answers = first_output(ask(series))
+        return score_gradients(answers, target, series, create_graph=True)
+
+
+@contextlib.contextmanager
+def in_use_for_maps(network):
+    """Context in which a network is in eval mode, and can be differentiated twice."""
     training = [module for module in network.modules() if module.training]
     try:
         network.eval()
@@ -118,9 +129,7 @@ def _maps_in_use(network, ask, series, target):
         no_cudnn = torch.backends.cudnn.flags(enabled=False)
         no_fused_attention = sdpa_kernel(SDPBackend.MATH)
         with torch.enable_grad(), no_cudnn, no_fused_attention:
-            series = series.clone().requires_grad_()
-            answers = first_output(ask(series))
-            return score_gradients(answers, target, series, create_graph=True)
+            yield
     finally:
         for module in training:
             module.training = True

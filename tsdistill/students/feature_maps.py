@@ -95,14 +95,65 @@ def feature_maps(network, stages, ask, n_instances):
     for name in stages:
         if name not in seen:
             raise StudentError(f"stage {name!r} of {type(network).__name__} was not run.")
-        shape = tuple(getattr(seen[name], "shape", ()))
-        if len(shape) != 3 or shape[0] != n_instances:
-            raise StudentError(
-                f"stage {name!r} of {type(network).__name__} gives {shape or type(seen[name])} for "
-                f"{n_instances} series; expected a map (n_instances, n_features, length). Name a "
-                "stage before the pooling over time, in that layout."
-            )
+        _check_map(network, name, seen[name], n_instances)
     return [seen[name] for name in stages]
+
+
+def map_and_slopes(network, stage, score, n_instances, *, create_graph=False):
+    """Run a network, and record the output of one stage and how a score depends on it.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    stage : str
+    score : callable () -> Tensor, a scalar
+        Runs the network once.
+    n_instances : int
+        Number of series on which it runs.
+    create_graph : bool, default=False
+        Whether both results can be differentiated again.
+
+    Returns
+    -------
+    maps, slopes : Tensor of shape (n_instances, n_features, length)
+
+    Raises
+    ------
+    StudentError
+        If the stage is not run, its output is not a map over time, or the score does not depend
+        on it.
+    """
+    module, outputs = dict(network.named_modules(remove_duplicate=False))[stage], []
+    hook = module.register_forward_hook(lambda _, __, output: outputs.append(first_output(output)))
+    try:
+        total = score()
+    finally:
+        hook.remove()
+    if not outputs:
+        raise StudentError(f"stage {stage!r} of {type(network).__name__} was not run.")
+    output = outputs[-1]
+    slopes = None
+    if isinstance(output, torch.Tensor) and output.requires_grad and total.requires_grad:
+        (slopes,) = torch.autograd.grad(total, output, create_graph=create_graph, allow_unused=True)
+    if slopes is None:
+        raise StudentError(
+            f"the answers of {type(network).__name__} do not depend on the output of stage "
+            f"{stage!r} in a way that torch can differentiate; name another stage."
+        )
+    maps, slopes = _over_time(module, output), _over_time(module, slopes)
+    _check_map(network, stage, maps, n_instances)
+    return maps, slopes
+
+
+def _check_map(network, stage, found, n_instances):
+    """Refuse the output of a stage that is not a map over time."""
+    shape = tuple(getattr(found, "shape", ()))
+    if len(shape) != 3 or shape[0] != n_instances:
+        raise StudentError(
+            f"stage {stage!r} of {type(network).__name__} gives {shape or type(found)} for "
+            f"{n_instances} series; expected a map (n_instances, n_features, length). Name a "
+            "stage before the pooling over time, in that layout."
+        )
 
 
 def _over_time(module, output):

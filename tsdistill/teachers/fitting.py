@@ -9,7 +9,7 @@ from sklearn.utils.validation import has_fit_parameter
 from torch import nn
 
 from tsdistill.exceptions import TeacherError
-from tsdistill.teachers.adapters import name_of
+from tsdistill.teachers.adapters import name_of, no_answers_error
 
 
 def is_fitted(model):
@@ -114,3 +114,29 @@ def _as_fit_parameters(model, sample_weight):
         inner = _as_fit_parameters(last, sample_weight)
         return {f"{name}__{key}": value for key, value in inner.items()}
     return {}
+
+
+def check_can_classify(model):
+    """Refuse what can never be a teacher.
+
+    Raises
+    ------
+    TeacherError
+        If a fitted model has no method that gives answers, or a list is empty.
+    """
+    if isinstance(model, (list, tuple)):
+        if not model:
+            raise TeacherError("teacher is an empty list; expected one classifier or more.")
+        return
+    if isinstance(model, type):
+        raise TeacherError(
+            f"teacher is the class {model.__name__}; pass an instance of it, fitted or not."
+        )
+    if not (
+        isinstance(model, nn.Module)
+        or hasattr(model, "predict_proba")
+        or hasattr(model, "decision_function")
+        or (callable(model) and not hasattr(model, "predict"))
+        or not is_fitted(model)
+    ):
+        raise no_answers_error(model)

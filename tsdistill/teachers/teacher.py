@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.utils.validation import check_array
-from torch import nn
 
 from tsdistill.exceptions import PanelError, TeacherError
 from tsdistill.inputs.formats import as_array
@@ -26,7 +25,6 @@ from tsdistill.teachers.adapters import (
     adapter_for,
     is_skorch_net,
     name_of,
-    no_answers_error,
 )
 from tsdistill.teachers.class_alignment import (
     check_decision_values,
@@ -34,7 +32,7 @@ from tsdistill.teachers.class_alignment import (
     decoded_labels,
     select_columns,
 )
-from tsdistill.teachers.fitting import fit_clone, is_fitted
+from tsdistill.teachers.fitting import check_can_classify, fit_clone, is_fitted
 from tsdistill.teachers.layouts import check_declared_shape, find_layout
 
 
@@ -148,8 +146,8 @@ class Teacher:
         Parameters
         ----------
         X : ndarray in the user's shape
-            The model is queried for the first two series. The user's shape is tried first, then,
-            for series of one channel, the other layout (2-D or 3-D).
+            The model is queried for the first two series, in the user's shape, or else, for series
+            of one channel, in the other layout (2-D or 3-D).
         classes : ndarray of shape (n_classes,), optional
             The labels to answer for, in this order. Default: all labels of the model, sorted.
         class_index : ndarray of shape (n_instances,), int64, optional
@@ -275,6 +273,12 @@ class Teacher:
         return self.classes_[class_index]
 
     @property
+    def members(self):
+        """The bound teachers of a list, of lists in it too; this teacher alone if it is none."""
+        inner = getattr(self._adapter, "teachers", None)
+        return [one for member in inner for one in member.members] if inner else [self]
+
+    @property
     def logits_module(self):
         """The torch module if its outputs are the logits of ``classes_`` as they are, else None."""
         plain = self._columns is None and not getattr(self._adapter, "gives_proba", False)
@@ -315,7 +319,10 @@ def as_teacher(model):
         If the model has no method that gives answers.
     """
     teacher = model if isinstance(model, Teacher) else Teacher(model)
-    _check_can_classify(teacher.model)
+    check_can_classify(teacher.model)
+    if isinstance(teacher.model, (list, tuple)):
+        for member in teacher.model:
+            as_teacher(member)
     return teacher
 
 
@@ -374,24 +381,3 @@ def _member(model, classes):
     """Wrap a member of a list; ``classes`` label its columns if it has no labels of its own."""
     teacher = as_teacher(model)
     return Teacher(teacher.model, classes) if teacher.classes is None else teacher
-
-
-def _check_can_classify(model):
-    if isinstance(model, (list, tuple)):
-        if not model:
-            raise TeacherError("teacher is an empty list; expected one classifier or more.")
-        for member in model:
-            as_teacher(member)
-        return
-    if isinstance(model, type):
-        raise TeacherError(
-            f"teacher is the class {model.__name__}; pass an instance of it, fitted or not."
-        )
-    if not (
-        isinstance(model, nn.Module)
-        or hasattr(model, "predict_proba")
-        or hasattr(model, "decision_function")
-        or (callable(model) and not hasattr(model, "predict"))
-        or not is_fitted(model)
-    ):
-        raise no_answers_error(model)
