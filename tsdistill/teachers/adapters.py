@@ -60,7 +60,9 @@ def adapter_for(model, ndim, name=None, floor=PROBABILITY_FLOOR):
             return ModuleAdapter(model.module_, name, ndim, gives_proba=True, floor=floor)
     inner = inner_decision_function(model)
     if inner is not None:
-        return DecisionAdapter(inner, name, ndim)
+        adapter = DecisionAdapter(inner, name, ndim)
+        adapter.found_inside = True
+        return adapter
     if hasattr(model, "predict_proba"):
         return ProbabilityAdapter(model.predict_proba, name, ndim)
     if hasattr(model, "decision_function"):
@@ -112,6 +114,8 @@ class ProbabilityAdapter:
 
 class DecisionAdapter(ProbabilityAdapter):
     """Adapter for a black box that returns decision values, which are taken as logits."""
+
+    found_inside = False
 
     def log_proba(self, panel):
         answers = self._answers(panel)

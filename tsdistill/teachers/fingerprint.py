@@ -165,7 +165,8 @@ def with_fingerprint(teacher, panel, options):
     if options.memory is None or teacher.fingerprint is not None:
         return teacher
     before = digest_of(teacher.model)
-    answers = query(teacher, probes(panel), QueryOptions(device=options.device))
+    plain = teacher.with_factor(1.0)
+    answers = query(plain, probes(panel), QueryOptions(device=options.device))
     digest = before if before == digest_of(teacher.model) else None
     return teacher.identified_by((answers, digest))
 
@@ -178,8 +179,8 @@ class TeacherSource:
     ----------
     models : tuple
         The model, or the members of a list; compared by identity.
-    labels : tuple
-        The labels that the user gave the columns, of the teacher and of each member.
+    settings : tuple
+        The labels and the scale that the user gave the teacher and each member.
     digests : tuple of (str or None)
         Digest of the content of each model (of its parameters if it is unfitted), then of the
         weights of each torch module. None if there is none, or if queries change it.
@@ -188,7 +189,7 @@ class TeacherSource:
     """
 
     models: tuple
-    labels: tuple
+    settings: tuple
     digests: tuple
     weights: str | None
 
@@ -197,15 +198,15 @@ class TeacherSource:
         """The source of a teacher, which is fitted with ``teacher_weight`` if it is unfitted."""
         models = as_list(teacher.model)
         weights = None if teacher.is_fitted else joblib.hash(teacher_weight)
-        labels = tuple(_given_labels(one) for one in (teacher, *models))
-        return cls(tuple(models), labels, _digests_of(models), weights)
+        settings = tuple(_as_set(one) for one in (teacher, *models))
+        return cls(tuple(models), settings, _digests_of(models), weights)
 
     def is_still(self, other):
         """Whether a teacher from this source answers as a teacher from the other source did."""
         return (
             len(self.models) == len(other.models)
             and all(model is last for model, last in zip(self.models, other.models, strict=True))
-            and self.labels == other.labels
+            and self.settings == other.settings
             and all(
                 last is None or digest == last
                 for digest, last in zip(self.digests, other.digests, strict=True)
@@ -232,7 +233,9 @@ def _digests_of(models):
     return *map(digest_of, models), *weights
 
 
-def _given_labels(model):
-    """The labels that a user gave the columns of a Teacher; None for any other model."""
-    classes = getattr(model, "classes", None)
-    return None if classes is None else repr(np.asarray(classes).tolist())
+def _as_set(model):
+    """The labels and the scale that a user gave a Teacher; None for any other model."""
+    classes, scale = getattr(model, "classes", None), getattr(model, "scale", None)
+    if classes is None and scale is None:
+        return None
+    return repr(None if classes is None else np.asarray(classes).tolist()), repr(scale)

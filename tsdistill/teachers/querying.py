@@ -97,15 +97,18 @@ def query(teacher, series, options=None, *, title="teacher"):
         If the teacher fails, or its answers cannot be used.
     """
     options = QueryOptions() if options is None else options
+    # Answers are kept without the scale, which is known only after the first of them.
+    plain = teacher.with_factor(1.0)
     if not is_cached(teacher, options):
-        return _query_now(teacher, series, options, title)
-    return recall(
+        return teacher.scaled(_query_now(plain, series, options, title))
+    answers = recall(
         options.memory,
         teacher.fingerprint,
         series,
         (len(series), len(teacher.classes_)),
-        lambda: _query_now(teacher, series, options, title),
+        lambda: _query_now(plain, series, options, title),
     )
+    return teacher.scaled(answers)
 
 
 def is_cached(teacher, options):

@@ -9,16 +9,12 @@ classifiers of other libraries lack its tags.
 import copy
 
 import numpy as np
-import torch
 from sklearn.base import clone
-from sklearn.utils.validation import check_array
 
-from tsdistill.exceptions import PanelError, TeacherError
-from tsdistill.inputs.formats import as_array
+from tsdistill.exceptions import TeacherError
 from tsdistill.inputs.labels import few
-from tsdistill.inputs.series import as_panel, in_layout
-from tsdistill.numerics.batches import batches_of_series
-from tsdistill.numerics.logits import SMALLEST_PROBABILITY, log_softmax, proba_of
+from tsdistill.inputs.series import in_layout
+from tsdistill.numerics.logits import SMALLEST_PROBABILITY
 from tsdistill.teachers.adapters import (
     AverageAdapter,
     DecisionAdapter,
@@ -26,6 +22,8 @@ from tsdistill.teachers.adapters import (
     is_skorch_net,
     name_of,
 )
+from tsdistill.teachers.bound import BoundTeacher
+from tsdistill.teachers.calibration import factor_of
 from tsdistill.teachers.class_alignment import (
     check_decision_values,
     classes_of_columns,
@@ -36,7 +34,7 @@ from tsdistill.teachers.fitting import check_can_classify, fit_clone, is_fitted
 from tsdistill.teachers.layouts import check_declared_shape, find_layout
 
 
-class Teacher:
+class Teacher(BoundTeacher):
     """A classifier with a label for each column of its answers.
 
     Users need this class only to name the classes of a bare module or callable. Any
@@ -51,6 +49,10 @@ class Teacher:
     classes : array-like of shape (n_classes,), optional
         The label of each column of the model's answers. Default: the model's own ``classes_``;
         for a bare module or callable the sorted labels of y, or 0 .. n_classes - 1 without y.
+    scale : float, "calibrated" or None, default=None
+        Factor of the model's logits (log-probabilities, decision values), above 0. "calibrated"
+        takes the one under which the labels of ``fit`` are most likely. None: 1, but "calibrated"
+        for decision values that are found inside a classifier.
 
     Attributes
     ----------
@@ -71,6 +73,7 @@ class Teacher:
     ``log(max(p, 1e-4) / sum(max(p, 1e-4)))``, which is finite for exact zeros and ones.
     Decision values are taken as logits. A single column d becomes ``(-d, d)``, the columns that a
     one-against-rest model would have, so the probability of the second class is ``sigmoid(2 d)``.
+    All logits are then multiplied by ``scale``.
 
     Examples
     --------
@@ -84,16 +87,19 @@ class Teacher:
     ['up', 'down']
     """
 
-    fingerprint = None
-    left_out = ()
-    _series_shape = _shown_as = None
+    _shown_as = None
 
-    def __init__(self, model, classes=None):
+    def __init__(self, model, classes=None, scale=None):
         self.model = model
         self.classes = classes
+        self.scale = scale
 
     def __deepcopy__(self, memo):
-        return self if self.is_fitted else Teacher(copy.deepcopy(self.model, memo), self.classes)
+        return self if self.is_fitted else self._around(copy.deepcopy(self.model, memo))
+
+    def _around(self, model, classes=None):
+        """A new teacher with these settings around another model."""
+        return Teacher(model, self.classes if classes is None else classes, self.scale)
 
     def __repr__(self):
         return self._shown_as or f"Teacher({name_of(self.model)})"
@@ -134,11 +140,11 @@ class Teacher:
         if isinstance(self.model, (list, tuple)):
             members = [as_teacher(member) for member in self.model]
             given = (X, y, random_state, sample_weight)
-            return Teacher([m if m.is_fitted else m.fit(*given) for m in members], classes)
+            return self._around([m if m.is_fitted else m.fit(*given) for m in members])
         if is_skorch_net(self.model):  # takes float32 and class indices
             X, (labels, y) = X.astype(np.float32), np.unique(y, return_inverse=True)
             classes = labels if classes is None else classes
-        return Teacher(fit_clone(self.model, X, y, random_state, sample_weight), classes)
+        return self._around(fit_clone(self.model, X, y, random_state, sample_weight), classes)
 
     def bind(self, X, classes=None, class_index=None):
         """Find the adapter that queries the model, and the columns that are needed.
@@ -165,7 +171,7 @@ class Teacher:
             If the model cannot be queried, answers in the wrong shape, or lacks a class.
         """
         bound = copy.copy(self)
-        bound.fingerprint = None
+        bound.fingerprint, bound.factor = None, factor_of(self.scale)
         bound._adapter, known = _find_adapter(self.model, X, self.classes, classes, class_index)
         bound.classes_ = np.unique(known) if classes is None else np.asarray(classes)
         wanted = bound.classes_
@@ -177,12 +183,6 @@ class Teacher:
             bound._columns = None
         bound._series_shape = (1, *X.shape[1:])[-2:]
         return bound
-
-    def identified_by(self, fingerprint):
-        """Return a new teacher around the same model, with a fingerprint."""
-        identified = copy.copy(self)
-        identified.fingerprint = fingerprint
-        return identified
 
     def whole(self, panel):
         """Return a bound teacher that answers for all classes that the model knows.
@@ -196,7 +196,9 @@ class Teacher:
         teacher : Teacher
             This teacher if no class was left out, otherwise a new one.
         """
-        return self.bind(in_layout(panel, self._adapter.ndim)) if self.left_out else self
+        if not self.left_out:
+            return self
+        return self.bind(in_layout(panel, self._adapter.ndim)).with_factor(self.factor)
 
     @classmethod
     def of_student(cls, net, classes):
@@ -214,101 +216,6 @@ class Teacher:
         student._columns, student.classes_, student._shown_as = None, classes, "student"
         return student
 
-    @property
-    def differentiable(self):
-        """Whether the model consists of torch modules only."""
-        return self._adapter.differentiable
-
-    @property
-    def module(self):
-        """The torch module of the model; None for a black box or a list."""
-        return getattr(self._adapter, "module", None)
-
-    def predict_proba(self, X):
-        """Probabilities of ``classes_``; the teacher must be bound, as ``teacher_`` of a student.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_instances, n_timepoints) or \
-                (n_instances, n_channels, n_timepoints), or one of sktime's panel formats
-
-        Returns
-        -------
-        proba : ndarray of shape (n_instances, n_classes), float32
-
-        Raises
-        ------
-        PanelError, ValueError
-            If the series hold NaN, or have another shape than in :meth:`bind`.
-        TeacherError
-            If the teacher is not bound, or its model fails.
-        """
-        if not hasattr(self, "_adapter"):
-            raise TeacherError(
-                f"{self!r} has not been bound to classes yet; use the teacher_ of a fitted student."
-            )
-        panel = as_panel(check_array(as_array(X), dtype="numeric", allow_nd=True))
-        if self._series_shape not in (None, panel.shape[1:]):
-            raise PanelError(
-                f"X has series of shape {panel.shape[1:]} (n_channels, n_timepoints), but "
-                f"{self!r} answers for {self._series_shape}; pass series of that shape."
-            )
-        # Each slice is a copy, since the model may change its input.
-        with self.on_device(None):
-            answers = [self.log_proba(np.array(panel[part])) for part in batches_of_series(panel)]
-        return proba_of(np.concatenate(answers))
-
-    def predict(self, X):
-        """The most probable class of each series; the teacher must be bound.
-
-        Parameters
-        ----------
-        X : array-like, as in :meth:`predict_proba`
-
-        Returns
-        -------
-        y : ndarray of shape (n_instances,)
-        """
-        class_index = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[class_index]
-
-    @property
-    def members(self):
-        """The bound teachers of a list, of lists in it too; this teacher alone if it is none."""
-        inner = getattr(self._adapter, "teachers", None)
-        return [one for member in inner for one in member.members] if inner else [self]
-
-    @property
-    def logits_module(self):
-        """The torch module if its outputs are the logits of ``classes_`` as they are, else None."""
-        plain = self._columns is None and not getattr(self._adapter, "gives_proba", False)
-        return self.module if plain else None
-
-    def log_proba(self, panel):
-        """Log-probabilities over ``classes_``.
-
-        Parameters
-        ----------
-        panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
-
-        Returns
-        -------
-        log_proba : ndarray of shape (n_instances, n_classes), float32
-            Log-probabilities; their exponentials sum to 1 in each row.
-        """
-        return log_softmax(self._select(self._adapter.log_proba(panel)))
-
-    def logits(self, panel):
-        """Log-probabilities as a differentiable function of a tensor on the model's device."""
-        return torch.log_softmax(self._select(self._adapter.logits(panel)), dim=-1)
-
-    def _select(self, answers):
-        return answers if self._columns is None else answers[:, self._columns]
-
-    def on_device(self, device):
-        """Context in which torch modules are in eval mode on a device; both are restored after."""
-        return self._adapter.on_device(device)
-
 
 def as_teacher(model):
     """Wrap a model in a :class:`Teacher`, unless it already is one.
@@ -320,6 +227,7 @@ def as_teacher(model):
     """
     teacher = model if isinstance(model, Teacher) else Teacher(model)
     check_can_classify(teacher.model)
+    factor_of(teacher.scale)
     if isinstance(teacher.model, (list, tuple)):
         for member in teacher.model:
             as_teacher(member)
@@ -334,7 +242,7 @@ def clone_teacher(model):
     if is_fitted(model):
         return model
     if isinstance(model, Teacher):
-        return Teacher(clone_teacher(model.model), model.classes)
+        return Teacher(clone_teacher(model.model), model.classes, model.scale)
     if isinstance(model, (list, tuple)):
         return type(model)(map(clone_teacher, model))
     return clone(model, safe=False)
@@ -380,4 +288,6 @@ def _common_classes(members, X):
 def _member(model, classes):
     """Wrap a member of a list; ``classes`` label its columns if it has no labels of its own."""
     teacher = as_teacher(model)
-    return Teacher(teacher.model, classes) if teacher.classes is None else teacher
+    if teacher.classes is not None:
+        return teacher
+    return Teacher(teacher.model, classes, teacher.scale)

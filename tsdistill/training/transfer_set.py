@@ -15,6 +15,7 @@ from tsdistill.inputs.weights import class_factors, scaled_to_mean_one
 from tsdistill.perturbation.baselines import Baselines
 from tsdistill.perturbation.mixtures import Mixtures
 from tsdistill.perturbation.plan import WindowPlan, WindowSettings, draw_plan
+from tsdistill.teachers.calibration import calibrated
 from tsdistill.teachers.fingerprint import TeacherSource, with_fingerprint
 from tsdistill.teachers.memorised import certainty_kept, is_memorised, warn_of_memory
 from tsdistill.teachers.querying import TeacherAnswers, query, query_windows
@@ -158,6 +159,7 @@ class TransferSet:
             return self
         teacher = with_fingerprint(self.teacher, self.panel, options)
         clean = query(teacher, self.panel, options, title="teacher: series")
+        teacher, clean = calibrated(teacher, clean, self.labels)
         class_index = clean.argmax(axis=1)
         if self.labels is None:
             answered = teacher.classes_[np.unique(class_index)]

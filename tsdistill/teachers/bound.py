@@ -1,0 +1,145 @@
+"""A bound teacher: what one can ask it, whatever its model is."""
+
+import copy
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_array
+
+from tsdistill.exceptions import PanelError, TeacherError
+from tsdistill.inputs.formats import as_array
+from tsdistill.inputs.series import as_panel
+from tsdistill.numerics.batches import batches_of_series
+from tsdistill.numerics.logits import log_softmax, proba_of
+
+
+class BoundTeacher:
+    """The part of :class:`~tsdistill.teachers.teacher.Teacher` that follows ``bind``.
+
+    ``bind`` sets the adapter that queries the model, the columns that are needed, ``classes_``,
+    ``left_out`` and the shape of a series.
+    """
+
+    fingerprint = None
+    left_out = ()
+    factor = 1.0
+    _series_shape = None
+
+    def identified_by(self, fingerprint):
+        """Return a new teacher around the same model, with a fingerprint."""
+        identified = copy.copy(self)
+        identified.fingerprint = fingerprint
+        return identified
+
+    def with_factor(self, factor):
+        """Return a new teacher around the same model, whose logits are scaled by a factor."""
+        scaled = copy.copy(self)
+        scaled.factor = factor
+        return scaled
+
+    @property
+    def wants_calibration(self):
+        """Whether the scale of a bound teacher's logits is to follow from labels."""
+        found = all(getattr(one._adapter, "found_inside", False) for one in self.members)
+        return self.scale == "calibrated" or (self.scale is None and found)
+
+    def scaled(self, log_proba):
+        """Log-probabilities of the model with the scale of this teacher, float32."""
+        return log_proba if self.factor == 1 else log_softmax(self.factor * log_proba)
+
+    @property
+    def differentiable(self):
+        """Whether the model consists of torch modules only."""
+        return self._adapter.differentiable
+
+    @property
+    def module(self):
+        """The torch module of the model; None for a black box or a list."""
+        return getattr(self._adapter, "module", None)
+
+    def predict_proba(self, X):
+        """Probabilities of ``classes_``; the teacher must be bound, as ``teacher_`` of a student.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_instances, n_timepoints) or \
+                (n_instances, n_channels, n_timepoints), or one of sktime's panel formats
+
+        Returns
+        -------
+        proba : ndarray of shape (n_instances, n_classes), float32
+
+        Raises
+        ------
+        PanelError, ValueError
+            If the series hold NaN, or have another shape than in :meth:`bind`.
+        TeacherError
+            If the teacher is not bound, or its model fails.
+        """
+        if not hasattr(self, "_adapter"):
+            raise TeacherError(
+                f"{self!r} has not been bound to classes yet; use the teacher_ of a fitted student."
+            )
+        panel = as_panel(check_array(as_array(X), dtype="numeric", allow_nd=True))
+        if self._series_shape not in (None, panel.shape[1:]):
+            raise PanelError(
+                f"X has series of shape {panel.shape[1:]} (n_channels, n_timepoints), but "
+                f"{self!r} answers for {self._series_shape}; pass series of that shape."
+            )
+        # Each slice is a copy, since the model may change its input.
+        with self.on_device(None):
+            answers = [self.log_proba(np.array(panel[part])) for part in batches_of_series(panel)]
+        return proba_of(np.concatenate(answers))
+
+    def predict(self, X):
+        """The most probable class of each series; the teacher must be bound.
+
+        Parameters
+        ----------
+        X : array-like, as in :meth:`predict_proba`
+
+        Returns
+        -------
+        y : ndarray of shape (n_instances,)
+        """
+        class_index = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[class_index]
+
+    @property
+    def members(self):
+        """The bound teachers of a list, of lists in it too; this teacher alone if it is none."""
+        inner = getattr(self._adapter, "teachers", None)
+        return [one for member in inner for one in member.members] if inner else [self]
+
+    @property
+    def logits_module(self):
+        """The torch module if its outputs are the logits of ``classes_`` as they are, else None."""
+        gives_proba = getattr(self._adapter, "gives_proba", False)
+        plain = self._columns is None and self.factor == 1 and not gives_proba
+        return self.module if plain else None
+
+    def log_proba(self, panel):
+        """Log-probabilities over ``classes_``.
+
+        Parameters
+        ----------
+        panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_instances, n_classes), float32
+            Log-probabilities; their exponentials sum to 1 in each row.
+        """
+        return self.scaled(log_softmax(self._select(self._adapter.log_proba(panel))))
+
+    def logits(self, panel):
+        """Log-probabilities as a differentiable function of a tensor on the model's device."""
+        answers = torch.log_softmax(self._select(self._adapter.logits(panel)), dim=-1)
+        return answers if self.factor == 1 else torch.log_softmax(self.factor * answers, dim=-1)
+
+    def _select(self, answers):
+        return answers if self._columns is None else answers[:, self._columns]
+
+    def on_device(self, device):
+        """Context in which torch modules are in eval mode on a device; both are restored after."""
+        return self._adapter.on_device(device)
