@@ -89,7 +89,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         n_mixtures=None,
         n_queries=None,
         windows_per_step=1,
-        donors="opposing",
+        donors=None,
         max_epochs=None,
         batch_size=32,
         lr=0.01,

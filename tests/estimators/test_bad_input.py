@@ -65,7 +65,7 @@ BAD_SETTINGS = {
     "window longer than the series": ({"window_size": 21}, "window_size=21 .*20 timepoints"),
     "window of no steps": ({"window_size": 0}, "window_size=0"),
     "saliency": ({"saliency": "logits"}, "saliency='logits'; expected one of 'logit_change'"),
-    "donors": ({"donors": "random"}, "donors='random'; expected one of 'opposing'"),
+    "donors": ({"donors": "random"}, "donors='random'; expected one of 'varied', 'opposing'"),
     "student": ({"student": "tiny"}, "student='tiny'; expected one of 'lite'"),
     "no windows": ({"n_windows": 0}, "n_windows=0; expected a whole number"),
     "one and a half windows": (

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.perturbation.conftest import plan_of
-from tsdistill.perturbation.copies import PerturbedCopies, replace_windows
+from tsdistill.perturbation.copies import FLAT, PerturbedCopies, replace_windows
 
 
 def test_gather_equals_a_slow_loop():
@@ -23,6 +23,38 @@ def test_gather_equals_a_slow_loop():
             a = plan.start[i, m]
             expected[:, a : a + 5] = panel[plan.donor[i, m]][:, a : a + 5]
             np.testing.assert_array_equal(copies[i, m].numpy(), expected)
+
+
+def own_window(series, kind, start, width):
+    """A window that is made flat or straight, by loops."""
+    made = series.copy()
+    for channel in made:
+        before, after = start - 1, start + width
+        if kind == FLAT or (before < 0 and after >= len(channel)):
+            channel[start:after] = channel[start:after].mean()
+            continue
+        left = channel[after] if before < 0 else channel[before]
+        right = channel[before] if after >= len(channel) else channel[after]
+        for t in range(start, after):
+            channel[t] = left + (right - left) * (t - before) / (width + 1)
+    return made
+
+
+@pytest.mark.parametrize("width", [1, 5, 19, 20])
+@pytest.mark.parametrize("part", [slice(0, 180), slice(7, 20), slice(5, 6)])
+def test_varied_windows_equal_a_slow_loop(width, part):
+    plan, panel, _ = plan_of(donors="varied", width=width)
+    row, donor, start = np.repeat(np.arange(30), 6), plan.donor.ravel(), plan.start.ravel()
+    copies = PerturbedCopies(panel, plan.donors, row, donor, start, width)
+    some = copies.part(part)
+    np.testing.assert_array_equal(some[0 : len(some)], copies[part])
+    for copy, i, d, a in zip(copies[part], row[part], donor[part], start[part], strict=True):
+        if d < 0:
+            expected = own_window(panel[i], d, a, width)
+        else:
+            expected = panel[i].copy()
+            expected[:, a : a + width] = panel[d][:, a : a + width]
+        np.testing.assert_allclose(copy, expected, atol=1e-5)
 
 
 def test_gather_can_replace_one_channel():

@@ -5,6 +5,7 @@ import pytest
 
 from tests.perturbation.conftest import plan_of
 from tsdistill.exceptions import PanelError, ParameterError
+from tsdistill.perturbation.copies import FLAT, STRAIGHT
 from tsdistill.perturbation.plan import window_width
 
 
@@ -48,6 +49,20 @@ def test_starts_are_even_over_the_series():
 def test_opposing_donors_are_of_another_class():
     plan, _, groups = plan_of()
     assert (groups[plan.donor] != groups[:, np.newaxis]).all()
+
+
+@pytest.mark.parametrize("n_windows", [1, 3, 8])
+def test_half_of_varied_windows_are_of_another_class_a_quarter_flat_a_quarter_straight(n_windows):
+    plan, panel, groups = plan_of(n_instances=3000, donors="varied", n_windows=n_windows)
+    assert plan.donors is panel
+    assert (groups[plan.donor] != groups[:, np.newaxis])[plan.donor >= 0].all()
+    for kind, share in ((FLAT, 0.25), (STRAIGHT, 0.25)):
+        of_series = (plan.donor == kind).sum(axis=1)
+        assert of_series.max() - of_series.min() <= 1 and of_series.max() >= share * n_windows
+        by_column = (plan.donor == kind).mean(axis=0)
+        np.testing.assert_allclose(by_column, share, atol=0.04)
+    # Flat windows lie everywhere.
+    assert np.bincount(plan.start[plan.donor == FLAT], minlength=16).min() > 0
 
 
 def test_same_class_donors_are_of_the_class_but_not_the_series():

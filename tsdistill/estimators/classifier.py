@@ -102,9 +102,11 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
     windows_per_step : int or float, default=1
         Perturbed copies of each series in a training step. The windows take turns. Below 1, it
         is the share of the series that have one copy in a step.
-    donors : {"opposing", "same", "any", "mean", "zero", "noise"}, default="opposing"
+    donors : {"varied", "opposing", "same", "any", "mean", "zero", "noise"} or None, default=None
         What replaces a window: the same window of a series of another class, of the same
-        class, or of any class; each channel's mean; zeros; or noise.
+        class, or of any class; each channel's mean; zeros; or noise. "varied" is "opposing" for
+        half of the windows, while a quarter become flat, and a quarter a straight line. None is
+        "opposing" with the published measures ("class", "sum", "decoupled"), else "varied".
     max_epochs : int, default=None
         None trains for about 2,000 steps, and for at least 50 epochs.
     batch_size : int, default=32
@@ -206,7 +208,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
         n_mixtures=None,
         n_queries=None,
         windows_per_step=1,
-        donors="opposing",
+        donors=None,
         max_epochs=None,
         batch_size=32,
         lr=0.01,

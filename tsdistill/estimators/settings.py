@@ -27,7 +27,13 @@ from tsdistill.teachers.cache import check_memory
 from tsdistill.teachers.memorised import n_probes
 from tsdistill.teachers.teacher import Teacher
 from tsdistill.training.budget import budget_of
-from tsdistill.training.recipe import Recipe, make_objectives, net_settings, some
+from tsdistill.training.recipe import (
+    DONORS_OF_MEASURES,
+    Recipe,
+    make_objectives,
+    net_settings,
+    some,
+)
 
 
 def check_settings(estimator):
@@ -59,7 +65,8 @@ def check_settings(estimator):
     for name in ("label_weight", "soft_target_weight", "saliency_weight"):
         if name != "saliency_weight" or estimator.saliency_weight is not None:
             check_positive(name, getattr(estimator, name), zero=True)
-    check_choice("donors", estimator.donors, DONORS)
+    if estimator.donors is not None:
+        check_choice("donors", estimator.donors, DONORS)
     check_choice("saliency", estimator.saliency, (*MEASURES, "gradient"))
     fraction = estimator.validation_fraction
     if fraction is not None and not (is_number(fraction) and 0 < fraction < 1):
@@ -207,7 +214,7 @@ def recipe_of(estimator, objectives, series):
         windows=WindowSettings(
             width=window_width(estimator.window_size, n_timepoints),
             n_windows=budget.n_windows,
-            donors=estimator.donors,
+            donors=estimator.donors or DONORS_OF_MEASURES.get(estimator.saliency, "varied"),
         ),
         windows_per_step=int(per_step) if is_whole(per_step) else float(per_step),
         n_mixtures=budget.n_mixtures,

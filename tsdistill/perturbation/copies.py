@@ -7,6 +7,9 @@ import torch
 
 from tsdistill.numerics.tensors import as_tensor
 
+FLAT, STRAIGHT = -1, -2
+"""In place of a donor: the window's own mean, or a line between the timesteps beside it."""
+
 
 def replace_windows(series, donor, start, width, channel=None):
     """Build perturbed copies: replace one window of each series by that window of its donor.
@@ -41,6 +44,53 @@ def replace_windows(series, donor, start, width, channel=None):
     return torch.where(inside, donor, series)
 
 
+def donors_or_own(series, donors, donor, start, width):
+    """The donor of each copy: a series, or what a window that is made flat or straight becomes.
+
+    Parameters
+    ----------
+    series : Tensor of shape (..., n_channels, n_timepoints)
+        The series of each copy.
+    donors : Tensor of shape (n_donors, n_channels, n_timepoints)
+    donor : Tensor of shape (...), int64
+        Rows of ``donors``, ``FLAT`` or ``STRAIGHT``.
+    start : Tensor of shape (...), int64
+        First timestep of each copy's window.
+    width : int
+
+    Returns
+    -------
+    donors : Tensor of shape (..., n_channels, n_timepoints)
+        Of which only the windows are meant to be used.
+
+    Examples
+    --------
+    >>> x = torch.tensor([[0.0, 4.0, 2.0, 3.0]])
+    >>> for kind in (FLAT, STRAIGHT):
+    ...     own = donors_or_own(x, x[None], torch.tensor(kind), torch.tensor(1), width=2)
+    ...     print(own[0, 1:3].tolist())
+    [3.0, 3.0]
+    [1.0, 2.0]
+    """
+    n_timepoints = series.shape[-1]
+
+    def at(time):
+        return series.gather(-1, time.unsqueeze(-2).expand(*series.shape[:-1], time.shape[-1]))
+
+    inside = start[..., None] + torch.arange(width, device=series.device)
+    mean = at(inside).mean(dim=-1, keepdim=True)
+    # At an end of the series, the line is level. A window that is the whole series becomes flat.
+    before, after = start[..., None] - 1, start[..., None] + width
+    first = torch.where(before < 0, after, before).clamp_max(n_timepoints - 1)
+    last = torch.where(after < n_timepoints, after, before).clamp_min(0)
+    time = torch.arange(n_timepoints, device=series.device)
+    share = ((time - before) / (width + 1)).unsqueeze(-2)
+    line = at(first) + (at(last) - at(first)) * share
+    kind = donor[..., None, None]
+    own = mean if width == n_timepoints else torch.where(kind == FLAT, mean, line)
+    return torch.where(kind < 0, own, donors[donor.clamp_min(0)])
+
+
 @dataclass(frozen=True)
 class PerturbedCopies:
     """Perturbed copies, stored as integers and built when sliced.
@@ -50,8 +100,8 @@ class PerturbedCopies:
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
     donors : ndarray of shape (n_donors, n_channels, n_timepoints), float32
     row, donor, start : ndarray of shape (n_copies,), int64
-        For each copy its row of ``panel``, its row of ``donors`` and the first timestep of its
-        window.
+        For each copy its row of ``panel``, its row of ``donors`` (or ``FLAT`` or ``STRAIGHT``)
+        and the first timestep of its window.
     width : int
     channel : ndarray of shape (n_copies,), int64, optional
         The only channel to replace in each copy.
@@ -80,17 +130,27 @@ class PerturbedCopies:
         copies : PerturbedCopies
         """
         rows, row = np.unique(self.row[part], return_inverse=True)
-        donor_rows, donor = np.unique(self.donor[part], return_inverse=True)
+        own = self.donor[part] < 0
+        donor_rows, donor = np.unique(np.maximum(self.donor[part], 0), return_inverse=True)
+        donor = np.where(own, self.donor[part], donor)
         return PerturbedCopies(
             self.panel[rows], self.donors[donor_rows], row, donor, self.start[part], self.width,
             None if self.channel is None else self.channel[part],
         )  # fmt: skip
 
     def __getitem__(self, part):
+        series, donor = self.panel[self.row[part]], self.donor[part]
+        series, start = as_tensor(series), as_tensor(self.start[part])
+        if (donor < 0).any():
+            donors = self.donors[np.maximum(donor, 0)]
+            place = np.where(donor < 0, donor, np.arange(len(donor)))
+            donors = donors_or_own(series, as_tensor(donors), as_tensor(place), start, self.width)
+        else:
+            donors = as_tensor(self.donors[donor])
         return replace_windows(
-            as_tensor(self.panel[self.row[part]]),
-            as_tensor(self.donors[self.donor[part]]),
-            as_tensor(self.start[part]),
+            series,
+            donors,
+            start,
             self.width,
             None if self.channel is None else as_tensor(self.channel[part]),
         ).numpy()

@@ -12,8 +12,11 @@ import numpy as np
 from tsdistill.exceptions import PanelError, ParameterError
 from tsdistill.inputs.checks import check_choice, is_number, is_whole, shown
 from tsdistill.perturbation.baselines import stand_in_donors
+from tsdistill.perturbation.copies import FLAT, STRAIGHT
 
-DONORS = ("opposing", "same", "any", "mean", "zero", "noise")
+DONORS = ("varied", "opposing", "same", "any", "mean", "zero", "noise")
+OWN_SHARE = 0.25
+"""Share of the windows of "varied" that are made flat, and of those that are made straight."""
 
 
 class WindowSettings(NamedTuple):
@@ -43,11 +46,13 @@ class WindowPlan:
     start : ndarray of shape (n_instances, n_windows), int64
         First timestep of each window, in 0 .. n_timepoints - width.
     donor : ndarray of shape (n_instances, n_windows), int64
-        Row of ``donors`` from which the window is taken.
+        Row of ``donors`` from which the window is taken; or ``FLAT`` or ``STRAIGHT``, if it is
+        made from the series itself.
     width : int
         Timesteps in a window.
     donors : ndarray of shape (n_donors, n_channels, n_timepoints), float32
-        The panel for the kinds "opposing", "same" and "any"; means, zeros or noise otherwise.
+        The panel for the kinds "varied", "opposing", "same" and "any"; means, zeros or noise
+        otherwise.
     """
 
     start: np.ndarray
@@ -108,10 +113,12 @@ def draw_plan(panel, labels, *, width, n_windows, donors, rng):
         Timesteps in a window.
     n_windows : int
         Windows in each series.
-    donors : {"opposing", "same", "any", "mean", "zero", "noise"}
+    donors : {"varied", "opposing", "same", "any", "mean", "zero", "noise"}
         What a window is replaced by: a series of another class, of the same class, any other
         series, the mean of each channel over the panel, zeros, or Gaussian noise with the mean
-        and standard deviation of each channel.
+        and standard deviation of each channel. "varied" is "opposing" for half of the windows; a
+        quarter become flat, with the mean that they have, and a quarter a straight line between
+        the timesteps beside them.
     rng : numpy.random.Generator
 
     Returns
@@ -128,12 +135,24 @@ def draw_plan(panel, labels, *, width, n_windows, donors, rng):
     check_choice("donors", donors, DONORS)
     n_instances, _, n_timepoints = panel.shape
     start = _even_starts(n_instances, n_windows, n_timepoints - width + 1, rng)
-    if donors in ("opposing", "same", "any"):
-        series, donor = panel, _series_donors(np.asarray(labels), n_windows, donors, rng)
+    if donors in ("varied", "opposing", "same", "any"):
+        kind = "opposing" if donors == "varied" else donors
+        series, donor = panel, _series_donors(np.asarray(labels), n_windows, kind, rng)
+        if donors == "varied":
+            donor = _some_from_the_series_itself(donor, rng)
     else:
         series = stand_in_donors(panel, donors, rng)
         donor = rng.integers(len(series), size=(n_instances, n_windows))
     return WindowPlan(start=start, donor=donor, width=width, donors=series)
+
+
+def _some_from_the_series_itself(donor, rng):
+    """Make windows flat or straight: of each series as near the shares as can be."""
+    n_instances, n_windows = donor.shape
+    order = rng.permuted(np.tile(np.arange(n_windows), (n_instances, 1)), axis=1)
+    place = (order + rng.random((n_instances, 1))) / n_windows % 1
+    kinds = [place < OWN_SHARE, place < 2 * OWN_SHARE]
+    return np.select(kinds, [FLAT, STRAIGHT], donor)
 
 
 def _even_starts(n_instances, n_windows, n_starts, rng):

@@ -38,6 +38,8 @@ SALIENCY_WEIGHTS = {
     "gradient": 5.0,
 }
 """Default weights, by measure."""
+DONORS_OF_MEASURES = {"class": "opposing", "sum": "opposing", "decoupled": "opposing"}
+"""Default donors of the published measures."""
 LARGEST_WEIGHTS = {"class": 1.0, "sum": 1.0, "decoupled": 1.0}
 """Largest weights with which the measures that are invariant to scale train reliably."""
 

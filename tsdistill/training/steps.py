@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from tsdistill.numerics.forks import no_fork
 from tsdistill.numerics.tensors import as_tensor
-from tsdistill.perturbation.copies import replace_windows
+from tsdistill.perturbation.copies import donors_or_own, replace_windows
 from tsdistill.teachers.querying import TeacherAnswers
 
 MIXED_SHARE = 0.75
@@ -45,6 +45,7 @@ class TransferTensors:
             trusted_weight = np.where(transfer_set.trusted, sample_weight, 1e-9 * sample_weight)
             self.mean_change = put(answers.mean_change(trusted_weight))
             self.start, self.donor = put(self.plan.start), put(self.plan.donor)
+            self.some_own = bool((self.plan.donor < 0).any())
             own = self.plan.donors is transfer_set.panel
             self.donors = self.panel if own else put(self.plan.donors)
 
@@ -77,9 +78,14 @@ class TransferTensors:
         if self.plan is None:
             return series.clone(), targets  # a student may change what it is given
         at = (rows if copied is None else rows[copied])[:, None], windows
-        copies = replace_windows(
-            self.panel[at[0]], self.donors[self.donor[at]], self.start[at], self.plan.width
-        )
+        donor, start, width = self.donor[at], self.start[at], self.plan.width
+        copied_series = self.panel[at[0]]
+        if self.some_own:
+            copied_series = copied_series.expand(*donor.shape, *series.shape[1:])
+            donors = donors_or_own(copied_series, self.donors, donor, start, width)
+        else:
+            donors = self.donors[donor]
+        copies = replace_windows(copied_series, donors, start, width)
         if copied is not None:
             targets["copied"] = copied
         targets["teacher_perturbed"] = self.answers.perturbed[at]
