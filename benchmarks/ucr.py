@@ -27,8 +27,9 @@ from scipy.stats import bootstrap, rankdata
 from strong import PUBLISHED, TEACHERS
 
 from tsdistill import SaliencyDistilledClassifier, Teacher, fidelity
-from tsdistill.objectives import PerturbedSoftTargets
+from tsdistill.objectives import AttributionMatching, PerturbedSoftTargets
 from tsdistill.teachers.teacher import as_teacher
+from tsdistill.training.budget import FEWEST_MIXTURES, MOST_MIXTURES
 
 TWELVE = [
     "ArrowHead", "CBF", "Coffee", "GunPoint", "Lightning7", "MedicalImages",
@@ -39,10 +40,21 @@ DEVELOPMENT = [
     "PowerCons", "SonyAIBORobotSurface1", "ToeSegmentation1",
 ]  # fmt: skip
 """Sets on which the defaults were chosen."""
-MAIN_ARMS = FIRST_ARMS | {"e2KD": {"saliency": "gradient"}}
+AS_MANY_MIXTURES = "as many mixtures as the default"
+MAIN_ARMS = FIRST_ARMS | {
+    "KD, same inputs": {
+        "saliency_weight": 0,
+        "auxiliary": PerturbedSoftTargets(),
+        "n_mixtures": AS_MANY_MIXTURES,
+    },
+    "e2KD": {"saliency": "gradient"},
+    "attribution": {"saliency_weight": 0, "auxiliary": AttributionMatching()},
+}
+"""With "KD, same inputs" a student learns all that the default learns but the saliency term."""
 ABLATIONS = {
     "KD, mixtures": {"saliency_weight": 0, "n_mixtures": 400},
     "no mixtures": {"n_mixtures": 0},
+    "opposing donors": {"donors": "opposing"},
     "1,000 mixtures": {"n_mixtures": 1000},
     "copies not targets": {"auxiliary": PerturbedSoftTargets(weight=0)},
     "half the copies": {"windows_per_step": 0.5},
@@ -53,6 +65,10 @@ ABLATIONS = {
 """The default with one setting changed."""
 ARMS = MAIN_ARMS | ABLATIONS
 DIFFERENTIABLE = {"inceptiontime", "inception"}
+OF_GRADIENTS = {"e2KD", "attribution"}
+"""Arms that need a teacher of torch modules."""
+ONE_A_SET = {"inceptiontime", "drcif"}
+"""Teachers that are trained once a set, with seed 0, since that takes long."""
 KEY = ["teacher", "set", "seed", "arm"]
 FIGURES = ["accuracy", "agreement", "KL", "saliency", "negative flips"]
 HIGHER_IS_BETTER = {"accuracy": 1, "agreement": 1, "KL": -1, "saliency": 1}
@@ -62,6 +78,7 @@ MOST_MAPS = 300
 def fitted_teacher(kind, name, seed, data, work_dir):
     """The teacher, trained or read from the folder, and the seconds that its training took."""
     X, y, _, _ = data
+    seed = 0 if kind in ONE_A_SET else seed
     path = work_dir / f"{kind}-{name}-{seed}.pkl"
     if not path.exists():
         classes, class_index = np.unique(y, return_inverse=True)
@@ -90,10 +107,13 @@ def run(kind, name, seed, arms, options):
     rows = []
     for arm in arms:
         start = time.perf_counter()
+        settings = dict(ARMS[arm])
+        if settings.get("n_mixtures") == AS_MANY_MIXTURES:
+            settings["n_mixtures"] = int(np.clip(len(X), FEWEST_MIXTURES, MOST_MIXTURES))
         student = SaliencyDistilledClassifier(
             teacher, random_state=100 + seed, max_epochs=options.max_epochs,
             memory=options.work_dir / "answers" if kind not in DIFFERENTIABLE else None,
-            **ARMS[arm],
+            **settings,
         ).fit(X, y)  # fmt: skip
         seconds = time.perf_counter() - start
         answers = Teacher.of_student(student.student_, classes)
@@ -135,7 +155,7 @@ def run_all(options):
             for name in sets:
                 arms = [arm for arm in options.arms if (kind, name, seed, arm) not in done]
                 if kind not in DIFFERENTIABLE:
-                    arms = [arm for arm in arms if arm != "e2KD"]
+                    arms = [arm for arm in arms if arm not in OF_GRADIENTS]
                 if arms:
                     jobs.append((kind, name, seed, arms))
     print(f"{len(jobs)} teachers to distil", flush=True)
