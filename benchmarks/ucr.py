@@ -71,6 +71,7 @@ ONE_A_SET = {"inceptiontime", "drcif"}
 """Teachers that are trained once a set, with seed 0, since that takes long."""
 KEY = ["teacher", "set", "seed", "arm"]
 FIGURES = ["accuracy", "agreement", "KL", "saliency", "negative flips"]
+COSTS = ["weights", "queries", "training seconds", "seconds", "us a series"]
 HIGHER_IS_BETTER = {"accuracy": 1, "agreement": 1, "KL": -1, "saliency": 1}
 MOST_MAPS = 300
 
@@ -92,7 +93,7 @@ def fitted_teacher(kind, name, seed, data, work_dir):
 
 
 def run(kind, name, seed, arms, options):
-    """Distil one teacher by some arms; one row for each."""
+    """Distil one teacher by some arms, a dict of settings by name; one row for each."""
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     data = X, y, X_test, y_test = read_ucr(options.data_dir, name)
@@ -105,13 +106,13 @@ def run(kind, name, seed, arms, options):
     map_teacher = zero_occlusion(bound, X_test[mapped], target[mapped])
     right = classes[target] == y_test
     rows = []
-    for arm in arms:
+    for arm, settings in arms.items():
         start = time.perf_counter()
-        settings = dict(ARMS[arm])
+        settings = {"max_epochs": options.max_epochs, **settings}
         if settings.get("n_mixtures") == AS_MANY_MIXTURES:
             settings["n_mixtures"] = int(np.clip(len(X), FEWEST_MIXTURES, MOST_MIXTURES))
         student = SaliencyDistilledClassifier(
-            teacher, random_state=100 + seed, max_epochs=options.max_epochs,
+            teacher, random_state=100 + seed,
             memory=options.work_dir / "answers" if kind not in DIFFERENTIABLE else None,
             **settings,
         ).fit(X, y)  # fmt: skip
@@ -130,6 +131,7 @@ def run(kind, name, seed, arms, options):
             "KL": fidelity.predictive_kl(log_teacher, log_student),
             "saliency": fidelity.saliency_correlation(map_teacher, map_student),
             "negative flips": (right & ~correct).mean(),
+            "queries": student.n_queries_,
             "weights": sum(p.numel() for p in student.student_.module_.parameters()),
             "training seconds": sum(row["dur"] for row in student.history_),
             "seconds": seconds,
@@ -146,18 +148,22 @@ def run_all(options):
     folders = sorted(path.name for path in pathlib.Path(options.data_dir).iterdir())
     groups = {"twelve": TWELVE, "development": DEVELOPMENT, "all": folders}
     sets = [name for group in options.sets for name in groups.get(group, [group])]
+    run_missing({arm: ARMS[arm] for arm in options.arms}, sets, options)
+
+
+def run_missing(arms, sets, options):
+    """Run the arms that the CSV file does not hold yet."""
     done = set()
     if options.csv.exists():
         done = set(pd.read_csv(options.csv)[KEY].itertuples(index=False, name=None))
     jobs = []
     for kind in options.teachers:
+        usable = [arm for arm in arms if kind in DIFFERENTIABLE or arm not in OF_GRADIENTS]
         for seed in range(options.seeds):
             for name in sets:
-                arms = [arm for arm in options.arms if (kind, name, seed, arm) not in done]
-                if kind not in DIFFERENTIABLE:
-                    arms = [arm for arm in arms if arm not in OF_GRADIENTS]
-                if arms:
-                    jobs.append((kind, name, seed, arms))
+                missing = {arm: arms[arm] for arm in usable if (kind, name, seed, arm) not in done}
+                if missing:
+                    jobs.append((kind, name, seed, missing))
     print(f"{len(jobs)} teachers to distil", flush=True)
     results = Parallel(n_jobs=options.n_jobs, return_as="generator_unordered")(
         delayed(run)(*job, options) for job in jobs
@@ -185,8 +191,8 @@ def print_tables(kind, runs, published):
     sets = sorted(runs["set"].unique())
     print(f"== {kind}, {len(sets)} sets, {runs['seed'].nunique()} seed(s) ==\n")
     mean = by_set.groupby("arm")[FIGURES].mean().loc[order]
-    costs = runs.groupby("arm")[["weights", "training seconds", "seconds", "us a series"]]
-    print(mean.join(costs.mean()).round(4).to_string(), "\n")
+    costs = runs.groupby("arm")[COSTS].mean()
+    print(mean.join(costs).round(4).to_string(), "\n")
     wide = {f: by_set[f].unstack("arm")[order].loc[sets] for f in FIGURES}
     ranks = pd.DataFrame(
         {f: rankdata(-up * wide[f].to_numpy(), axis=1).mean(axis=0)

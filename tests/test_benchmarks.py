@@ -115,6 +115,23 @@ def test_ucr_runs_what_is_missing_and_prints_tables_of_its_file(
     assert "mean accuracy beside published values" in shown
 
 
+def test_costs_are_run_and_drawn_from_its_file(benchmark, monkeypatch, tmp_path):
+    module, csv = benchmark("cost"), tmp_path / "cost.csv"
+    monkeypatch.setattr(module, "QUERIES", (250,))
+    monkeypatch.setattr(module, "SHARES_OF_EPOCHS", (0.02,))
+    for name, settings in module.METHODS.items():
+        monkeypatch.setitem(module.METHODS, name, settings | {"max_epochs": 1})
+    run = ["cost", "run", "--data-dir", str(tmp_path), "--work-dir", str(tmp_path / "work")]
+    run += ["--csv", str(csv), "--teachers", "forest", "--sets", "ItalyPowerDemand"]
+    monkeypatch.setattr("sys.argv", [*run, "--n-jobs", "1"])
+    module.main()
+    assert len(csv.read_text().splitlines()) == 1 + 1 + 4 + 4
+    monkeypatch.setattr("sys.argv", ["cost", "draw", "--csv", str(csv), "--folder", str(tmp_path)])
+    module.main()
+    assert (tmp_path / "fidelity_per_query.png").stat().st_size > 10_000
+    assert (tmp_path / "fidelity_per_second.png").exists()
+
+
 def test_one_series(benchmark, monkeypatch, capsys):
     module = benchmark("one_series")
     monkeypatch.setattr("sys.argv", ["one_series", "--rounds", "1"])

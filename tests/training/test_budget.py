@@ -175,8 +175,18 @@ COPIES = PLAIN | {"auxiliary": PerturbedSoftTargets()}
 )
 def test_a_fit_asks_no_more_than_it_may(toy, quick, settings, n_queries):
     teacher = Counted()
-    quick(teacher, n_queries=n_queries, max_epochs=1, **settings).fit(*toy)
-    assert teacher.n_asked - FORM <= n_queries
+    student = quick(teacher, n_queries=n_queries, max_epochs=1, **settings).fit(*toy)
+    assert student.n_queries_ == teacher.n_asked - FORM <= n_queries
+
+
+def test_the_number_of_questions_counts_answers_that_were_kept(toy, quick, tmp_path):
+    first = quick(Counted(), memory=tmp_path).fit(*toy)
+    assert first.n_queries_ == (12 + 400) * (1 + 4) + 12
+    assert quick(Counted(), memory=tmp_path).fit(*toy).n_queries_ == first.n_queries_
+    warm = quick(Counted(), warm_start=True).fit(*toy)
+    assert warm.fit(*toy).n_queries_ == first.n_queries_
+    # A fit that needs no windows rests on none, though they were asked about before.
+    assert warm.set_params(saliency_weight=0, n_mixtures=0).fit(*toy).n_queries_ == 12
 
 
 def test_unlabelled_series_are_among_those_it_may_ask_about(toy, quick):

@@ -163,6 +163,9 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
         if series are held out, and the unweighted value of each term by its name: ``label``,
         ``soft_targets``, ``saliency``, ``perturbed_soft_targets`` (those of the copies), and the
         names of the ``auxiliary`` objectives.
+    n_queries_ : int
+        Questions to the teacher on which the student rests, as ``n_queries`` counts them,
+        whether they were asked in this fit or their answers kept.
     n_channels_in_, n_timepoints_in_ : int
         Channels and timepoints of the series of ``fit``.
     n_features_in_ : int
@@ -328,6 +331,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
             "classes_": distilled.teacher.classes_,
             "student_": distilled.student,
             "history_": distilled.history,
+            "n_queries_": distilled.n_queries,
             "_baselines": distilled.baselines,
             "_window_width": distilled.width,
             "_terms": distilled.terms | self._terms if continues else distilled.terms,

@@ -43,6 +43,8 @@ class Distilled:
         What explanations replace windows by.
     width : int
         Timesteps in a window.
+    n_queries : int
+        Questions to the teacher on which the student rests.
     terms : frozenset of str
         Names of all objectives from which the student has learnt, in earlier fits too.
     transfer_set : TransferSet
@@ -54,6 +56,7 @@ class Distilled:
     history: list
     baselines: Baselines
     width: int
+    n_queries: int
     terms: frozenset
     transfer_set: TransferSet
 
@@ -138,6 +141,7 @@ def distil(transfer_set, recipe, sample_weight, options, seeds, *, previous=None
         history=history,
         baselines=transfer_set.baselines,
         width=recipe.windows.width,
+        n_queries=learnt.for_training.n_queries,
         terms=frozenset(objective.name for objective in recipe.objectives),
         transfer_set=transfer_set,
     )

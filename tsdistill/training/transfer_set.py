@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tsdistill.exceptions import LeftOutWarning, ParameterError, warn_user
+from tsdistill.exceptions import LeftOutWarning, warn_user
 from tsdistill.inputs.labels import check_two_classes, few
 from tsdistill.inputs.weights import class_factors, scaled_to_mean_one
 from tsdistill.perturbation.baselines import Baselines
@@ -17,9 +17,10 @@ from tsdistill.perturbation.mixtures import Mixtures
 from tsdistill.perturbation.plan import WindowPlan, WindowSettings, draw_plan
 from tsdistill.teachers.calibration import calibrated
 from tsdistill.teachers.fingerprint import TeacherSource, with_fingerprint
-from tsdistill.teachers.memorised import certainty_kept, is_memorised, warn_of_memory
+from tsdistill.teachers.memorised import certainty_kept, is_memorised, n_probes, warn_of_memory
 from tsdistill.teachers.querying import TeacherAnswers, query, query_windows
 from tsdistill.teachers.teacher import Teacher
+from tsdistill.training.held_out import held_out_rows
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,15 @@ class TransferSet:
     def n_given(self):
         """Number of series that the user passed, which come before the mixtures."""
         return len(self.panel) - (0 if self.mixtures is None else len(self.mixtures))
+
+    @property
+    def n_queries(self):
+        """Number of questions to the teacher: series, mixtures, probes and windows."""
+        if self.plan is None:
+            return len(self.panel)
+        parts = [] if self.kept is None else self._parts_as_passed()
+        probes = sum(n_probes(len(self.panel[part])) for part in parts)
+        return len(self.panel) + probes + self.plan.start.size
 
     @property
     def trusted(self):
@@ -360,41 +370,3 @@ def start_transfer_set(teacher, series, *, previous=None, keep_source=False, see
     return TransferSet(
         source, teacher, series.panel, series.labels, fitted_before, n_of_x=len(series.X)
     )
-
-
-def held_out_rows(class_index, fraction, rng, weight=None):
-    """Draw a stratified share of the series, at least one in all, never all of a class.
-
-    Parameters
-    ----------
-    class_index : ndarray of shape (n_instances,)
-        The class of each series.
-    fraction : float in (0, 1), or None for no rows
-    rng : numpy.random.Generator
-    weight : ndarray of shape (n_instances,), default=None
-        The share is drawn from the series whose weight is above 0, since only they count in a
-        loss. None draws from all.
-
-    Returns
-    -------
-    rows : ndarray of int64, or None
-
-    Raises
-    ------
-    ParameterError
-        If the share is less than one series of every class.
-    """
-    if fraction is None:
-        return None
-    counts = np.full(len(class_index), True) if weight is None else weight > 0
-    rows = []
-    for k in np.unique(class_index[counts]):
-        members = rng.permutation(np.flatnonzero((class_index == k) & counts))
-        rows.append(members[: min(len(members) - 1, round(fraction * len(members)))])
-    rows = np.concatenate(rows)
-    if not len(rows):
-        raise ParameterError(
-            f"validation_fraction={fraction} holds out none of {counts.sum()} series (those of "
-            "weight above 0); pass a larger share."
-        )
-    return rows

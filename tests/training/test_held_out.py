@@ -1,10 +1,10 @@
-"""Which series of a transfer set are held out."""
+"""Which series are held out for validation."""
 
 import numpy as np
 import pytest
 
 from tsdistill.exceptions import ParameterError
-from tsdistill.training.transfer_set import held_out_rows
+from tsdistill.training.held_out import held_out_rows
 
 
 @pytest.mark.parametrize("seed", range(5))
