@@ -4,6 +4,7 @@ import pickle
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression, RidgeClassifierCV
 from sklearn.pipeline import make_pipeline
@@ -121,6 +122,19 @@ def test_what_is_not_known_is_asked_for_its_probabilities(toy):
     for model in (OwnRocketClassifier(X, y), with_proba, other_labels, without_parts):
         assert inner_decision_function(model) is None
     assert (np.exp(ask(OwnRocketClassifier(X, y), X)).max(axis=1) > 0.999).all()
+
+
+def test_ridge_at_the_end_of_a_pipeline_of_sktimes_is_asked(italy):
+    from sktime.transformations.summarize import SummaryTransformer
+
+    X, y = italy[0][:, 0], italy[1]
+    X = pd.DataFrame({"series": [pd.Series(row) for row in X]})
+    pipeline = (SummaryTransformer() * StandardScaler() * RidgeClassifierCV()).fit(X, y)
+    assert set(np.unique(pipeline.predict_proba(X))) == {0.0, 1.0}
+    asked = inner_decision_function(pipeline)
+    decisions = asked(italy[0])
+    assert len(np.unique(decisions)) > 20
+    assert (pipeline.classes_[(decisions > 0).astype(int)] == pipeline.predict(X)).all()
 
 
 @pytest.mark.slow

@@ -2,7 +2,8 @@
 
 The Rocket family of sktime and aeon is a transform, a scaler and a ridge classifier, whose
 ``predict_proba`` gives 1 for the predicted class; Arsenal is an ensemble of these, whose members
-vote. What the heads say before that is a much better lesson. The tables below name, by class,
+vote. So is a pipeline of sktime's (``MultiRocket() * RidgeClassifierCV()``) with such a head. What
+the heads say before that is a much better lesson. The tables below name, by class,
 where the parts are.
 """
 
@@ -10,6 +11,7 @@ import numpy as np
 
 ROCKETS = {
     ("sktime", "RocketClassifier"): ("estimator_",),
+    ("sktime", "SklearnClassifierPipeline"): (),
     ("aeon", "RocketClassifier"): ("pipeline_",),
     ("aeon", "MiniRocketClassifier"): ("pipeline_",),
     ("aeon", "MultiRocketClassifier"): ("pipeline_",),
