@@ -1,4 +1,4 @@
-"""Teachers worth replacing: InceptionTime, MultiRocket with a ridge head, DrCIF and Arsenal."""
+"""Teachers worth replacing: InceptionTime, MultiRocket with a ridge head, Arsenal, a forest."""
 
 import numpy as np
 from heavy import HalfPrecision, MiniRocketRidge, inception_teacher
@@ -114,13 +114,6 @@ def arsenal(X, y, seed, classes):
     return Arsenal(num_kernels=500, n_estimators=10, random_state=seed).fit(X, classes[y])
 
 
-def drcif(X, y, seed, classes):
-    """Sktime's DrCIF, a forest of features of intervals."""
-    from sktime.classification.interval_based import DrCIF
-
-    return DrCIF(n_estimators=100, random_state=seed, n_jobs=1).fit(X, classes[y])
-
-
 def forest(X, y, seed, classes):
     """Sktime's time-series forest: fully grown trees, which know their training series by heart."""
     from sktime.classification.interval_based import TimeSeriesForestClassifier
@@ -134,7 +127,6 @@ TEACHERS = {
     "inception": inception,
     "minirocket": minirocket,
     "arsenal": arsenal,
-    "drcif": drcif,
     "forest": forest,
 }
 PUBLISHED = {

@@ -67,7 +67,7 @@ ARMS = MAIN_ARMS | ABLATIONS
 DIFFERENTIABLE = {"inceptiontime", "inception"}
 OF_GRADIENTS = {"e2KD", "attribution"}
 """Arms that need a teacher of torch modules."""
-ONE_A_SET = {"inceptiontime", "drcif"}
+ONE_A_SET = {"inceptiontime"}
 """Teachers that are trained once a set, with seed 0, since that takes long."""
 KEY = ["teacher", "set", "seed", "arm"]
 FIGURES = ["accuracy", "agreement", "KL", "saliency", "negative flips"]

@@ -74,28 +74,41 @@ def rows_of(steps, n_epochs=1):
     return [row for targets in epochs for row in targets["rows"].tolist()]
 
 
-@pytest.mark.parametrize("batch_size", [-1, 1, 5, 12, 64])
-def test_an_epoch_has_as_many_series_as_were_given_whatever_the_mixtures(
-    material, mixed_material, batch_size
+@pytest.mark.parametrize(
+    ("windows_per_step", "n_series"), [(0.25, 12), (0.5, 12), (1, 9), (2, 6), (3, 4), (40, 2)]
+)
+@pytest.mark.parametrize("batch_size", [-1, 1, 2, 5, 12, 64])
+def test_an_epoch_with_mixtures_has_as_many_steps_and_half_as_many_inputs_again_as_series(
+    material, mixed_material, batch_size, windows_per_step, n_series
 ):
-    steps = steps_of(mixed_material, batch_size)
-    assert len(steps) == len(steps_of(material, batch_size))
+    steps = steps_of(mixed_material, batch_size, windows_per_step)
+    without = len(steps_of(material, batch_size))
+    fewest = 1 if batch_size == 1 else 2
+    assert len(steps) == min(without, n_series // fewest)
     for _ in range(5):
         sizes = [len(targets["labels"]) for _, targets in steps]
-        assert sum(sizes) == 12 and len(sizes) == len(steps)
-        assert min(sizes) >= min(2, batch_size) or batch_size == -1
+        assert sum(sizes) == n_series and len(sizes) == len(steps)
+        assert min(sizes) >= fewest
+
+
+@pytest.mark.parametrize("windows_per_step", [0.5, 1, 3])
+def test_an_epoch_without_mixtures_or_without_copies_takes_every_series(
+    material, mixed_material, windows_per_step
+):
+    for one in (material, mixed_material.without_windows()):
+        assert len(rows_of(steps_of(one, 5, windows_per_step))) == 12
 
 
 def test_series_and_mixtures_are_all_visited_before_any_comes_again(mixed_material):
     steps = steps_of(mixed_material, 5)
     epochs = [rows_of(steps) for _ in range(10)]
-    assert [sum(row >= 12 for row in epoch) for epoch in epochs] == [8] * 10  # 20 of 32 of 12
+    assert [sum(row >= 12 for row in epoch) for epoch in epochs] == [6] * 10  # 20 of 32 of 9
     visits = np.zeros(32, dtype=int)
     for epoch in epochs:
         np.add.at(visits, epoch, 1)
         for part in (visits[:12], visits[12:]):
             assert np.ptp(part) <= 1
-    assert visits.min() >= 3
+    assert visits.min() >= 2
 
 
 def test_series_and_mixtures_come_in_random_order(mixed_material):
@@ -110,13 +123,13 @@ def test_a_few_series_known_by_heart_are_visited_too(mixed_material):
     assert rows_of(steps) == [4]
 
 
-@pytest.mark.parametrize(("kept", "n_mixed"), [(None, 4), ((0.99,), 4), (KNOWN_BY_HEART, 5)])
+@pytest.mark.parametrize(("kept", "n_mixed"), [(None, 3), ((0.99,), 3), (KNOWN_BY_HEART, 3)])
 def test_epochs_of_part_of_the_series_have_as_many_of_them(mixed_material, kept, n_mixed):
     rows = [0, 3, 4, 7, 9, 11, *range(12, 32)]
     known = tensors_of(dataclasses.replace(mixed_material, kept=kept))
     steps = Steps(TrainingRows(known, torch.tensor(rows)), 4, 1)
     visits = [rows_of(steps) for _ in range(20)]
-    assert [len(epoch) for epoch in visits] == [6] * 20
+    assert [len(epoch) for epoch in visits] == [4] * 20
     assert [sum(row >= 12 for row in epoch) for epoch in visits] == [n_mixed] * 20
     assert set(np.ravel(visits)) == set(rows)
 
@@ -231,4 +244,4 @@ def test_all_of_a_step_lies_on_the_training_device(mixed_material, windows_per_s
         assert {value.device.type for value in (inputs, *targets.values())} == {"meta"}
         if "copied" in targets:
             copies = len(targets["copied"]) * max(1, int(windows_per_step))
-            assert len(inputs) == 4 + copies
+            assert len(inputs) == len(targets["rows"]) + copies

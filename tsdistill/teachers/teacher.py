@@ -87,7 +87,7 @@ class Teacher(BoundTeacher):
     ['up', 'down']
     """
 
-    _shown_as = None
+    scale = _shown_as = None
 
     def __init__(self, model, classes=None, scale=None):
         self.model = model

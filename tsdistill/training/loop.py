@@ -160,7 +160,8 @@ def _fit_schedule(net, learning):
     one_cycle = dict(net.callbacks_).get("one_cycle")
     if one_cycle is None:
         return
-    n_steps = net.max_epochs * len(Steps(learning, net.batch_size, 1))
+    steps = Steps(learning, net.batch_size, net.iterator_train__windows_per_step)
+    n_steps = net.max_epochs * len(steps)
     one_cycle.total_steps = n_steps
     # A warm-up of exactly one step, a tenth of ten, would make torch divide by zero.
     one_cycle.pct_start = max(0.1, min(0.75, 1.5 / n_steps))

@@ -16,6 +16,8 @@ from tsdistill.teachers.querying import TeacherAnswers
 
 MIXED_SHARE = 0.75
 """Largest share of mixtures in an epoch, unless the teacher knows the series by heart."""
+INPUTS_A_SERIES = 1.5
+"""Series and copies in an epoch with mixtures, for each series that was given."""
 
 
 class TransferTensors:
@@ -136,28 +138,31 @@ class _Turns:
 class Steps:
     """Iterator over the steps of an epoch.
 
-    An epoch takes as many series as the user passed, whatever number of mixtures there is. Series
-    and mixtures take turns over the epochs, by their numbers, but at most three quarters are
-    mixtures, unless the teacher knows the series by heart. Batches have nearly equal sizes, so
-    that no batch has a single series, which batch normalisation could not take (unless
-    ``batch_size`` is 1). Windows take turns, too: a step uses the next ``windows_per_step``
-    columns of the plan, in which the windows of each series are in random order. Series that the
-    teacher knows by heart get no copies. Below 1, ``windows_per_step`` is the share of a batch
-    that gets one.
+    An epoch takes as many steps as the series that the user passed fill, whatever number of
+    mixtures there is. Where there are some, an epoch holds at most 1.5 inputs, copies included,
+    for each series passed, so that it costs half as much again as one of plain KD. Series and
+    mixtures take turns over the epochs, by their numbers, but at most three quarters are mixtures,
+    unless the teacher knows the series by heart. Batches have nearly equal sizes, so that no batch
+    has a single series, which batch normalisation could not take (unless ``batch_size`` is 1).
+    Windows take turns, too: a step uses the next ``windows_per_step`` columns of the plan, in which
+    the windows of each series are in random order. Series that the teacher knows by heart get no
+    copies. Below 1, ``windows_per_step`` is the share of a batch that gets one.
     """
 
     def __init__(self, dataset, batch_size, windows_per_step, shuffle=True, **_):
         self.dataset, self.windows_per_step, self.shuffle = dataset, windows_per_step, shuffle
         self.rows = dataset.rows.cpu()
         self.trusted = dataset.tensors.trusted[self.rows]
-        self.n_series = int((self.rows < dataset.tensors.n_given).sum())
-        size = self.n_series if batch_size == -1 else batch_size
-        self.n_steps = math.ceil(self.n_series / size)
-        if size > 1:
-            self.n_steps = max(1, min(self.n_steps, self.n_series // 2))
-        self.next_window = 0
         is_mixture = self.rows >= dataset.tensors.n_given
         mixtures, series = (torch.nonzero(part)[:, 0] for part in (is_mixture, ~is_mixture))
+        n_given = self.n_series = len(series)
+        if len(mixtures) and dataset.tensors.plan is not None:
+            n_inputs = INPUTS_A_SERIES * n_given
+            self.n_series = min(n_given, max(2, round(n_inputs / (1 + windows_per_step))))
+        size = n_given if batch_size == -1 else batch_size
+        fewest = 1 if size == 1 else 2
+        self.n_steps = max(1, min(math.ceil(n_given / size), self.n_series // fewest))
+        self.next_window = 0
         share = len(mixtures) / len(self.rows)
         if self.trusted[series].any():
             share = min(share, MIXED_SHARE)
