@@ -9,7 +9,10 @@ from sklearn.linear_model import LogisticRegression
 
 from tests.conftest import Counted, bump_teacher, transfer_set_of
 from tsdistill.objectives import ExplanationAutoencoder, InputNoise, PerturbedSoftTargets
+from tsdistill.perturbation.copies import FLAT, STRAIGHT, PerturbedCopies
 from tsdistill.perturbation.mixtures import Mixtures
+from tsdistill.perturbation.plan import DONORS
+from tsdistill.students import FCN
 from tsdistill.teachers.querying import TeacherAnswers
 from tsdistill.training.recipe import SALIENCY_WEIGHTS
 
@@ -36,10 +39,10 @@ def test_mixtures_are_further_series_that_the_teacher_answers(toy, quick):
     np.testing.assert_array_equal(kept.class_index[12:], proba[12:].argmax(axis=1))
     assert kept.answers.perturbed.shape == (42, 4, 3)
     for row in (0, 11, 12, 41):
-        copy, start = kept.panel[row].copy(), kept.plan.start[row, 1]
-        window = slice(start, start + kept.plan.width)
-        copy[:, window] = kept.plan.donors[kept.plan.donor[row, 1], :, window]
-        answer = np.log(bump_teacher(copy[np.newaxis]))[0]
+        plan = kept.plan
+        place = ([row], plan.donor[[row], 1], plan.start[[row], 1])
+        copy = PerturbedCopies(kept.panel, plan.donors, *map(np.array, place), plan.width)
+        answer = np.log(bump_teacher(copy[:]))[0]
         np.testing.assert_allclose(kept.answers.perturbed[row, 1], answer, atol=1e-3)
 
 
@@ -178,7 +181,7 @@ def test_the_student_does_not_depend_on_workers_or_memory(toy, quick, tmp_path):
         assert torch.equal(weights_of(quick(**settings, **more).fit(*toy)), expected)
 
 
-@pytest.mark.parametrize("donors", ["opposing", "same", "any", "mean", "zero", "noise"])
+@pytest.mark.parametrize("donors", DONORS)
 def test_all_kinds_of_donors_go_with_mixtures(toy, quick, donors):
     kept = learnt(quick, *toy, donors=donors)
     assert kept.plan.start.shape == (412, 4)
@@ -187,6 +190,29 @@ def test_all_kinds_of_donors_go_with_mixtures(toy, quick, donors):
         assert ((own == of_donor) == (donors == "same")).all()
     if donors == "mean":
         np.testing.assert_allclose(kept.plan.donors.mean(), toy[0].mean(), atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("settings", "varied"),
+    [
+        ({}, True),
+        ({"saliency_weight": 0, "auxiliary": PerturbedSoftTargets()}, True),
+        ({"saliency": "gradient", "auxiliary": PerturbedSoftTargets()}, True),
+        ({"donors": "opposing"}, False),
+        ({"saliency": "class"}, False),
+        ({"saliency": "sum"}, False),
+        ({"saliency": "decoupled"}, False),
+        ({"saliency": "class", "donors": "varied"}, True),
+    ],
+    ids=str,
+)
+def test_published_measures_take_windows_of_other_classes_and_the_default_varied_ones(
+    toy, quick, settings, varied
+):
+    teacher = FCN(n_filters=2).build(1, 20, 3) if "gradient" in settings.values() else bump_teacher
+    kept = learnt(quick, *toy, teacher=teacher, **settings)
+    kinds = set(kept.plan.donor[kept.plan.donor < 0].tolist())
+    assert kinds == ({FLAT, STRAIGHT} if varied else set())
 
 
 def test_series_of_many_channels_and_their_labels(motions, quick):

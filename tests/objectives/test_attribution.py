@@ -1,5 +1,8 @@
 """Attribution matching: weighted feature maps of student and teacher."""
 
+import copy
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +10,8 @@ from torch import nn
 
 from tests.objectives.conftest import Cut, InPlace
 from tsdistill import Teacher
-from tsdistill.exceptions import StudentError, TeacherError
-from tsdistill.objectives import AttributionMatching, attribution_of
+from tsdistill.exceptions import ParameterError, StudentError, TeacherError
+from tsdistill.objectives import Answers, AttributionMatching, attribution_of
 from tsdistill.students import FCN, GRU, Lite
 from tsdistill.students.feature_maps import map_and_slopes
 
@@ -16,71 +19,137 @@ from tsdistill.students.feature_maps import map_and_slopes
 class Convolution(nn.Module):
     """Maps, then a mean over time that weighs the second half twice, and a linear head."""
 
-    def __init__(self, n_features):
+    def __init__(self, n_features, stride=1):
         super().__init__()
-        self.maps = nn.Conv1d(1, n_features, 3, padding=1)
+        self.maps = nn.Conv1d(1, n_features, 3, padding=1, stride=stride)
         self.head = nn.Linear(n_features, 3)
 
     def forward(self, x):
-        maps = torch.tanh(self.maps(x))
-        halves = torch.where(torch.arange(maps.shape[-1]) < 10, 1.0, 2.0)
-        return self.head((maps * halves).mean(dim=-1))
+        return self.of_maps(self.maps(x))
+
+    def of_maps(self, maps):
+        half = maps.shape[-1] // 2
+        weight = torch.where(torch.arange(maps.shape[-1]) < half, 1.0, 2.0).to(maps.dtype)
+        return self.head((torch.tanh(maps) * weight).mean(dim=-1))
 
 
 def slow_attribution(network, series, k, step=1e-3):
     """Attribution of one series, with slopes from differences of the score."""
+    network = copy.deepcopy(network).double()
     with torch.no_grad():
-        maps = network.maps(series[None])[0].double()
+        maps = network.maps(series[None].double())
 
         def score(changed):
-            halves = torch.where(torch.arange(20) < 10, 1.0, 2.0)
-            z = network.head.weight.double() @ (torch.tanh(changed) * halves).mean(dim=-1)
-            z = z + network.head.bias.double()
+            z = network.of_maps(changed)[0]
             return float(z[k] - z.mean())
 
-        attribution = np.zeros(20)
-        for c in range(len(maps)):
+        attribution = np.zeros(maps.shape[-1])
+        for c in range(maps.shape[1]):
             slopes = []
-            for t in range(20):
+            for t in range(maps.shape[-1]):
                 up, down = maps.clone(), maps.clone()
-                up[c, t] += step
-                down[c, t] -= step
+                up[0, c, t] += step
+                down[0, c, t] -= step
                 slopes.append((score(up) - score(down)) / (2 * step))
-            weight = np.mean(slopes) ** 2
-            attribution += weight * maps[c].numpy() ** 2
+            attribution += np.mean(slopes) ** 2 * maps[0, c].numpy() ** 2
     return attribution / np.linalg.norm(attribution)
 
 
-@pytest.mark.parametrize("members", [1, 3])
-def test_loss_is_the_distance_of_normalised_attributions(toy, quick, members):
+def resampled(attribution, n):
+    """Linear interpolation between the centres of the positions."""
+    centres = (np.arange(n) + 0.5) * len(attribution) / n - 0.5
+    return np.interp(centres, np.arange(len(attribution)), attribution)
+
+
+@pytest.mark.parametrize(("members", "stride"), [(1, 1), (3, 1), (1, 2)])
+def test_loss_is_the_distance_of_normalised_attributions(toy, quick, members, stride):
     torch.manual_seed(0)
-    teachers, student = [Convolution(5) for _ in range(members)], Convolution(2)
+    teachers, student = [Convolution(5) for _ in range(members)], Convolution(2, stride)
     panel = toy[0][:, None].astype(np.float32)
     model = teachers[0] if members == 1 else teachers
-    bound = Teacher(model).bind(toy[0][:, None], np.arange(3))
+    target = Teacher(model).bind(toy[0][:, None], np.arange(3)).log_proba(panel).argmax(axis=1)
+    assert target.any()  # not the first class
     seen = {}
 
     class Spy(AttributionMatching):
         def losses(self, answers, sample_weight):
+            seen["network"] = copy.deepcopy(answers.network)
             losses = super().losses(answers, sample_weight)
-            if not seen:
-                seen.update(
-                    rows=answers.rows.numpy(), losses=losses.detach().numpy(),
-                    student=[slow_attribution(answers.network, s, k) for s, k in zip(
-                        answers.series, self.target_[answers.rows].tolist(), strict=True)],
-                )  # fmt: skip
+            seen.update(rows=answers.rows.numpy(), losses=losses.detach().numpy())
             return losses
 
     objective = Spy(student_stage="maps", teacher_stage="maps")
     quick(
         model, student=student, saliency_weight=0, auxiliary=objective, max_epochs=1, batch_size=6
     ).fit(*toy)
-    target = bound.log_proba(panel).argmax(axis=1)
-    for row, loss, ours in zip(seen["rows"], seen["losses"], seen["student"], strict=True):
+    for row, loss in zip(seen["rows"], seen["losses"], strict=True):
         series = torch.as_tensor(panel[row])
+        ours = slow_attribution(seen["network"], series, target[row])
         theirs = sum(slow_attribution(teacher, series, target[row]) for teacher in teachers)
+        theirs = resampled(theirs, len(ours))
         theirs = theirs / np.linalg.norm(theirs)
         assert loss == pytest.approx(np.linalg.norm(ours - theirs), abs=1e-4)
+
+
+def test_the_student_follows_the_gradient_of_its_attribution():
+    torch.manual_seed(0)
+    student, series = Convolution(2).double(), torch.randn(3, 1, 20).double()
+    objective, target = AttributionMatching(), torch.tensor([2, 0, 1])
+    objective._stage, objective.target_ = "maps", target
+    objective.teacher_maps_ = torch.rand(3, 20).double()
+    answers = Answers(
+        student(series), student(series), target,
+        series=series, rows=torch.arange(3), ask=student, network=student,
+    )  # fmt: skip
+
+    def loss():
+        return objective.losses(answers, torch.ones(3)).sum()
+
+    loss().backward()
+    weight = student.head.weight
+    for place in ((0, 0), (1, 1), (2, 0)):
+        values = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                weight[place] += sign * 1e-5
+            values.append(float(loss().detach()))
+            with torch.no_grad():
+                weight[place] -= sign * 1e-5
+        slope = (values[0] - values[1]) / 2e-5
+        assert float(weight.grad[place]) == pytest.approx(slope, rel=1e-4, abs=1e-7)
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.states, self.head = nn.GRU(1, 4, batch_first=True), nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.head(self.states(x.transpose(1, 2))[0].mean(dim=1))
+
+
+def test_maps_of_recurrent_layers_have_features_then_time():
+    torch.manual_seed(0)
+    network, series = Recurrent(), torch.randn(5, 1, 20)
+    maps, slopes = map_and_slopes(network, "states", lambda: network(series)[:, 1].sum(), 5)
+    expected = network.states(series.transpose(1, 2))[0].transpose(1, 2)
+    torch.testing.assert_close(maps, expected)
+    torch.testing.assert_close(
+        slopes, (network.head.weight[1] / 20)[None, :, None].expand(5, 4, 20)
+    )
+
+
+def test_layers_that_work_in_place_do_not_change_the_map_before_them():
+    series, found = torch.linspace(-1, 1, 40).view(2, 1, 20).requires_grad_(), []
+    for in_place in (False, True):
+        torch.manual_seed(0)
+        network = nn.Sequential(
+            nn.Conv1d(1, 4, 3), nn.ReLU(inplace=in_place), nn.Flatten(), nn.Linear(72, 3)
+        )
+        answers = functools.partial(network, series)
+        found.append(map_and_slopes(network, "0", lambda ask=answers: ask()[:, 0].sum(), 2))
+    for plain, changed in zip(*found, strict=True):
+        torch.testing.assert_close(plain, changed)
 
 
 def test_attribution_does_not_depend_on_units_and_is_0_without_slopes():
@@ -118,6 +187,10 @@ def black_box(X):
     "teacher, student, given, error, message",
     [
         (black_box, "lite", {}, TeacherError, "not made of torch modules"),
+        (None, "lite", {"student_stage": ["a"]}, ParameterError, "Matching.student_stage=.'a'."),
+        (None, "lite", {"teacher_stage": ""}, ParameterError, "Matching.teacher_stage=''"),
+        (None, Cut(), {}, StudentError, "name them with AttributionMatching.student_stage"),
+        (Cut(), "lite", {}, TeacherError, "name them with AttributionMatching.teacher_stage"),
         (None, "lite", {"student_stage": "nowhere"}, StudentError, "nowhere"),
         (None, "lite", {"teacher_stage": "nowhere"}, TeacherError, "nowhere"),
         (None, "lite", {"teacher_stage": "head"}, TeacherError, "expected a map"),

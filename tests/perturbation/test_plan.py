@@ -5,7 +5,7 @@ import pytest
 
 from tests.perturbation.conftest import plan_of
 from tsdistill.exceptions import PanelError, ParameterError
-from tsdistill.perturbation.copies import FLAT, STRAIGHT
+from tsdistill.perturbation.copies import FLAT, STRAIGHT, PerturbedCopies
 from tsdistill.perturbation.plan import window_width
 
 
@@ -63,6 +63,15 @@ def test_half_of_varied_windows_are_of_another_class_a_quarter_flat_a_quarter_st
         np.testing.assert_allclose(by_column, share, atol=0.04)
     # Flat windows lie everywhere.
     assert np.bincount(plan.start[plan.donor == FLAT], minlength=16).min() > 0
+
+
+def test_no_window_of_one_timestep_is_left_as_it_is():
+    plan, panel, _ = plan_of(donors="varied", width=1)
+    assert (plan.donor == FLAT).sum() == 0 and (plan.donor == STRAIGHT).mean() == 0.5
+    row = np.repeat(np.arange(30), 6)
+    place = row, plan.donor.ravel(), plan.start.ravel()
+    copies = PerturbedCopies(panel, plan.donors, *place, 1)[:]
+    assert (copies != panel[row]).any(axis=(1, 2)).all()
 
 
 def test_same_class_donors_are_of_the_class_but_not_the_series():

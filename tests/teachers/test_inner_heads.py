@@ -9,6 +9,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression, RidgeClassifierCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVC
 
 from tests.teachers.conftest import ask
 from tsdistill import SaliencyDistilledClassifier
@@ -135,6 +136,27 @@ def test_ridge_at_the_end_of_a_pipeline_of_sktimes_is_asked(italy):
     decisions = asked(italy[0])
     assert len(np.unique(decisions)) > 20
     assert (pipeline.classes_[(decisions > 0).astype(int)] == pipeline.predict(X)).all()
+
+
+def test_transformers_of_series_may_stand_before_the_ridge(motions, quick):
+    from sktime.transformations.series.exponent import ExponentTransformer
+
+    X, y = motions[0][:, :2], motions[1]
+    pipeline = (ExponentTransformer(2) * RidgeClassifierCV()).fit(X, y)
+    asked = inner_decision_function(pipeline)
+    np.testing.assert_array_equal(pipeline.classes_[asked(X).argmax(axis=1)], pipeline.predict(X))
+    student = quick(pipeline, n_mixtures=0).fit(X, y)
+    np.testing.assert_array_equal(student.teacher_.predict(X), pipeline.predict(X))
+    assert pickle.loads(pickle.dumps(asked))(X).shape == (40, 4)
+
+
+def test_decision_values_that_are_not_of_the_classes_are_left_alone(motions):
+    from sktime.transformations.series.exponent import ExponentTransformer
+
+    X, y = motions[0][:, :1], motions[1]
+    for shape, found in (("ovo", False), ("ovr", True)):
+        pipeline = (ExponentTransformer(2) * SVC(decision_function_shape=shape)).fit(X, y)
+        assert (inner_decision_function(pipeline) is not None) == found
 
 
 @pytest.mark.slow

@@ -186,7 +186,10 @@ def test_the_number_of_questions_counts_answers_that_were_kept(toy, quick, tmp_p
     warm = quick(Counted(), warm_start=True).fit(*toy)
     assert warm.fit(*toy).n_queries_ == first.n_queries_
     # A fit that needs no windows rests on none, though they were asked about before.
-    assert warm.set_params(saliency_weight=0, n_mixtures=0).fit(*toy).n_queries_ == 12
+    warm.set_params(saliency_weight=0, n_mixtures=0)
+    assert warm.fit(*toy).n_queries_ == 12
+    # Nor on the probes of an earlier fit, if copies are not compared with their series.
+    assert warm.set_params(auxiliary=PerturbedSoftTargets()).fit(*toy).n_queries_ == 12 * 5
 
 
 def test_unlabelled_series_are_among_those_it_may_ask_about(toy, quick):

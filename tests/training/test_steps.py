@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.conftest import tensors_of
+from tests.training.conftest import material_of, tensors_of
+from tsdistill.perturbation.copies import FLAT, STRAIGHT, PerturbedCopies
+from tsdistill.perturbation.plan import draw_plan
 from tsdistill.training.steps import Steps, TrainingRows
 
 
@@ -27,6 +29,25 @@ def test_a_step_holds_series_their_copies_and_the_answers_to_both(material):
             np.testing.assert_array_equal(copies[i, j].numpy(), expected)
             answer = targets["teacher_perturbed"][i, j]
             np.testing.assert_array_equal(answer.numpy(), material.answers.perturbed[row, m])
+
+
+@pytest.mark.parametrize("windows_per_step", [1, 3])
+def test_varied_copies_of_a_step_are_those_that_the_teacher_answered(toy, windows_per_step):
+    X, y = toy
+    panel, rng = X[:, np.newaxis].astype(np.float32), np.random.default_rng(0)
+    plan = draw_plan(panel, y, width=4, n_windows=4, donors="varied", rng=rng)
+    assert {FLAT, STRAIGHT} <= set(plan.donor.ravel().tolist())
+    row = np.repeat(np.arange(12), 4)
+    asked = PerturbedCopies(panel, panel, row, plan.donor.ravel(), plan.start.ravel(), plan.width)
+    asked = asked[:].reshape(12, 4, 1, 20)
+    tensors = tensors_of(material_of(panel, y, plan=plan))
+    rows, copied = torch.tensor([5, 0, 7, 2]), torch.tensor([0, 2, 3])
+    windows = torch.arange(windows_per_step)
+    for some in (None, copied):
+        inputs, _ = tensors.step(rows, windows, some)
+        of = rows if some is None else rows[some]
+        copies = inputs[4:].view(len(of), windows_per_step, 1, 20).numpy()
+        np.testing.assert_array_equal(copies, asked[of][:, :windows_per_step])
 
 
 def test_donors_are_not_stored_twice_on_the_device(material):
@@ -75,7 +96,7 @@ def rows_of(steps, n_epochs=1):
 
 
 @pytest.mark.parametrize(
-    ("windows_per_step", "n_series"), [(0.25, 12), (0.5, 12), (1, 9), (2, 6), (3, 4), (40, 2)]
+    ("windows_per_step", "n_series"), [(0.25, 12), (0.5, 12), (1, 9), (2, 6), (3, 4), (40, 0)]
 )
 @pytest.mark.parametrize("batch_size", [-1, 1, 2, 5, 12, 64])
 def test_an_epoch_with_mixtures_has_as_many_steps_and_half_as_many_inputs_again_as_series(
@@ -84,10 +105,10 @@ def test_an_epoch_with_mixtures_has_as_many_steps_and_half_as_many_inputs_again_
     steps = steps_of(mixed_material, batch_size, windows_per_step)
     without = len(steps_of(material, batch_size))
     fewest = 1 if batch_size == 1 else 2
-    assert len(steps) == min(without, n_series // fewest)
     for _ in range(5):
         sizes = [len(targets["labels"]) for _, targets in steps]
-        assert sum(sizes) == n_series and len(sizes) == len(steps)
+        assert len(sizes) == len(steps) == without
+        assert sum(sizes) == max(n_series, fewest * without)
         assert min(sizes) >= fewest
 
 

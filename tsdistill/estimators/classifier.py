@@ -50,8 +50,10 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
         needs ``predict_proba`` or else ``decision_function``; a bare module gives logits, a
         callable gives probabilities. The teacher is given arrays in the shape of X, 2-D or 3-D;
         if it refuses these and the series have one channel, it is given the other shape. Wrap
-        it in :class:`~tsdistill.Teacher` to name the classes of a bare module or callable, and
-        to use a fitted teacher as a *value* in a search grid, where scikit-learn would clone it.
+        it in :class:`~tsdistill.Teacher` to name the classes of a bare module or callable, to
+        scale its logits (those found inside classifiers that answer 0 or 1 are scaled by the
+        labels of ``fit``), and to use a fitted teacher as a *value* in a search grid, where
+        scikit-learn would clone it.
     student : str, Student, torch.nn.Module, callable or skorch.NeuralNetClassifier, \
             default="lite"
         The network to train: "lite", "inception", "fcn", "resnet", "gru"; a configuration of
@@ -544,7 +546,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
 
             Metrics of the reasons: "saliency", the mean correlation of both models' occlusion
             maps for the teacher's class, with a baseline on which the student was not trained
-            (the channel's mean, or opposing series if ``donors`` is "mean" or "zero");
+            (the channel's mean over all series, or opposing series if ``donors`` is "mean" or
+            "zero");
             "top_overlap", the overlap of the top tenths of these maps; "deletion" and
             "insertion", (minus) the area under the student's curve when timesteps are replaced
             by the channel's mean in the order of its own map, see

@@ -66,7 +66,7 @@ def check_settings(estimator):
         if name != "saliency_weight" or estimator.saliency_weight is not None:
             check_positive(name, getattr(estimator, name), zero=True)
     if estimator.donors is not None:
-        check_choice("donors", estimator.donors, DONORS)
+        check_choice("donors", estimator.donors, DONORS, also=", or None")
     check_choice("saliency", estimator.saliency, (*MEASURES, "gradient"))
     fraction = estimator.validation_fraction
     if fraction is not None and not (is_number(fraction) and 0 < fraction < 1):

@@ -12,7 +12,8 @@ The teacher's attribution is resampled to the length of the student's, and compu
 import torch
 import torch.nn.functional as F
 
-from tsdistill.exceptions import StudentError, TeacherError
+from tsdistill.exceptions import ParameterError, StudentError, TeacherError
+from tsdistill.inputs.checks import shown
 from tsdistill.numerics.batches import batches
 from tsdistill.numerics.logits import centred, first_output
 from tsdistill.numerics.tensors import as_tensor
@@ -53,7 +54,8 @@ def _largest(values):
 class AttributionMatching(Objective):
     """Attribution preservation, with sensitivity-weighted maps of one stage (Park et al.).
 
-    The teacher must be made of torch modules; of a list, the attributions are averaged. Each
+    The teacher must be made of torch modules; of a list, the attributions of all networks are
+    averaged. Each
     training step runs the student once more, and differentiates it twice.
 
     Parameters
@@ -92,6 +94,16 @@ class AttributionMatching(Objective):
         self.student_stage = student_stage
         self.teacher_stage = teacher_stage
 
+    def check(self):
+        super().check()
+        for name in ("student_stage", "teacher_stage"):
+            stage = getattr(self, name)
+            if not (stage is None or (isinstance(stage, str) and stage)):
+                raise ParameterError(
+                    f"{type(self).__name__}.{name}={shown(stage)}; expected the name of a module, "
+                    "or None."
+                )
+
     def check_models(self, preparation):
         teacher, network = preparation.teacher, preparation.network
         members = teacher.members
@@ -101,16 +113,12 @@ class AttributionMatching(Objective):
                 "modules, so it has none. For such a teacher use the saliency term of the default "
                 "loss."
             )
-        stages = stages_of(network, self._named(self.student_stage), "student")
+        self._stage = self._found(network, "student")
         try:
-            self._teacher_stages = [
-                stages_of(member.module, self._named(self.teacher_stage), "teacher")[-1]
-                for member in members
-            ]
+            self._teacher_stages = [self._found(member.module, "teacher") for member in members]
             self._teacher_attribution(preparation, preparation.panel[:2], [0, 0])
         except (StudentError, RuntimeError) as error:
             raise TeacherError(f"AttributionMatching: {error}") from error
-        self._stage = stages[-1]
         series = as_tensor(preparation.panel[:2].copy()).to(preparation.device)
         try:
             target = torch.zeros_like(series[:, 0, 0]).long()
@@ -123,9 +131,12 @@ class AttributionMatching(Objective):
                 f"{type(network).__name__} cannot be: {error}. Use another student."
             ) from error
 
-    @staticmethod
-    def _named(stage):
-        return None if stage is None else [stage]
+    def _found(self, network, whose):
+        """The stage of a network that is compared."""
+        argument = f"{whose}_stage"
+        named = getattr(self, argument)
+        named = None if named is None else [named]
+        return stages_of(network, named, whose, f"AttributionMatching.{argument}")[-1]
 
     def prepare(self, preparation):
         target = preparation.clean.argmax(axis=1)

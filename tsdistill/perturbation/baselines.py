@@ -75,7 +75,10 @@ class Baselines:
 
     @property
     def untrained(self):
-        """The baseline on which the student was not trained, for measures: "mean" or "opposing"."""
+        """The baseline on which the student was not trained, for measures: "mean" or "opposing".
+
+        Windows that were made flat have their own mean, not that of all series.
+        """
         return "opposing" if self.trained_on_constants else "mean"
 
     def opposing(self, n_classes):

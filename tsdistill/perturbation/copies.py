@@ -84,7 +84,7 @@ def donors_or_own(series, donors, donor, start, width):
     first = torch.where(before < 0, after, before).clamp_max(n_timepoints - 1)
     last = torch.where(after < n_timepoints, after, before).clamp_min(0)
     time = torch.arange(n_timepoints, device=series.device)
-    share = ((time - before) / (width + 1)).unsqueeze(-2)
+    share = ((time - before) / (width + 1)).to(series.dtype).unsqueeze(-2)
     line = at(first) + (at(last) - at(first)) * share
     kind = donor[..., None, None]
     own = mean if width == n_timepoints else torch.where(kind == FLAT, mean, line)

@@ -139,20 +139,23 @@ def draw_plan(panel, labels, *, width, n_windows, donors, rng):
         kind = "opposing" if donors == "varied" else donors
         series, donor = panel, _series_donors(np.asarray(labels), n_windows, kind, rng)
         if donors == "varied":
-            donor = _some_from_the_series_itself(donor, rng)
+            donor = _some_from_the_series_itself(donor, width, rng)
     else:
         series = stand_in_donors(panel, donors, rng)
         donor = rng.integers(len(series), size=(n_instances, n_windows))
     return WindowPlan(start=start, donor=donor, width=width, donors=series)
 
 
-def _some_from_the_series_itself(donor, rng):
-    """Make windows flat or straight: of each series as near the shares as can be."""
+def _some_from_the_series_itself(donor, width, rng):
+    """Make windows flat or straight: of each series as near the shares as can be.
+
+    A window of one timestep, which is flat already, becomes straight in either case.
+    """
     n_instances, n_windows = donor.shape
     order = rng.permuted(np.tile(np.arange(n_windows), (n_instances, 1)), axis=1)
     place = (order + rng.random((n_instances, 1))) / n_windows % 1
     kinds = [place < OWN_SHARE, place < 2 * OWN_SHARE]
-    return np.select(kinds, [FLAT, STRAIGHT], donor)
+    return np.select(kinds, [FLAT if width > 1 else STRAIGHT, STRAIGHT], donor)
 
 
 def _even_starts(n_instances, n_windows, n_starts, rng):

@@ -10,7 +10,7 @@ from tsdistill.numerics.logits import first_output
 from tsdistill.students.extension import student_inside
 
 
-def stages_of(network, names=None, whose="student"):
+def stages_of(network, names=None, whose="student", argument=None):
     """Names of the submodules whose outputs are a network's feature maps.
 
     Parameters
@@ -21,6 +21,8 @@ def stages_of(network, names=None, whose="student"):
         which the students of this library have.
     whose : str, default="student"
         Role of the network, for errors.
+    argument : str, default=None
+        What takes the names, for errors. Default: ``student_stages`` or ``teacher_stages``.
 
     Returns
     -------
@@ -32,6 +34,7 @@ def stages_of(network, names=None, whose="student"):
     StudentError
         If no stages are declared or named, or a name is unknown.
     """
+    argument = f"{whose}_stages" if argument is None else argument
     inner, prefix = student_inside(network)
     declared = getattr(inner, "stages", None)
     if not (isinstance(declared, (list, tuple)) and all(isinstance(n, str) for n in declared)):
@@ -40,17 +43,17 @@ def stages_of(network, names=None, whose="student"):
         candidates = [name for name, part in inner.named_modules() if name and _may_be_stage(part)]
         raise StudentError(
             f"{whose} {type(inner).__name__} does not say which of its modules give feature "
-            f"maps; name them with {whose}_stages, such as {tuple(candidates[:3])} "
+            f"maps; name them with {argument}, such as {tuple(candidates[:3])} "
             f"({len(candidates)} modules look suitable)."
         )
     modules = dict(inner.named_modules(remove_duplicate=False))
     names = declared if names is None else [names] if isinstance(names, str) else names
     if not isinstance(names, (list, tuple)):
-        raise StudentError(f"{whose}_stages={names!r}; expected a module name or a list of them.")
+        raise StudentError(f"{argument}={names!r}; expected a module name or a list of them.")
     unknown = [name for name in names if name not in modules]
     if unknown or not names:
         raise StudentError(
-            f"{whose}_stages names {unknown or 'no stage'}, but the modules of "
+            f"{argument} names {unknown or 'no stage'}, but the modules of "
             f"{type(inner).__name__} are {sorted(name for name in modules if name)}."
         )
     return tuple(prefix + name for name in names)
@@ -124,7 +127,16 @@ def map_and_slopes(network, stage, score, n_instances, *, create_graph=False):
         on it.
     """
     module, outputs = dict(network.named_modules(remove_duplicate=False))[stage], []
-    hook = module.register_forward_hook(lambda _, __, output: outputs.append(first_output(output)))
+
+    def keep(module, given, output):
+        kept = first_output(output)
+        outputs.append(kept)
+        if not isinstance(kept, torch.Tensor):
+            return None
+        copied = kept.clone()  # the next layer may work in place
+        return (copied, *output[1:]) if isinstance(output, tuple) else copied
+
+    hook = module.register_forward_hook(keep)
     try:
         total = score()
     finally:

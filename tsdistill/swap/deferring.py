@@ -196,7 +196,10 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
         teacher = as_teacher(self.teacher)
         if not teacher.is_fitted:
             raise ParameterError(f"teacher={teacher!r} is not fitted; fit it first.")
-        return teacher.bind(X, None if teacher.is_named else np.asarray(student.classes_))
+        bound = teacher.bind(X, None if teacher.is_named else np.asarray(student.classes_))
+        own = getattr(holder_of(student), "teacher_", None)
+        same = isinstance(own, Teacher) and own.model is teacher.model
+        return bound.with_factors_of(own) if same and own.scale == teacher.scale else bound
 
     @property
     def _models(self):
@@ -251,7 +254,8 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
         -------
         proba : ndarray of shape (n_instances, n_classes), float64
             0 for a class that the answering model does not know. Probabilities that a teacher
-            gives are raised to 1e-4, see the notes of :class:`~tsdistill.Teacher`.
+            gives are raised to 1e-4, and then scaled if it has a scale, see the notes of
+            :class:`~tsdistill.Teacher`.
         """
         X, student_proba, _, uncertainty = self._student_answers(X)
         models = self._models

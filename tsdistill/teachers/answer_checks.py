@@ -3,6 +3,7 @@
 import numpy as np
 
 from tsdistill.exceptions import HardTeacherWarning, TeacherMismatchWarning, warn_user
+from tsdistill.numerics.logits import log_softmax
 from tsdistill.teachers.adapters import PROBABILITY_FLOOR
 
 MOST_COMPARED, MOST_TIMEPOINTS = 256, 1024
@@ -21,9 +22,11 @@ def warn_if_hard(teacher, answers):
     """
     if teacher.differentiable:
         return
-    log_one = -np.log1p((answers.clean.shape[1] - 1) * PROBABILITY_FLOOR)
+    certain = np.full((1, answers.clean.shape[1]), PROBABILITY_FLOOR)
+    certain[0, 0] = 1.0
+    log_one = teacher.scaled(log_softmax(np.log(certain))).max()
     both = [a for a in (answers.clean, answers.perturbed) if a is not None]
-    if all(np.abs(a.max(axis=-1) - log_one).max() < 1e-7 for a in both):
+    if all(np.abs(a.max(axis=-1) - log_one).max() < 1e-6 for a in both):
         copies = "" if answers.perturbed is None else " and all of their perturbed copies"
         warn_user(
             f"{teacher!r} answers all training series{copies} with probabilities of 0 and 1, so it "

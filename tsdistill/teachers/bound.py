@@ -11,6 +11,7 @@ from tsdistill.inputs.formats import as_array
 from tsdistill.inputs.series import as_panel
 from tsdistill.numerics.batches import batches_of_series
 from tsdistill.numerics.logits import log_softmax, proba_of
+from tsdistill.teachers.adapters import AverageAdapter
 
 
 class BoundTeacher:
@@ -38,9 +39,28 @@ class BoundTeacher:
         return scaled
 
     @property
+    def inner(self):
+        """The bound members of a list; None if the model is no list."""
+        return getattr(self._adapter, "teachers", None)
+
+    def around(self, members):
+        """Return a new teacher around other bound members of a list."""
+        other = copy.copy(self)
+        other._adapter = AverageAdapter(members)
+        return other
+
+    def with_factors_of(self, other):
+        """Return a new teacher around the same model, with the scales of another around it."""
+        scaled = self.with_factor(other.factor)
+        if self.inner is None:
+            return scaled
+        pairs = zip(self.inner, other.inner, strict=True)
+        return scaled.around([mine.with_factors_of(theirs) for mine, theirs in pairs])
+
+    @property
     def wants_calibration(self):
-        """Whether the scale of a bound teacher's logits is to follow from labels."""
-        found = all(getattr(one._adapter, "found_inside", False) for one in self.members)
+        """Whether the scale of the logits is to follow from labels, but for those of members."""
+        found = getattr(self._adapter, "found_inside", False)
         return self.scale == "calibrated" or (self.scale is None and found)
 
     def scaled(self, log_proba):
@@ -108,7 +128,7 @@ class BoundTeacher:
     @property
     def members(self):
         """The bound teachers of a list, of lists in it too; this teacher alone if it is none."""
-        inner = getattr(self._adapter, "teachers", None)
+        inner = self.inner
         return [one for member in inner for one in member.members] if inner else [self]
 
     @property

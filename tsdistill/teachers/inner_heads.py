@@ -68,6 +68,7 @@ def _decision_function_of(pipeline, known):
     known = np.asarray(known)
     of_head = np.asarray(getattr(head, "classes_", ()))
     usable = hasattr(head, "decision_function") and not hasattr(head, "predict_proba")
+    usable = usable and getattr(head, "decision_function_shape", "ovr") == "ovr"
     if not usable or not np.array_equal(known, of_head):
         return None
     return _HeadInside(transform, head)
@@ -84,7 +85,20 @@ class _HeadInside:
 
     def __call__(self, X):
         X = X[:, np.newaxis] if X.ndim == 2 else X
-        return self.head.decision_function(np.asarray(self.transform(X)))
+        features = np.asarray(self.transform(X))
+        return self.head.decision_function(features.reshape(len(X), -1))
+
+
+class _Transform:
+    """What the last step of a pipeline of sktime's is given."""
+
+    def __init__(self, pipeline):
+        self.pipeline = pipeline
+
+    def __call__(self, X):
+        features = self.pipeline.transformers_.transform(X)
+        convert = getattr(self.pipeline, "_convert_X_to_sklearn", None)
+        return features if convert is None else convert(features)
 
 
 class _MeanOfHeads:
@@ -100,7 +114,7 @@ class _MeanOfHeads:
 def _parts_of(pipeline):
     """The transform and the head of a fitted pipeline of scikit-learn or sktime."""
     if hasattr(pipeline, "transformers_") and hasattr(pipeline, "classifier_"):  # sktime
-        return pipeline.transformers_.transform, pipeline.classifier_
+        return _Transform(pipeline), pipeline.classifier_
     if hasattr(pipeline, "steps") and len(pipeline.steps) > 1:  # scikit-learn
         return pipeline[:-1].transform, pipeline[-1]
     return None

@@ -37,7 +37,7 @@ from tsdistill.teachers.layouts import check_declared_shape, find_layout
 class Teacher(BoundTeacher):
     """A classifier with a label for each column of its answers.
 
-    Users need this class only to name the classes of a bare module or callable. Any
+    Users need this class to name the classes of a bare module or callable, or to scale logits. Any
     classifier can be passed to :class:`~tsdistill.SaliencyDistilledClassifier` as it is.
 
     Parameters
@@ -52,7 +52,8 @@ class Teacher(BoundTeacher):
     scale : float, "calibrated" or None, default=None
         Factor of the model's logits (log-probabilities, decision values), above 0. "calibrated"
         takes the one under which the labels of ``fit`` are most likely. None: 1, but "calibrated"
-        for decision values that are found inside a classifier.
+        for decision values that are found inside a classifier, if ``fit`` is given labels.
+        The members of a list may have scales of their own.
 
     Attributes
     ----------
@@ -102,7 +103,8 @@ class Teacher(BoundTeacher):
         return Teacher(model, self.classes if classes is None else classes, self.scale)
 
     def __repr__(self):
-        return self._shown_as or f"Teacher({name_of(self.model)})"
+        scale = "" if self.scale is None else f", scale={self.scale!r}"
+        return self._shown_as or f"Teacher({name_of(self.model)}{scale})"
 
     def __sklearn_clone__(self):
         return clone_teacher(self)
@@ -182,7 +184,7 @@ class Teacher(BoundTeacher):
         if np.array_equal(bound._columns, np.arange(len(known))):
             bound._columns = None
         bound._series_shape = (1, *X.shape[1:])[-2:]
-        return bound
+        return bound.with_factors_of(self) if hasattr(self, "_adapter") else bound
 
     def whole(self, panel):
         """Return a bound teacher that answers for all classes that the model knows.
@@ -196,9 +198,7 @@ class Teacher(BoundTeacher):
         teacher : Teacher
             This teacher if no class was left out, otherwise a new one.
         """
-        if not self.left_out:
-            return self
-        return self.bind(in_layout(panel, self._adapter.ndim)).with_factor(self.factor)
+        return self.bind(in_layout(panel, self._adapter.ndim)) if self.left_out else self
 
     @classmethod
     def of_student(cls, net, classes):

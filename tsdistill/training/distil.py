@@ -141,7 +141,7 @@ def distil(transfer_set, recipe, sample_weight, options, seeds, *, previous=None
         history=history,
         baselines=transfer_set.baselines,
         width=recipe.windows.width,
-        n_queries=learnt.for_training.n_queries,
+        n_queries=learnt.for_training.n_queries(with_probes=recipe.compares_copies),
         terms=frozenset(objective.name for objective in recipe.objectives),
         transfer_set=transfer_set,
     )
@@ -195,7 +195,7 @@ def _query_teacher(transfer_set, recipe, sample_weight, seed, options):
         np.random.default_rng([seed, *use]) for use in ((), (1,), (2,), (3,))
     )
     is_new = transfer_set.answers is None and recipe.learns_answers
-    transfer_set = transfer_set.with_answers(options)
+    transfer_set = transfer_set.with_answers(sample_weight, options)
     weight = transfer_set.weighed(sample_weight, recipe.class_weight)
     if is_new and transfer_set.fitted_before and transfer_set.labels is not None:
         rows = np.flatnonzero(weight[: len(transfer_set.labels)] > 0)

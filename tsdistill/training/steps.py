@@ -140,7 +140,8 @@ class Steps:
 
     An epoch takes as many steps as the series that the user passed fill, whatever number of
     mixtures there is. Where there are some, an epoch holds at most 1.5 inputs, copies included,
-    for each series passed, so that it costs half as much again as one of plain KD. Series and
+    for each series passed, so that it costs half as much again as one of plain KD; but no step
+    holds fewer than two series. Series and
     mixtures take turns over the epochs, by their numbers, but at most three quarters are mixtures,
     unless the teacher knows the series by heart. Batches have nearly equal sizes, so that no batch
     has a single series, which batch normalisation could not take (unless ``batch_size`` is 1).
@@ -156,12 +157,12 @@ class Steps:
         is_mixture = self.rows >= dataset.tensors.n_given
         mixtures, series = (torch.nonzero(part)[:, 0] for part in (is_mixture, ~is_mixture))
         n_given = self.n_series = len(series)
-        if len(mixtures) and dataset.tensors.plan is not None:
-            n_inputs = INPUTS_A_SERIES * n_given
-            self.n_series = min(n_given, max(2, round(n_inputs / (1 + windows_per_step))))
         size = n_given if batch_size == -1 else batch_size
         fewest = 1 if size == 1 else 2
-        self.n_steps = max(1, min(math.ceil(n_given / size), self.n_series // fewest))
+        self.n_steps = max(1, min(math.ceil(n_given / size), n_given // fewest))
+        if len(mixtures) and dataset.tensors.plan is not None:
+            within = round(INPUTS_A_SERIES * n_given / (1 + windows_per_step))
+            self.n_series = min(n_given, max(within, fewest * self.n_steps))
         self.next_window = 0
         share = len(mixtures) / len(self.rows)
         if self.trusted[series].any():

@@ -15,7 +15,7 @@ from tsdistill.inputs.weights import class_factors, scaled_to_mean_one
 from tsdistill.perturbation.baselines import Baselines
 from tsdistill.perturbation.mixtures import Mixtures
 from tsdistill.perturbation.plan import WindowPlan, WindowSettings, draw_plan
-from tsdistill.teachers.calibration import calibrated
+from tsdistill.teachers.calibration import calibrated, with_members_calibrated
 from tsdistill.teachers.fingerprint import TeacherSource, with_fingerprint
 from tsdistill.teachers.memorised import certainty_kept, is_memorised, n_probes, warn_of_memory
 from tsdistill.teachers.querying import TeacherAnswers, query, query_windows
@@ -115,14 +115,11 @@ class TransferSet:
         """Number of series that the user passed, which come before the mixtures."""
         return len(self.panel) - (0 if self.mixtures is None else len(self.mixtures))
 
-    @property
-    def n_queries(self):
-        """Number of questions to the teacher: series, mixtures, probes and windows."""
-        if self.plan is None:
-            return len(self.panel)
-        parts = [] if self.kept is None else self._parts_as_passed()
-        probes = sum(n_probes(len(self.panel[part])) for part in parts)
-        return len(self.panel) + probes + self.plan.start.size
+    def n_queries(self, with_probes):
+        """Number of questions to the teacher: series, mixtures, windows, and probes or not."""
+        n_windows = 0 if self.plan is None else self.plan.start.size
+        parts = self._parts_as_passed() if with_probes else []
+        return len(self.panel) + n_windows + sum(n_probes(len(self.panel[p])) for p in parts)
 
     @property
     def trusted(self):
@@ -153,11 +150,12 @@ class TransferSet:
         same_classes = classes.dtype.kind == known.dtype.kind and np.array_equal(classes, known)
         return same_classes and np.array_equal(series.labels, self.labels)
 
-    def with_answers(self, options):
-        """Query the teacher for the series, unless that was done.
+    def with_answers(self, sample_weight, options):
+        """Query the teacher for the series, unless that was done, and find its scale.
 
         Parameters
         ----------
+        sample_weight : ndarray of shape (n_given,)
         options : QueryOptions
 
         Raises
@@ -167,9 +165,11 @@ class TransferSet:
         """
         if self.answers is not None:
             return self
-        teacher = with_fingerprint(self.teacher, self.panel, options)
+        given = self.panel, self.labels, sample_weight, options
+        teacher = with_members_calibrated(self.teacher, *given)
+        teacher = with_fingerprint(teacher, self.panel, options)
         clean = query(teacher, self.panel, options, title="teacher: series")
-        teacher, clean = calibrated(teacher, clean, self.labels)
+        teacher, clean = calibrated(teacher, clean, self.labels, sample_weight)
         class_index = clean.argmax(axis=1)
         if self.labels is None:
             answered = teacher.classes_[np.unique(class_index)]
