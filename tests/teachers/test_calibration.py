@@ -216,6 +216,38 @@ def test_series_of_weight_0_do_not_count(toy, quick):
     assert quick(rocket).fit(X, wrong).teacher_.factor < 0.7 * expected
 
 
+def test_the_teacher_of_a_fit_is_calibrated_with_its_weights(toy, quick):
+    rng = np.random.default_rng(0)
+    X, y = np.tile(toy[0], (2, 1)) + rng.normal(scale=0.5, size=(24, 20)), np.tile(toy[1], 2)
+    rocket = RocketClassifier(X[:12, np.newaxis], y[:12])
+    weight = rng.integers(1, 4, size=24)
+    rows = np.repeat(np.arange(24), weight)
+    expected = quick(rocket).fit(X[rows], y[rows]).teacher_.factor
+    got = quick(rocket).fit(X, y, sample_weight=weight).teacher_.factor
+    assert got == pytest.approx(expected, rel=1e-4)
+    assert quick(rocket).fit(X, y).teacher_.factor != pytest.approx(expected, rel=1e-3)
+
+
+def test_another_scale_asks_nothing_that_the_cache_knows(toy, quick, tmp_path):
+    X, y = toy
+    ridge, asked = RidgeClassifier().fit(X, y), []
+
+    class Asked:
+        classes_ = ridge.classes_
+
+        def decision_function(self, X):
+            asked.append(len(X))
+            return ridge.decision_function(X)
+
+        def __reduce__(self):
+            return (str, ("the same whatever was asked",))
+
+    for scale in (3.0, "calibrated", None):
+        asked.clear()
+        quick(Teacher(Asked(), scale=scale), memory=tmp_path).fit(X, y)
+    assert sum(asked) < 120  # probes of the cache, and the form of the answers
+
+
 def test_unlabelled_series_do_not_count(toy, quick):
     X, y = toy
     rocket = RocketClassifier(X[:, np.newaxis], y)
