@@ -21,7 +21,7 @@ from strong import TEACHERS
 from ucr import run_missing
 
 from tsdistill.objectives import PerturbedSoftTargets
-from tsdistill.training.recipe import FEWEST_EPOCHS, STEPS
+from tsdistill.training.recipe import epochs_of
 
 KD = {"saliency_weight": 0}
 PUBLISHED = {"label_weight": 1.0, "soft_target_weight": 0, "saliency_weight": 1.0}
@@ -44,7 +44,7 @@ SHARES_OF_EPOCHS = (0.03, 0.1, 0.3, 1.0)
 FIGURES = {"saliency": "saliency correlation", "agreement": "agreement"}
 
 
-def arms_of(n_series):
+def arms_of(n_series, n_classes):
     """The methods with each number of questions, and with each share of the epochs."""
     arms = {"KD|queries|series alone": KD}
     for method, settings in METHODS.items():
@@ -55,7 +55,7 @@ def arms_of(n_series):
             arms[f"{method}|queries|{n}"] = settings | more
         if method == "KD on mixtures":
             continue
-        epochs = max(FEWEST_EPOCHS, STEPS // -(-n_series // 32))
+        epochs = epochs_of(n_series, 32, n_classes)
         for share in SHARES_OF_EPOCHS:
             arms[f"{method}|epochs|{share}"] = settings | {"max_epochs": round(share * epochs)}
     return arms
@@ -66,7 +66,8 @@ def run_all(options):
     options.work_dir.mkdir(parents=True, exist_ok=True)
     options.max_epochs = None
     for name in options.sets:
-        run_missing(arms_of(len(read_ucr(options.data_dir, name)[0])), [name], options)
+        y = read_ucr(options.data_dir, name)[1]
+        run_missing(arms_of(len(y), len(set(y))), [name], options)
 
 
 def draw(options):

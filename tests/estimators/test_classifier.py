@@ -23,7 +23,7 @@ from tsdistill.objectives import PerturbedSoftTargets
 from tsdistill.perturbation.plan import DONORS, draw_plan
 from tsdistill.students import Lite
 from tsdistill.teachers.querying import query_windows
-from tsdistill.training import distil, transfer_set
+from tsdistill.training import distil, recipe, transfer_set
 from tsdistill.training.steps import take_steps
 
 
@@ -168,6 +168,17 @@ def test_measures_and_donors_all_train(toy, quick, saliency, donors):
     student = quick(saliency=saliency, donors=donors, saliency_weight=1).fit(*toy)
     assert np.isfinite([row["saliency"] for row in student.history_]).all()
     assert -1 <= student.fidelity_score(toy[0], metric="saliency") <= 1
+
+
+def test_more_classes_are_trained_for_longer(toy, quick, monkeypatch):
+    monkeypatch.setattr(recipe, "STEPS", 40)
+    monkeypatch.setattr(recipe, "FEWEST_EPOCHS", 1)
+    X, y = toy
+    two = RandomForestClassifier(5, random_state=0).fit(X, y % 2)
+    assert len(quick(two, max_epochs=None).fit(X, y % 2).history_) == 40
+    for labels in (y, None):  # 40 times the root of 3 / 2, in one step an epoch or in three
+        assert len(quick(max_epochs=None).fit(X, labels).history_) == 48
+    assert len(quick(max_epochs=None, batch_size=5).fit(X, y).history_) == 16
 
 
 def test_same_random_state_same_student_whatever_the_workers(toy, quick):

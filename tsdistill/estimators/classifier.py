@@ -111,7 +111,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
         half of the windows, while a quarter become flat, and a quarter a straight line. None is
         "opposing" with the published measures ("class", "sum", "decoupled"), else "varied".
     max_epochs : int, default=None
-        None trains for about 2,000 steps, and for at least 50 epochs.
+        None trains for about 2,000 steps with two classes, and with more classes for
+        sqrt(n_classes / 2) times as many; and for at least 50 epochs.
     batch_size : int, default=32
         Series in a step, not counting their perturbed copies.
     lr : float, default=0.01

@@ -1,5 +1,6 @@
 """The constructor's arguments: checked, and made into the recipe of a training."""
 
+import functools
 from numbers import Integral
 
 import numpy as np
@@ -202,8 +203,9 @@ def recipe_of(estimator, objectives, series):
     )
     return Recipe(
         student=estimator.student,
-        net_settings=net_settings(
-            n_series,
+        net_settings=functools.partial(
+            net_settings,
+            n_series=n_series,
             batch_size=estimator.batch_size,
             max_epochs=estimator.max_epochs,
             lr=float(estimator.lr),

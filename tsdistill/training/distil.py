@@ -151,7 +151,7 @@ def _build_student(transfer_set, recipe, previous):
     """The student's network with the layers of all objectives, initialised and tried."""
     panel, n_classes = as_tensor(transfer_set.panel), len(transfer_set.teacher.classes_)
     shape = (*panel.shape[1:], n_classes)
-    net = as_net(recipe.student, *shape, **recipe.net_settings)
+    net = as_net(recipe.student, *shape, **recipe.net_settings(n_classes))
     extensions = [objective.extension(*shape) for objective in recipe.objectives]
     extend_net(net, panel, n_classes, [extend for extend in extensions if extend is not None])
     delivered = copied(net)

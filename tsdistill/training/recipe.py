@@ -1,6 +1,7 @@
 """The recipe of a training: objectives, windows, optimiser and schedule, and how much of each."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ RESERVED = (
     "valid_batch_count",
 )
 STEPS, FEWEST_EPOCHS = 2000, 50
+"""Default steps of a training with two classes, and the fewest epochs of any."""
 FUSED = ("cpu", "cuda")
 """Devices on which AdamW updates all weights in one pass."""
 SALIENCY_WEIGHTS = {
@@ -77,7 +79,7 @@ class Recipe:
     Attributes
     ----------
     student : str, Student, torch.nn.Module, callable or skorch.NeuralNetClassifier
-    net_settings : dict
+    net_settings : callable (n_classes) -> dict
         skorch settings of students that bring none.
     objectives : list of Objective
         Each of a weight above 0.
@@ -90,7 +92,7 @@ class Recipe:
     """
 
     student: object
-    net_settings: dict
+    net_settings: Callable[[int], dict]
     objectives: list
     windows: WindowSettings
     windows_per_step: float
@@ -231,12 +233,24 @@ def _check_name(objective):
         )
 
 
-def net_settings(n_series, *, batch_size, max_epochs, lr, device, callbacks):
+def epochs_of(n_series, batch_size, n_classes):
+    """Default number of epochs: more classes have more logits, and as many maps, to be learnt.
+
+    Examples
+    --------
+    >>> epochs_of(50, 32, n_classes=2), epochs_of(390, 32, n_classes=37), epochs_of(8000, 32, 2)
+    (1000, 661, 50)
+    """
+    steps = STEPS * math.sqrt(n_classes / 2)
+    return max(FEWEST_EPOCHS, int(steps // math.ceil(n_series / batch_size)))
+
+
+def net_settings(n_classes, *, n_series, batch_size, max_epochs, lr, device, callbacks):
     """Skorch settings for students that bring none: AdamW, one cycle, clipped gradients.
 
     Parameters
     ----------
-    n_series : int
+    n_classes, n_series : int
     batch_size, max_epochs, lr, device
         As in :class:`~tsdistill.SaliencyDistilledClassifier`.
     callbacks : list of skorch callbacks
@@ -245,13 +259,12 @@ def net_settings(n_series, *, batch_size, max_epochs, lr, device, callbacks):
     -------
     settings : dict
     """
-    n_steps = math.ceil(n_series / batch_size)
-    epochs = int(max_epochs or max(FEWEST_EPOCHS, STEPS // n_steps))
+    epochs = int(max_epochs or epochs_of(n_series, batch_size, n_classes))
     schedule = LRScheduler(
         torch.optim.lr_scheduler.OneCycleLR,
         step_every="batch",
         max_lr=lr,
-        total_steps=n_steps * epochs,  # set again when the steps are known
+        total_steps=epochs,  # set again when the steps are known
     )
     return {
         "max_epochs": epochs,
