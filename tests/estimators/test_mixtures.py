@@ -8,6 +8,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from tests.conftest import Counted, bump_teacher, transfer_set_of
+from tsdistill.estimators import settings as estimators_settings
 from tsdistill.objectives import ExplanationAutoencoder, InputNoise, PerturbedSoftTargets
 from tsdistill.perturbation.copies import FLAT, STRAIGHT, PerturbedCopies
 from tsdistill.perturbation.mixtures import Mixtures
@@ -206,9 +207,12 @@ def test_all_kinds_of_donors_go_with_mixtures(toy, quick, donors):
     ],
     ids=str,
 )
-def test_published_measures_take_windows_of_other_classes_and_the_default_varied_ones(
-    toy, quick, settings, varied
+@pytest.mark.parametrize("short", [False, True])
+def test_published_measures_and_short_trainings_take_windows_of_other_classes_alone(
+    toy, quick, monkeypatch, settings, varied, short
 ):
+    monkeypatch.setattr(estimators_settings, "SHORT", 2 if short else 1)  # one step in all
+    varied = varied and not (short and "donors" not in settings)
     teacher = FCN(n_filters=2).build(1, 20, 3) if "gradient" in settings.values() else bump_teacher
     kept = learnt(quick, *toy, teacher=teacher, **settings)
     kinds = set(kept.plan.donor[kept.plan.donor < 0].tolist())

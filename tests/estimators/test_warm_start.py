@@ -9,6 +9,7 @@ from torch import nn
 
 from tests.conftest import Counted, Holder, bump_teacher
 from tsdistill import Teacher
+from tsdistill.estimators import settings as estimators_settings
 from tsdistill.students import Lite
 
 ALL = 12 + 400
@@ -27,6 +28,20 @@ def test_a_second_fit_goes_on_without_asking_the_teacher(toy, quick):
     assert student.history_[:4] == first
     assert [row["epoch"] for row in student.history_] == list(range(1, 11))
     assert len(student.student_.history) == 10
+
+
+def test_a_shorter_second_fit_keeps_the_windows_that_were_asked_about(toy, quick, monkeypatch):
+    monkeypatch.setattr(estimators_settings, "SHORT", 3)
+    teacher = Counted()
+    student = quick(teacher, warm_start=True, max_epochs=3).fit(*toy)
+    plan, asked = student._transfer_set.plan, teacher.n_asked
+    assert (plan.donor < 0).any()
+    student.set_params(max_epochs=2).fit(*toy)
+    assert teacher.n_asked == asked and student._transfer_set.plan is plan
+    student.set_params(donors="opposing").fit(*toy)
+    assert (student._transfer_set.plan.donor >= 0).all()
+    student.set_params(donors=None, saliency="class", n_mixtures=0, max_epochs=3).fit(*toy)
+    assert (student._transfer_set.plan.donor >= 0).all()
 
 
 def test_it_starts_from_the_weights_of_the_first(toy, quick):

@@ -37,7 +37,7 @@ class Weighed(OwnObjective):
 
 @pytest.mark.parametrize("way", ["column", "mean", "none"])
 def test_losses_that_are_not_one_a_series_are_refused(toy, quick, way):
-    with pytest.raises(ParameterError, match=r"Weighed.losses gave .* shape \(9,\)"):
+    with pytest.raises(ParameterError, match=r"Weighed.losses gave .* shape \(12,\)"):
         quick(auxiliary=Weighed(way=way)).fit(*toy)
 
 

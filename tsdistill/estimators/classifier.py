@@ -104,12 +104,14 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
     windows_per_step : int or float, default=1
         Perturbed copies of each series in a training step. The windows take turns. Below 1, it
         is the share of the series that have one copy in a step. With mixtures, an epoch takes so
-        many series that it holds at most 1.5 inputs, copies included, for each series of X.
+        many series that it holds at most 1.5 inputs, copies included, for each series of X (2 in
+        a training of fewer than 1,500 steps).
     donors : {"varied", "opposing", "same", "any", "mean", "zero", "noise"} or None, default=None
         What replaces a window: the same window of a series of another class, of the same
         class, or of any class; each channel's mean; zeros; or noise. "varied" is "opposing" for
         half of the windows, while a quarter become flat, and a quarter a straight line. None is
-        "opposing" with the published measures ("class", "sum", "decoupled"), else "varied".
+        "varied", but "opposing" with the published measures ("class", "sum", "decoupled"), and
+        if ``max_epochs`` gives fewer than 1,500 steps, which have none to spare.
     max_epochs : int, default=None
         None trains for about 2,000 steps with two classes, and with more classes for
         sqrt(n_classes / 2) times as many; and for at least 50 epochs.
@@ -304,6 +306,8 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
             )
             if continues:
                 self._check_same_classes(transfer_set.teacher.classes_)
+                if self.donors is None:
+                    recipe = recipe.keeping_windows_of(transfer_set)
             distilled = distil(
                 transfer_set,
                 recipe,

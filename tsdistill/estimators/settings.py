@@ -1,6 +1,7 @@
 """The constructor's arguments: checked, and made into the recipe of a training."""
 
 import functools
+import math
 from numbers import Integral
 
 import numpy as np
@@ -35,6 +36,7 @@ from tsdistill.training.recipe import (
     net_settings,
     some,
 )
+from tsdistill.training.steps import SHORT
 
 
 def check_settings(estimator):
@@ -168,6 +170,15 @@ def objectives_of(estimator):
     )
 
 
+def _default_donors(estimator, n_series):
+    """Donors that fit the measure and the length of the training."""
+    n_steps = math.inf
+    if estimator.max_epochs is not None:
+        n_steps = int(estimator.max_epochs) * math.ceil(n_series / int(estimator.batch_size))
+    usual = "opposing" if n_steps < SHORT else "varied"
+    return DONORS_OF_MEASURES.get(estimator.saliency, usual)
+
+
 def recipe_of(estimator, objectives, series):
     """The recipe that the arguments of an estimator give for training series.
 
@@ -216,7 +227,7 @@ def recipe_of(estimator, objectives, series):
         windows=WindowSettings(
             width=window_width(estimator.window_size, n_timepoints),
             n_windows=budget.n_windows,
-            donors=estimator.donors or DONORS_OF_MEASURES.get(estimator.saliency, "varied"),
+            donors=estimator.donors or _default_donors(estimator, n_series),
         ),
         windows_per_step=int(per_step) if is_whole(per_step) else float(per_step),
         n_mixtures=budget.n_mixtures,

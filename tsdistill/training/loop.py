@@ -22,7 +22,13 @@ from tsdistill.numerics.batches import ROWS_A_BATCH
 from tsdistill.numerics.forks import no_fork
 from tsdistill.numerics.logits import first_output
 from tsdistill.training.callbacks import EpochBar, RecordTerms, StopOnBadLoss, TrainObjectives
-from tsdistill.training.steps import Steps, TrainingRows
+from tsdistill.training.steps import (
+    INPUTS_A_SERIES,
+    SHORT,
+    WHILE_SHORT,
+    Steps,
+    TrainingRows,
+)
 
 
 def check_monitors(net, validation_fraction):
@@ -83,7 +89,10 @@ def train(net, tensors, loss, *, held_out=None, bar=False):
             ("valid_loss", PassthroughScoring("valid_loss")),
             *callbacks,
         ]
-    _fit_schedule(net, learning)
+    n_steps = net.max_epochs * len(Steps(learning, net.batch_size, 1))
+    inputs_a_series = WHILE_SHORT if n_steps < SHORT else INPUTS_A_SERIES
+    net.iterator_train__inputs_a_series = inputs_a_series
+    _fit_schedule(net, n_steps)
     net.callbacks_ += [(name, callback.initialize()) for name, callback in callbacks]
     net.criterion_ = loss.to(net.device)
     _import_what_optimisers_import()
@@ -103,7 +112,7 @@ def train(net, tensors, loss, *, held_out=None, bar=False):
             f"optimiser and module.{missing}"
         ) from error
     _check_interrupt(net)
-    settle_batch_norm(net.module_, learning, net.iterator_train__windows_per_step)
+    settle_batch_norm(net.module_, learning, net.iterator_train__windows_per_step, inputs_a_series)
     _check_finite(net, learning)
 
 
@@ -155,13 +164,11 @@ def _check_finite(net, learning):
         )
 
 
-def _fit_schedule(net, learning):
+def _fit_schedule(net, n_steps):
     """Give our own schedule of the learning rate, if the net has it, the number of its steps."""
     one_cycle = dict(net.callbacks_).get("one_cycle")
     if one_cycle is None:
         return
-    steps = Steps(learning, net.batch_size, net.iterator_train__windows_per_step)
-    n_steps = net.max_epochs * len(steps)
     one_cycle.total_steps = n_steps
     # A warm-up of exactly one step, a tenth of ten, would make torch divide by zero.
     one_cycle.pct_start = max(0.1, min(0.75, 1.5 / n_steps))
@@ -196,7 +203,7 @@ def _epoch_row(row):
     return {k: v for k, v in row.items() if k not in internal and not k.endswith("_best")}
 
 
-def settle_batch_norm(module, learning, windows_per_step=1):
+def settle_batch_norm(module, learning, windows_per_step=1, inputs_a_series=INPUTS_A_SERIES):
     """Take the running statistics of batch normalisation from one more pass, of plain means.
 
     Series, mixtures and copies have the shares in it that they have in a step, since the weights
@@ -209,6 +216,7 @@ def settle_batch_norm(module, learning, windows_per_step=1):
         Left in eval mode.
     learning : TrainingRows
     windows_per_step : int or float, default=1
+    inputs_a_series : float, default=1.5
         As in :class:`Steps`.
     """
     module.train()
@@ -226,7 +234,7 @@ def settle_batch_norm(module, learning, windows_per_step=1):
             layer.momentum = None  # a plain mean over the batches
         with torch.no_grad():
             # Of nearly equal sizes: every batch has the same weight in the mean.
-            steps = Steps(learning, ROWS_A_BATCH, windows_per_step)
+            steps = Steps(learning, ROWS_A_BATCH, windows_per_step, inputs_a_series=inputs_a_series)
             for _ in range(math.ceil(len(learning) / steps.n_series)):
                 for inputs, _ in steps:
                     module(inputs)

@@ -1,5 +1,6 @@
 """The recipe of a training: objectives, windows, optimiser and schedule, and how much of each."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,6 +101,15 @@ class Recipe:
     validation_fraction: float | None
     class_weight: object
 
+    def keeping_windows_of(self, transfer_set):
+        """Return the recipe with the donors of the last fit, if they differ by length alone."""
+        last = transfer_set.windows
+        usual = {"varied", "opposing"}
+        published = some(self.objectives, "is_published_measure")
+        if last is None or published or not {last.donors, self.windows.donors} <= usual:
+            return self
+        return dataclasses.replace(self, windows=self.windows._replace(donors=last.donors))
+
     @property
     def needs_copies(self):
         """Whether an objective reads answers to perturbed copies."""
@@ -118,7 +128,7 @@ class Recipe:
 
 def some(objectives, trait):
     """Whether one of the objectives has a trait, such as ``needs_copies``."""
-    return any(getattr(objective, trait) for objective in objectives)
+    return any(getattr(objective, trait, False) for objective in objectives)
 
 
 def make_objectives(

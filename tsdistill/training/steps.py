@@ -16,8 +16,9 @@ from tsdistill.teachers.querying import TeacherAnswers
 
 MIXED_SHARE = 0.75
 """Largest share of mixtures in an epoch, unless the teacher knows the series by heart."""
-INPUTS_A_SERIES = 1.5
-"""Series and copies in an epoch with mixtures, for each series that was given."""
+INPUTS_A_SERIES, WHILE_SHORT, SHORT = 1.5, 2.0, 1500
+"""Series and copies in an epoch with mixtures, for each series that was given; in a training of
+fewer than 1,500 steps, which has none to spare, there are more."""
 
 
 class TransferTensors:
@@ -139,10 +140,10 @@ class Steps:
     """Iterator over the steps of an epoch.
 
     An epoch takes as many steps as the series that the user passed fill, whatever number of
-    mixtures there is. Where there are some, an epoch holds at most 1.5 inputs, copies included,
-    for each series passed, so that it costs half as much again as one of plain KD; but no step
-    holds fewer than two series. Series and
-    mixtures take turns over the epochs, by their numbers, but at most three quarters are mixtures,
+    mixtures there is. Where there are some, an epoch holds at most ``inputs_a_series`` inputs,
+    copies included, for each series passed: with 1.5 it costs half as much again as one of plain
+    KD. But no step holds fewer than two series. Series and mixtures take turns over the epochs, by
+    their numbers, but at most three quarters are mixtures,
     unless the teacher knows the series by heart. Batches have nearly equal sizes, so that no batch
     has a single series, which batch normalisation could not take (unless ``batch_size`` is 1).
     Windows take turns, too: a step uses the next ``windows_per_step`` columns of the plan, in which
@@ -150,7 +151,10 @@ class Steps:
     copies. Below 1, ``windows_per_step`` is the share of a batch that gets one.
     """
 
-    def __init__(self, dataset, batch_size, windows_per_step, shuffle=True, **_):
+    def __init__(
+        self, dataset, batch_size, windows_per_step, shuffle=True,
+        inputs_a_series=INPUTS_A_SERIES, **_,
+    ):  # fmt: skip
         self.dataset, self.windows_per_step, self.shuffle = dataset, windows_per_step, shuffle
         self.rows = dataset.rows.cpu()
         self.trusted = dataset.tensors.trusted[self.rows]
@@ -161,7 +165,7 @@ class Steps:
         fewest = 1 if size == 1 else 2
         self.n_steps = max(1, min(math.ceil(n_given / size), n_given // fewest))
         if len(mixtures) and dataset.tensors.plan is not None:
-            within = round(INPUTS_A_SERIES * n_given / (1 + windows_per_step))
+            within = round(inputs_a_series * n_given / (1 + windows_per_step))
             self.n_series = min(n_given, max(within, fewest * self.n_steps))
         self.next_window = 0
         share = len(mixtures) / len(self.rows)
@@ -217,6 +221,7 @@ def take_steps(net, windows_per_step):
     net.set_params(
         iterator_train=Steps,
         iterator_train__windows_per_step=windows_per_step,
+        iterator_train__inputs_a_series=INPUTS_A_SERIES,
         iterator_valid=Steps,
         iterator_valid__windows_per_step=windows_per_step,
         iterator_valid__shuffle=False,
