@@ -16,9 +16,11 @@ import torch.nn.functional as F
 from heavy import read_ucr
 
 from tsdistill import SaliencyDistilledClassifier, Teacher
+from tsdistill.estimators import settings as estimator_settings
 from tsdistill.perturbation.plan import draw_plan
 from tsdistill.students import Inception, Lite
 from tsdistill.teachers.querying import query, query_windows
+from tsdistill.training import loop
 
 BATCH = 32
 
@@ -230,6 +232,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    loop.SHORT = estimator_settings.SHORT = 0  # steps as in a training of full length
     probing_memory()  # first, while the process is small
     import_time(options.rounds)
     probing(options.rounds)
