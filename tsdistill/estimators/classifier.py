@@ -26,7 +26,7 @@ from tsdistill.teachers.fingerprint import with_fingerprint
 from tsdistill.teachers.querying import QueryOptions, query
 from tsdistill.teachers.teacher import Teacher, as_teacher
 from tsdistill.training.distil import distil
-from tsdistill.training.recipe import Seeds
+from tsdistill.training.recipe import DONORS_OF_MEASURES, Seeds
 from tsdistill.training.transfer_set import start_transfer_set
 
 
@@ -306,7 +306,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
             )
             if continues:
                 self._check_same_classes(transfer_set.teacher.classes_)
-                if self.donors is None:
+                if self.donors is None and self.saliency not in DONORS_OF_MEASURES:
                     recipe = recipe.keeping_windows_of(transfer_set)
             distilled = distil(
                 transfer_set,

@@ -55,8 +55,7 @@ class AttributionMatching(Objective):
     """Attribution preservation, with sensitivity-weighted maps of one stage (Park et al.).
 
     The teacher must be made of torch modules; of a list, the attributions of all networks are
-    averaged. Each
-    training step runs the student once more, and differentiates it twice.
+    averaged. Each training step runs the student once more, and differentiates it twice.
 
     Parameters
     ----------

@@ -206,11 +206,6 @@ class TemporalSaliency(Objective):
     needs_copies = True
     compares_copies = True
 
-    @property
-    def is_published_measure(self):
-        """Whether the measure is one of the paper's."""
-        return self.measure != "logit_change"
-
     def __init__(self, weight=5.0, measure="logit_change", temperature=4.0):
         super().__init__(weight)
         self.measure = measure

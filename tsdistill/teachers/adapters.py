@@ -60,9 +60,7 @@ def adapter_for(model, ndim, name=None, floor=PROBABILITY_FLOOR):
             return ModuleAdapter(model.module_, name, ndim, gives_proba=True, floor=floor)
     inner = inner_decision_function(model)
     if inner is not None:
-        adapter = DecisionAdapter(inner, name, ndim)
-        adapter.found_inside = True
-        return adapter
+        return FoundInside(inner, name, ndim)
     if hasattr(model, "predict_proba"):
         return ProbabilityAdapter(model.predict_proba, name, ndim)
     if hasattr(model, "decision_function"):
@@ -115,14 +113,16 @@ class ProbabilityAdapter:
 class DecisionAdapter(ProbabilityAdapter):
     """Adapter for a black box that returns decision values, which are taken as logits."""
 
-    found_inside = False
-
     def log_proba(self, panel):
         answers = self._answers(panel)
         if answers.ndim == 1:
             answers = np.column_stack([-answers, answers])
         _check_answers(answers, len(panel), self.name)
         return log_softmax(answers)
+
+
+class FoundInside(DecisionAdapter):
+    """Adapter for the decision values of a head inside a black box."""
 
 
 class ModuleAdapter:

@@ -11,7 +11,7 @@ from tsdistill.inputs.formats import as_array
 from tsdistill.inputs.series import as_panel
 from tsdistill.numerics.batches import batches_of_series
 from tsdistill.numerics.logits import log_softmax, proba_of
-from tsdistill.teachers.adapters import AverageAdapter
+from tsdistill.teachers.adapters import AverageAdapter, FoundInside
 
 
 class BoundTeacher:
@@ -60,7 +60,7 @@ class BoundTeacher:
     @property
     def wants_calibration(self):
         """Whether the scale of the logits is to follow from labels, but for those of members."""
-        found = getattr(self._adapter, "found_inside", False)
+        found = isinstance(self._adapter, FoundInside)
         return self.scale == "calibrated" or (self.scale is None and found)
 
     def scaled(self, log_proba):

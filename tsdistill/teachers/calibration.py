@@ -55,8 +55,9 @@ def with_members_calibrated(teacher, panel, labels, sample_weight, options):
     for member in teacher.inner:
         member = with_members_calibrated(member, panel, labels, sample_weight, options)
         if member.wants_calibration:
-            known = panel[:0] if labels is None else panel[: len(labels)]
-            answers = query(member, known, options, title="teacher: scale") if len(known) else None
+            answers = None
+            if labels is not None:
+                answers = query(member, panel[: len(labels)], options, title="teacher: scale")
             member, _ = calibrated(member, answers, labels, sample_weight)
         members.append(member)
     return teacher.around(members)
@@ -69,7 +70,7 @@ def calibrated(teacher, log_proba, labels, sample_weight):
     ----------
     teacher : bound Teacher
     log_proba : ndarray of shape (n_instances, n_classes), float32
-        Its answers, with the scale that it has now.
+        Its answers, with the scale that it has now; not read without labels.
     labels : ndarray of shape (n_labelled,), int64, or None
         Class indices of the first series. Without labels nothing is changed.
     sample_weight : ndarray of shape (n_instances,)

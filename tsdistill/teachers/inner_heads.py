@@ -2,9 +2,9 @@
 
 The Rocket family of sktime and aeon is a transform, a scaler and a ridge classifier, whose
 ``predict_proba`` gives 1 for the predicted class; Arsenal is an ensemble of these, whose members
-vote. So is a pipeline of sktime's (``MultiRocket() * RidgeClassifierCV()``) with such a head. What
-the heads say before that is a much better lesson. The tables below name, by class,
-where the parts are.
+vote. A pipeline of sktime's (``MultiRocket() * RidgeClassifierCV()``) answers like the first. What
+the heads say before that is a much better lesson. The tables below name, by class, where the parts
+are.
 """
 
 import numpy as np

@@ -102,11 +102,9 @@ class Recipe:
     class_weight: object
 
     def keeping_windows_of(self, transfer_set):
-        """Return the recipe with the donors of the last fit, if they differ by length alone."""
+        """Return the recipe with the donors of the last fit, if these are a default."""
         last = transfer_set.windows
-        usual = {"varied", "opposing"}
-        published = some(self.objectives, "is_published_measure")
-        if last is None or published or not {last.donors, self.windows.donors} <= usual:
+        if last is None or last.donors not in ("varied", "opposing"):
             return self
         return dataclasses.replace(self, windows=self.windows._replace(donors=last.donors))
 
@@ -128,7 +126,7 @@ class Recipe:
 
 def some(objectives, trait):
     """Whether one of the objectives has a trait, such as ``needs_copies``."""
-    return any(getattr(objective, trait, False) for objective in objectives)
+    return any(getattr(objective, trait) for objective in objectives)
 
 
 def make_objectives(

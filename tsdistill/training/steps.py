@@ -142,13 +142,13 @@ class Steps:
     An epoch takes as many steps as the series that the user passed fill, whatever number of
     mixtures there is. Where there are some, an epoch holds at most ``inputs_a_series`` inputs,
     copies included, for each series passed: with 1.5 it costs half as much again as one of plain
-    KD. But no step holds fewer than two series. Series and mixtures take turns over the epochs, by
-    their numbers, but at most three quarters are mixtures,
-    unless the teacher knows the series by heart. Batches have nearly equal sizes, so that no batch
-    has a single series, which batch normalisation could not take (unless ``batch_size`` is 1).
-    Windows take turns, too: a step uses the next ``windows_per_step`` columns of the plan, in which
-    the windows of each series are in random order. Series that the teacher knows by heart get no
-    copies. Below 1, ``windows_per_step`` is the share of a batch that gets one.
+    KD. Series and mixtures take turns over the epochs, by their numbers, but at most three quarters
+    are mixtures, unless the teacher knows the series by heart. Batches have nearly equal sizes, so
+    that no batch has a single series, which batch normalisation could not take (unless
+    ``batch_size`` is 1). Windows take turns, too: a step uses the next ``windows_per_step`` columns
+    of the plan, in which the windows of each series are in random order. Series that the teacher
+    knows by heart get no copies. Below 1, ``windows_per_step`` is the share of a batch that gets
+    one.
     """
 
     def __init__(
