@@ -8,6 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tsdistill import Teacher
+from tsdistill.teachers.calibration import best_scale
 
 MEMBERS = 5
 FEWEST_STEPS, FEWEST_EPOCHS = 400, 30
@@ -18,17 +19,13 @@ class CalibratedRidge:
 
     Ridge regression aims at decision values of -1 and 1, whatever the classifier's certainty. The
     factor that makes logits of them is the one of the best likelihood on series that were left
-    out (of the ridge classifier, in 5 folds). As in Platt's calibration, the true class of n
-    series counts as (n + 1) / (n + 2) certain: no factor would be too large otherwise where all
-    series that were left out are classified rightly.
+    out (of the ridge classifier, in 5 folds), by Platt's targets.
 
     Parameters
     ----------
     transformer : transformer of sktime
         Makes a table of features.
     """
-
-    FACTORS = np.geomspace(0.5, 16, 31)
 
     def __init__(self, transformer):
         self.transformer = transformer
@@ -44,8 +41,7 @@ class CalibratedRidge:
             left_out = _columns(
                 cross_val_predict(self.head_, features, y, cv=folds, method="decision_function")
             )
-            targets = _platt_targets(y)
-            self.factor_ = min(self.FACTORS, key=lambda f: _log_loss(f * left_out, targets))
+            self.factor_ = best_scale(left_out, np.unique(y, return_inverse=True)[1])
         self.head_.fit(features, y)
         self.classes_ = self.head_.classes_
         return self
@@ -60,20 +56,6 @@ class CalibratedRidge:
 def _columns(values):
     """Decision values with a column for each class."""
     return np.column_stack([-values, values]) if values.ndim == 1 else values
-
-
-def _platt_targets(y):
-    """Probabilities of the classes of each series, (n_instances, n_classes)."""
-    classes, class_index, counts = np.unique(y, return_inverse=True, return_counts=True)
-    certain = ((counts + 1) / (counts + 2))[class_index]
-    targets = np.repeat(((1 - certain) / (len(classes) - 1))[:, np.newaxis], len(classes), axis=1)
-    targets[np.arange(len(y)), class_index] = certain
-    return targets
-
-
-def _log_loss(logits, targets):
-    log_proba = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-    return -np.mean((targets * log_proba).sum(axis=1))
 
 
 def inception_time(X, y, seed, classes, members=MEMBERS):
