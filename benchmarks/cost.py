@@ -17,8 +17,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from heavy import read_ucr
-from strong import TEACHERS
-from ucr import run_missing
+from ucr import add_run_options, run_missing
+from ucr_tables import STYLES as OF_ARMS
 
 from tsdistill.objectives import PerturbedSoftTargets
 from tsdistill.training.recipe import epochs_of
@@ -32,13 +32,7 @@ METHODS = {
     "TSD as published": PUBLISHED | {"saliency": "class"},
     "default": {},
 }
-STYLES = {
-    "KD": ("#7f7f7f", "D"),
-    "KD on mixtures": ("#009e73", "^"),
-    "KD, same copies": ("#0072b2", "s"),
-    "TSD as published": ("#e69f00", "v"),
-    "default": ("#b2182b", "o"),
-}
+STYLES = OF_ARMS | {"KD on mixtures": ("#009e73", "^")}
 QUERIES = (250, 500, 1000, 2500, 5000, 10_000)
 SHARES_OF_EPOCHS = (0.03, 0.1, 0.3, 1.0)
 FIGURES = {"saliency": "saliency correlation", "agreement": "agreement"}
@@ -118,14 +112,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
     running = commands.add_parser("run")
-    running.add_argument("--data-dir", required=True, help="folder of the UCR sets")
-    running.add_argument("--work-dir", required=True, type=pathlib.Path, help="keeps teachers")
-    running.add_argument("--csv", required=True, type=pathlib.Path)
-    running.add_argument("--teachers", nargs="+", choices=TEACHERS,
-                         default=["inception", "minirocket"])  # fmt: skip
-    running.add_argument("--sets", nargs="+", default=["MoteStrain", "CBF", "GunPoint"])
-    running.add_argument("--seeds", type=int, default=1)
-    running.add_argument("--n-jobs", type=int, default=2)
+    add_run_options(running, ["inception", "minirocket"], ["MoteStrain", "CBF", "GunPoint"], 1)
     drawing = commands.add_parser("draw")
     drawing.add_argument("--csv", required=True, type=pathlib.Path)
     drawing.add_argument("--folder", required=True, type=pathlib.Path)

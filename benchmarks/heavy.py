@@ -29,6 +29,11 @@ class HalfPrecision(torch.nn.Module):
         super().__init__()
         self.network = network
 
+    @property
+    def stages(self):
+        """Names of the modules that give feature maps."""
+        return tuple(f"network.{name}" for name in self.network.stages)
+
     def forward(self, x):
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.training):
             return self.network(x).float()

@@ -1,10 +1,11 @@
 """Sets x seeds x teachers x arms: which student is most faithful to strong teachers?
 
 Every run is a row of a CSV file, and runs that stand there are not repeated; teachers are kept in a
-folder. Tables come from the CSV alone.
+folder. Tables and the picture come from the CSV alone.
 
     python benchmarks/ucr.py run --data-dir DIR --work-dir WORK --csv ucr.csv --teachers multirocket
     python benchmarks/ucr.py tables --csv ucr.csv --published published_accuracy.csv
+    python benchmarks/ucr.py draw --csv ucr.csv --picture ucr.png
     python benchmarks/ucr.py run ... --sets development --arms default "no mixtures"
 
 Hyperparameters were chosen on other sets (see docs/benchmarks.md). Saliency is by occlusion with
@@ -17,14 +18,15 @@ import pickle
 import time
 import warnings
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import torch
 from heavy import read_ucr, zero_occlusion
 from joblib import Parallel, delayed
 from quality import ARMS as FIRST_ARMS
-from scipy.stats import bootstrap, rankdata
-from strong import PUBLISHED, TEACHERS
+from strong import TEACHERS
+from ucr_tables import draw, print_tables
 
 from tsdistill import SaliencyDistilledClassifier, Teacher, fidelity
 from tsdistill.objectives import AttributionMatching, PerturbedSoftTargets
@@ -70,9 +72,6 @@ OF_GRADIENTS = {"e2KD", "attribution"}
 ONE_A_SET = {"inceptiontime"}
 """Teachers that are trained once a set, with seed 0, since that takes long."""
 KEY = ["teacher", "set", "seed", "arm"]
-FIGURES = ["accuracy", "agreement", "KL", "saliency", "negative flips"]
-COSTS = ["weights", "queries", "training seconds", "seconds", "us a series"]
-HIGHER_IS_BETTER = {"accuracy": 1, "agreement": 1, "KL": -1, "saliency": 1}
 MOST_MAPS = 300
 
 
@@ -113,8 +112,7 @@ def run(kind, name, seed, arms, options):
             settings["n_mixtures"] = int(np.clip(len(X), FEWEST_MIXTURES, MOST_MIXTURES))
         student = SaliencyDistilledClassifier(
             teacher, random_state=100 + seed,
-            memory=options.work_dir / "answers" if kind not in DIFFERENTIABLE else None,
-            **settings,
+            memory=options.work_dir / "answers", **settings,
         ).fit(X, y)  # fmt: skip
         seconds = time.perf_counter() - start
         answers = Teacher.of_student(student.student_, classes)
@@ -181,82 +179,44 @@ def tables(options):
     published = pd.read_csv(options.published, index_col=0) if options.published else None
     for kind, of_teacher in runs.groupby("teacher", sort=False):
         if not options.teachers or kind in options.teachers:
-            print_tables(kind, of_teacher, published)
+            print_tables(kind, of_teacher, list(ARMS), published)
 
 
-def print_tables(kind, runs, published):
-    """Print the tables of one teacher: means, ranks, wins, intervals, sets and published values."""
-    order = [arm for arm in ARMS if arm in set(runs["arm"])]
-    by_set = runs.groupby(["set", "arm"])[[*FIGURES, "teacher accuracy"]].mean()
-    sets = sorted(runs["set"].unique())
-    print(f"== {kind}, {len(sets)} sets, {runs['seed'].nunique()} seed(s) ==\n")
-    mean = by_set.groupby("arm")[FIGURES].mean().loc[order]
-    costs = runs.groupby("arm")[COSTS].mean()
-    print(mean.join(costs).round(4).to_string(), "\n")
-    wide = {f: by_set[f].unstack("arm")[order].loc[sets] for f in FIGURES}
-    ranks = pd.DataFrame(
-        {f: rankdata(-up * wide[f].to_numpy(), axis=1).mean(axis=0)
-         for f, up in HIGHER_IS_BETTER.items()}, index=order,
-    )  # fmt: skip
-    print("mean ranks over sets (1 is best)\n", ranks.round(2).to_string(), "\n")
-    if "default" in order:
-        print("default against each arm: sets won / tied / lost, and mean difference [95 %]")
-        for arm in (arm for arm in order if arm != "default"):
-            print(
-                f"  {arm:18}", *(against(wide[f], arm, f, up) for f, up in HIGHER_IS_BETTER.items())
-            )
-        print()
-    for figure in ("accuracy", "agreement", "KL", "saliency"):
-        print(figure, "by set\n", wide[figure].round(4).to_string(), "\n")
-    if published is not None:
-        beside = published.loc[published.index.intersection(sets)]
-        teacher = by_set["teacher accuracy"].groupby("set").mean().loc[beside.index]
-        columns = ["LITE", "LITETime", "COCALITE", "Inception", "InceptionTime", "MiniROCKET",
-                   "MR-Hydra", "HC2"]  # fmt: skip
-        table = beside[columns].assign(teacher=teacher)
-        for arm in order:
-            table[arm] = wide["accuracy"].loc[beside.index, arm]
-        print("mean accuracy beside published values\n", table.mean().round(4).to_string())
-        if kind in PUBLISHED:
-            gap = (table["teacher"] - table[PUBLISHED[kind]]).sort_values()
-            worst = ", ".join(f"{name} {value:+.3f}" for name, value in gap.head(4).items())
-            print(f"teacher below {PUBLISHED[kind]} as published most on: {worst}")
-        print()
+def draw_picture(options):
+    """Draw the figures of each set."""
+    matplotlib.use("Agg")
+    draw(pd.read_csv(options.csv)).savefig(options.picture, dpi=110)
+    print(options.picture)
 
 
-def against(wide, arm, figure, up):
-    """The default beside an arm: sets won, tied and lost, the mean difference, its interval."""
-    gain = up * (wide["default"] - wide[arm])
-    low, high = (np.nan, np.nan)
-    if len(gain) > 1 and gain.std() > 0:
-        interval = bootstrap((gain,), np.mean, method="percentile", rng=0).confidence_interval
-        low, high = interval.low, interval.high
-    won, lost = (gain > 1e-12).sum(), (gain < -1e-12).sum()
-    tied = len(gain) - won - lost
-    return f"{figure} {won}/{tied}/{lost} {gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]"
+def add_run_options(parser, teachers, sets, seeds):
+    """Options of whatever runs sets, seeds and teachers; the defaults are given."""
+    parser.add_argument("--data-dir", required=True, help="folder of the UCR sets")
+    parser.add_argument("--work-dir", required=True, type=pathlib.Path, help="keeps teachers")
+    parser.add_argument("--csv", required=True, type=pathlib.Path)
+    parser.add_argument("--teachers", nargs="+", choices=TEACHERS, default=teachers)
+    parser.add_argument("--sets", nargs="+", default=sets)
+    parser.add_argument("--seeds", type=int, default=seeds)
+    parser.add_argument("--n-jobs", type=int, default=2)
 
 
 def main():
-    """Read the arguments, run or print."""
+    """Read the arguments, run, print or draw."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    running = commands.add_parser("run")
-    running.add_argument("--data-dir", required=True, help="folder of the UCR sets")
-    running.add_argument("--work-dir", required=True, type=pathlib.Path, help="keeps teachers")
-    running.add_argument("--csv", required=True, type=pathlib.Path)
-    running.add_argument("--teachers", nargs="+", choices=TEACHERS, default=["multirocket"])
-    running.add_argument("--sets", nargs="+", default=["twelve"],
-                         help="names, or twelve (default), development, or all")  # fmt: skip
+    running = commands.add_parser("run", epilog="Sets: names, or twelve, development, or all.")
+    add_run_options(running, ["multirocket"], ["twelve"], 3)
     running.add_argument("--arms", nargs="+", choices=ARMS, default=list(MAIN_ARMS))
-    running.add_argument("--seeds", type=int, default=3)
-    running.add_argument("--n-jobs", type=int, default=2)
     running.add_argument("--max-epochs", type=int, help="default: the estimator's")
     printing = commands.add_parser("tables")
     printing.add_argument("--csv", required=True, type=pathlib.Path)
     printing.add_argument("--published", help="CSV file of published accuracies, a column a method")
     printing.add_argument("--teachers", nargs="+", choices=TEACHERS)
+    drawing = commands.add_parser("draw")
+    drawing.add_argument("--csv", required=True, type=pathlib.Path)
+    drawing.add_argument("--picture", required=True, type=pathlib.Path)
     options = parser.parse_args()
-    {"run": run_all, "tables": tables}[options.command](options)
+    {"run": run_all, "tables": tables, "draw": draw_picture}[options.command](options)
 
 
 if __name__ == "__main__":
