@@ -24,7 +24,6 @@ import pandas as pd
 import torch
 from heavy import read_ucr, zero_occlusion
 from joblib import Parallel, delayed
-from quality import ARMS as FIRST_ARMS
 from strong import TEACHERS
 from ucr_tables import draw, print_tables
 
@@ -43,7 +42,17 @@ DEVELOPMENT = [
 ]  # fmt: skip
 """Sets on which the defaults were chosen."""
 AS_MANY_MIXTURES = "as many mixtures as the default"
-MAIN_ARMS = FIRST_ARMS | {
+MAIN_ARMS = {
+    "labels": {"label_weight": 1.0, "soft_target_weight": 0, "saliency_weight": 0},
+    "KD": {"saliency_weight": 0},
+    "KD, same copies": {"saliency_weight": 0, "auxiliary": PerturbedSoftTargets()},
+    "TSD as published": {
+        "label_weight": 1.0,
+        "soft_target_weight": 0,
+        "saliency": "class",
+        "saliency_weight": 1.0,
+    },
+    "default": {},
     "KD, same inputs": {
         "saliency_weight": 0,
         "auxiliary": PerturbedSoftTargets(),

@@ -4,7 +4,6 @@ import importlib.util
 import pathlib
 import sys
 
-import numpy as np
 import pytest
 import sktime
 
@@ -27,37 +26,23 @@ def benchmark(monkeypatch):
     return load
 
 
-@pytest.fixture(scope="module")
-def heavy_teacher(italy):
-    """The teacher of both benchmarks below, narrow and hardly trained, once."""
-    sys.path.insert(0, str(FOLDER))
-    try:
-        from heavy import inception_teacher
-    finally:
-        sys.path.remove(str(FOLDER))
-    X, y = italy[0].astype(np.float32), italy[1].astype(int) - 1
+def narrow_teacher(inception_teacher, X, y):
+    """A teacher that is hardly trained."""
     return inception_teacher(X, y, seed=0, epochs=2, n_filters=2)
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "printed"),
-    [
-        ("quality", ["--max-epochs", "2", "--most-test", "10"], "saliency correlation by set"),
-        (
-            "methods",
-            ["--steps", "4", "--fewest-epochs", "4", "--teacher-epochs", "2", "--most-test", "8"],
-            "KD, same copies",
-        ),
-    ],
-)
-def test_on_series(benchmark, heavy_teacher, name, options, printed, tmp_path, monkeypatch, capsys):
-    arguments = [name, "--data-dir", str(tmp_path), *SMALL, *options]  # sktime brings the set
+def test_methods(benchmark, tmp_path, monkeypatch, capsys):
+    options = ["--steps", "4", "--fewest-epochs", "4", "--teacher-epochs", "2", "--most-test", "8"]
+    arguments = ["methods", "--data-dir", str(tmp_path), *SMALL, *options]  # sktime brings the set
     monkeypatch.setattr("sys.argv", arguments)
-    module, asked = benchmark(name), []
-    monkeypatch.setattr(module, "inception_teacher", lambda *a: asked.append(a) or heavy_teacher)
+    module, asked = benchmark("methods"), []
+    slow = module.inception_teacher
+    monkeypatch.setattr(
+        module, "inception_teacher", lambda *a: asked.append(a) or narrow_teacher(slow, *a[:2])
+    )
     module.main()
     assert len(asked) == 1
-    assert printed in capsys.readouterr().out
+    assert "KD, same copies" in capsys.readouterr().out
 
 
 def test_on_made_series(benchmark, monkeypatch, capsys):
@@ -113,6 +98,28 @@ def test_ucr_runs_what_is_missing_and_prints_tables_of_its_file(
     shown = capsys.readouterr().out
     assert "== forest, 1 sets, 1 seed(s) ==" in shown
     assert "mean accuracy beside published values" in shown
+
+
+def test_ucr_with_a_torch_teacher_has_the_arms_of_gradients(
+    benchmark, monkeypatch, tmp_path, capsys
+):
+    module, csv = benchmark("ucr"), tmp_path / "ucr.csv"
+    strong = sys.modules["strong"]
+    slow = strong.inception_teacher
+    monkeypatch.setattr(
+        strong,
+        "inception_teacher",
+        lambda X, y, seed, epochs, n_blocks, wrap: slow(X, y, seed, 1, 2, n_blocks, wrap),
+    )
+    run = ["ucr", "run", "--data-dir", str(tmp_path), "--work-dir", str(tmp_path / "work")]
+    run += ["--csv", str(csv), "--teachers", "inceptiontime", *SMALL, "--max-epochs", "1"]
+    monkeypatch.setattr("sys.argv", [*run, "--arms", "default", "e2KD", "attribution"])
+    module.main()
+    assert "inceptiontime ItalyPowerDemand 0 attribution" in capsys.readouterr().out
+    picture = tmp_path / "ucr.png"
+    monkeypatch.setattr("sys.argv", ["ucr", "draw", "--csv", str(csv), "--picture", str(picture)])
+    module.main()
+    assert picture.stat().st_size > 10_000
 
 
 def test_costs_are_run_and_drawn_from_its_file(benchmark, monkeypatch, tmp_path):
