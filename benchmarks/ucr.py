@@ -154,8 +154,8 @@ def run_all(options):
     options.work_dir.mkdir(parents=True, exist_ok=True)
     folders = sorted(path.name for path in pathlib.Path(options.data_dir).iterdir())
     groups = {"twelve": TWELVE, "development": DEVELOPMENT, "all": folders}
-    sets = [name for group in options.sets for name in groups.get(group, [group])]
-    run_missing({arm: ARMS[arm] for arm in options.arms}, sets, options)
+    sets = dict.fromkeys(name for group in options.sets for name in groups.get(group, [group]))
+    run_missing({arm: ARMS[arm] for arm in options.arms}, list(sets), options)
 
 
 def run_missing(arms, sets, options):

@@ -48,10 +48,12 @@ def slow_own_scale(s):
 
 
 def slow_saliency_loss(s_student, s_teacher, scale_student, scale_teacher):
-    losses = []
+    """One scale for all series, or one for each."""
+    losses, one = [], np.ones(len(s_student))
+    scale_student, scale_teacher = scale_student * one, scale_teacher * one
     for i in range(len(s_student)):
         terms = [
-            smooth_l1(a / scale_student - b / scale_teacher)
+            smooth_l1(a / scale_student[i] - b / scale_teacher[i])
             for a, b in zip(s_student[i].ravel(), s_teacher[i].ravel(), strict=True)
         ]
         losses.append(sum(terms) / len(terms))
@@ -62,7 +64,7 @@ def slow_losses(measure, student, teacher, labels):
     """Losses of a measure; ``student`` and ``teacher`` are pairs of series and copies."""
     if measure == "logit_change":
         d_student, d_teacher = slow_logit_change(*student), slow_logit_change(*teacher)
-        scale = np.abs(d_teacher).mean()
+        scale = np.abs(d_teacher).mean(axis=(1, 2))
         return slow_saliency_loss(d_student, d_teacher, scale, scale)
     networks = [slow_class_saliency(*network) for network in (student, teacher)]
     if measure == "class":
@@ -118,11 +120,16 @@ def test_decoupled_measure_has_the_label_and_the_others_apart(answers):
     check_against(objective.losses(answers, torch.ones(N)), slow)
 
 
-def test_logit_change_scales_both_by_the_teacher(answers):
+def test_logit_change_scales_both_by_what_the_teacher_does_to_the_series(answers):
     d_student = slow_logit_change(answers.student, answers.student_perturbed)
     d_teacher = slow_logit_change(answers.teacher, answers.teacher_perturbed)
     check_against(logit_change(answers.student, answers.student_perturbed), d_student)
-    scale = np.abs(d_teacher).mean()
+    scale = np.abs(d_teacher).mean(axis=(1, 2))
+    slow = slow_saliency_loss(d_student, d_teacher, scale, scale)
+    check_against(TemporalSaliency().losses(answers, torch.ones(N)), slow)
+    answers.teacher_change = torch.tensor([2.0, 0.5, 0.1, 4.0])  # over windows of other steps
+    answers.mean_change = 2.0
+    scale = np.array([2.0, 0.6, 0.6, 4.0])
     slow = slow_saliency_loss(d_student, d_teacher, scale, scale)
     check_against(TemporalSaliency().losses(answers, torch.ones(N)), slow)
 
@@ -157,16 +164,16 @@ def test_networks_that_do_not_react_give_finite_losses_and_gradients(answers, me
 def test_scales_have_a_floor_and_one_where_nothing_is_positive():
     assert own_scale(-torch.ones(2, 3)) == 1
     assert own_scale(torch.full((2, 3), 1e-9)) == pytest.approx(1e-4)
-    assert teacher_scale(torch.zeros(2, 3)) == pytest.approx(0.01)
-    assert teacher_scale(torch.zeros(2, 3), overall=2.0) == pytest.approx(0.2)
+    assert teacher_scale(torch.zeros(2, 3, 2)).flatten().tolist() == pytest.approx([0.01] * 2)
+    scale = teacher_scale(torch.zeros(2, 3, 2), overall=2.0)
+    assert scale.shape == (2, 1, 1) and scale.flatten().tolist() == pytest.approx([0.6] * 2)
 
 
-@pytest.mark.parametrize("scale", [own_scale, teacher_scale])
-def test_a_weight_of_two_counts_as_two_rows_in_the_scales(answers, scale):
+def test_a_weight_of_two_counts_as_two_rows_in_the_own_scale(answers):
     change = logit_change(answers.teacher, answers.teacher_perturbed)
     weight = torch.tensor([1.0, 2.0, 1.0, 1.0], dtype=torch.float64)
     doubled = torch.cat([change, change[1:2]])
-    torch.testing.assert_close(scale(change, weight), scale(doubled))
+    torch.testing.assert_close(own_scale(change, weight), own_scale(doubled))
 
 
 @pytest.mark.parametrize("measure", MEASURES)

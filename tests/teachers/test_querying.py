@@ -100,12 +100,10 @@ def test_progress_bar_only_when_verbose(asked, capsys):
     assert "teacher: series" in capsys.readouterr().err
 
 
-def test_mean_change_counts_series_by_their_weight():
+def test_changes_are_means_over_the_windows_of_each_series():
     clean = np.zeros((2, 2), dtype=np.float32)
-    perturbed = np.array([[[1, -1]] * 3, [[3, -3]] * 3], dtype=np.float32)
-    answers = TeacherAnswers(clean, perturbed)
-    assert answers.mean_change(np.ones(2)) == 2
-    assert answers.mean_change(np.array([1.0, 3.0])) == 2.5
+    perturbed = np.array([[[1, -1]] * 3, [[3, -3]] * 2 + [[0, 0]]], dtype=np.float32)
+    assert TeacherAnswers(clean, perturbed).changes().tolist() == [1, 2]
 
 
 def test_workers_are_sent_the_series_of_their_task_alone(toy, many, monkeypatch):

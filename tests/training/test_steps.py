@@ -247,7 +247,9 @@ def test_the_mean_change_is_that_of_series_with_copies(mixed_material):
     change = np.abs(change - change.mean(axis=2, keepdims=True)).mean(axis=(1, 2))
     for material, rows in ((known, slice(12, 32)), (mixed_material, slice(0, 32))):
         expected = np.average(change[rows], weights=weight[rows])
-        assert float(tensors_of(material, weight).mean_change) == pytest.approx(expected, rel=1e-5)
+        tensors = tensors_of(material, weight)
+        assert float(tensors.mean_change) == pytest.approx(expected, rel=1e-5)
+        np.testing.assert_allclose(tensors.changes, change, rtol=1e-5)
 
 
 def test_the_mean_change_is_finite_where_series_with_copies_weigh_nothing(mixed_material):

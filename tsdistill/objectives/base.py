@@ -28,8 +28,10 @@ class Answers:
     copied : Tensor of shape (n_copied,), int64, or None
         Which series of the batch have copies in this step; None if all have. Losses of these
         series are made losses of the batch by :meth:`spread`.
-    teacher_change : Tensor, a scalar
-        Mean absolute change of the teacher's centred logits over all windows of all series.
+    teacher_change : Tensor of shape (n_instances,) or None
+        Mean absolute change of the teacher's centred logits over all windows of a series.
+    mean_change : Tensor, a scalar
+        Mean of these over all series.
     series : Tensor of shape (n_instances, n_channels, n_timepoints) or None
         The series of the batch, unperturbed.
     rows : Tensor of shape (n_instances,), int64, or None
@@ -49,7 +51,8 @@ class Answers:
     student_perturbed: Tensor | None = None
     teacher_perturbed: Tensor | None = None
     copied: Tensor | None = None
-    teacher_change: Tensor | float = 0.0
+    teacher_change: Tensor | None = None
+    mean_change: Tensor | float = 0.0
     series: Tensor | None = None
     rows: Tensor | None = None
     ask: Callable[[Tensor], Tensor] | None = None

@@ -24,7 +24,7 @@ from tsdistill.objectives.base import Objective
 MEASURES = ("logit_change", "class", "sum", "decoupled")
 SMALLEST_SCALE = 1e-4
 SMALLEST_CHANGE = 0.01
-SHARE_OF_OVERALL = 0.1
+SHARE_OF_OVERALL = 0.3
 
 
 def class_saliency(clean, perturbed, temperature):
@@ -129,34 +129,31 @@ def own_scale(saliency, sample_weight=None):
     return torch.where(count > 0, mean.clamp_min(SMALLEST_SCALE), torch.ones_like(mean))
 
 
-def teacher_scale(change, sample_weight=None, overall=0.0):
-    """Mean absolute change of the teacher over a batch.
+def teacher_scale(change, of_series=None, overall=0.0):
+    """Mean absolute change of the teacher, for each series.
 
-    It is at least a tenth of ``overall`` and at least 0.01 logits: otherwise, batches in which
-    the teacher hardly reacts to the windows would dominate training.
+    Maps are compared by their shapes, so a series to which the teacher reacts little is to count
+    as much as others. But its scale is at least three tenths of ``overall`` and at least 0.01
+    logits: otherwise, series to which the teacher hardly reacts would dominate training.
 
     Parameters
     ----------
-    change : Tensor of shape (n_instances, ...)
+    change : Tensor of shape (n_instances, n_windows, n_classes)
         Result of :func:`logit_change` for the teacher.
-    sample_weight : Tensor of shape (n_instances,), optional
-        Weights of the series.
+    of_series : Tensor of shape (n_instances,), default=None
+        The teacher's mean absolute change over all windows of each series. None: over those of
+        ``change``.
     overall : float or Tensor, default=0.0
         The teacher's mean absolute change over all windows of all series.
 
     Returns
     -------
-    scale : Tensor, a scalar
+    scale : Tensor of shape (n_instances, 1, 1)
     """
-    size = change.abs()
-    if sample_weight is None:
-        scale = size.mean()
-    else:
-        weight = _along(sample_weight, size).expand_as(size)
-        tiny = torch.finfo(size.dtype).tiny
-        scale = (size * weight).sum() / weight.sum().clamp_min(tiny)
-    floor = torch.as_tensor(SHARE_OF_OVERALL * overall, dtype=size.dtype, device=size.device)
-    return torch.maximum(scale, floor.clamp_min(SMALLEST_CHANGE))
+    if of_series is None:
+        of_series = change.abs().flatten(start_dim=1).mean(dim=1)
+    floor = torch.as_tensor(SHARE_OF_OVERALL * overall, dtype=change.dtype, device=change.device)
+    return _along(torch.maximum(of_series, floor.clamp_min(SMALLEST_CHANGE)), change)
 
 
 def saliency_loss(student, teacher, student_scale, teacher_scale):
@@ -166,7 +163,7 @@ def saliency_loss(student, teacher, student_scale, teacher_scale):
     ----------
     student, teacher : Tensor of shape (n_instances, ...)
         Saliency of each network.
-    student_scale, teacher_scale : Tensor, scalars
+    student_scale, teacher_scale : Tensor, scalars, or that can be broadcast to the saliency
         What the saliency is divided by.
 
     Returns
@@ -226,7 +223,9 @@ class TemporalSaliency(Objective):
         teacher = (answers.of_copied(answers.teacher), answers.teacher_perturbed)
         if self.measure == "logit_change":
             student_change, teacher_change = logit_change(*student), logit_change(*teacher)
-            scale = teacher_scale(teacher_change, sample_weight, answers.teacher_change)
+            of_series = answers.teacher_change
+            of_series = None if of_series is None else answers.of_copied(of_series)
+            scale = teacher_scale(teacher_change, of_series, answers.mean_change)
             return saliency_loss(student_change, teacher_change, scale, scale)
         if self.measure == "decoupled":
             labels = answers.of_copied(answers.labels)

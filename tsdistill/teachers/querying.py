@@ -57,18 +57,17 @@ class TeacherAnswers:
     clean: np.ndarray
     perturbed: np.ndarray | None = None
 
-    def mean_change(self, sample_weight):
-        """Mean absolute change of the centred logits over all windows, a float32 scalar.
+    def changes(self):
+        """Mean absolute change of the centred logits over the windows of each series.
 
-        Parameters
-        ----------
-        sample_weight : ndarray of shape (n_instances,)
-            Weights of the series, not all 0.
+        Returns
+        -------
+        changes : ndarray of shape (n_instances,), float32
         """
-        sizes = np.empty(len(self.clean))
+        changes = np.empty(len(self.clean), dtype=np.float32)
         for i, (clean, perturbed) in enumerate(zip(self.clean, self.perturbed, strict=True)):
-            sizes[i] = np.abs(centred(clean - perturbed)).mean(dtype=np.float64)
-        return np.float32(np.average(sizes, weights=sample_weight))
+            changes[i] = np.abs(centred(clean - perturbed)).mean(dtype=np.float64)
+        return changes
 
 
 def query(teacher, series, options=None, *, title="teacher"):

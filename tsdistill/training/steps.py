@@ -46,7 +46,9 @@ class TransferTensors:
         if self.plan is not None:
             # Some weight for all, since all weights of trusted series may be 0.
             trusted_weight = np.where(transfer_set.trusted, sample_weight, 1e-9 * sample_weight)
-            self.mean_change = put(answers.mean_change(trusted_weight))
+            changes = answers.changes()
+            self.changes = put(changes)
+            self.mean_change = put(np.float32(np.average(changes, weights=trusted_weight)))
             self.start, self.donor = put(self.plan.start), put(self.plan.donor)
             self.some_own = bool((self.plan.donor < 0).any())
             own = self.plan.donors is transfer_set.panel
@@ -92,7 +94,8 @@ class TransferTensors:
         if copied is not None:
             targets["copied"] = copied
         targets["teacher_perturbed"] = self.answers.perturbed[at]
-        targets["teacher_change"] = self.mean_change
+        targets["teacher_change"] = self.changes[rows]
+        targets["mean_change"] = self.mean_change
         return torch.cat([series, copies.flatten(0, 1)]), targets
 
 
