@@ -129,7 +129,7 @@ def test_logit_change_scales_both_by_what_the_teacher_does_to_the_series(answers
     check_against(TemporalSaliency().losses(answers, torch.ones(N)), slow)
     answers.teacher_change = torch.tensor([2.0, 0.5, 0.1, 4.0])  # over windows of other steps
     answers.mean_change = 2.0
-    scale = np.array([2.0, 0.6, 0.6, 4.0])
+    scale = np.array([2.0, 1.0, 1.0, 4.0])
     slow = slow_saliency_loss(d_student, d_teacher, scale, scale)
     check_against(TemporalSaliency().losses(answers, torch.ones(N)), slow)
 
@@ -166,7 +166,7 @@ def test_scales_have_a_floor_and_one_where_nothing_is_positive():
     assert own_scale(torch.full((2, 3), 1e-9)) == pytest.approx(1e-4)
     assert teacher_scale(torch.zeros(2, 3, 2)).flatten().tolist() == pytest.approx([0.01] * 2)
     scale = teacher_scale(torch.zeros(2, 3, 2), overall=2.0)
-    assert scale.shape == (2, 1, 1) and scale.flatten().tolist() == pytest.approx([0.6] * 2)
+    assert scale.shape == (2, 1, 1) and scale.flatten().tolist() == pytest.approx([1.0] * 2)
 
 
 def test_a_weight_of_two_counts_as_two_rows_in_the_own_scale(answers):

@@ -24,7 +24,7 @@ from tsdistill.objectives.base import Objective
 MEASURES = ("logit_change", "class", "sum", "decoupled")
 SMALLEST_SCALE = 1e-4
 SMALLEST_CHANGE = 0.01
-SHARE_OF_OVERALL = 0.3
+SHARE_OF_OVERALL = 0.5
 
 
 def class_saliency(clean, perturbed, temperature):
@@ -133,7 +133,7 @@ def teacher_scale(change, of_series=None, overall=0.0):
     """Mean absolute change of the teacher, for each series.
 
     Maps are compared by their shapes, so a series to which the teacher reacts little is to count
-    as much as others. But its scale is at least three tenths of ``overall`` and at least 0.01
+    as much as others. But its scale is at least half of ``overall`` and at least 0.01
     logits: otherwise, series to which the teacher hardly reacts would dominate training.
 
     Parameters
