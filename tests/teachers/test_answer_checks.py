@@ -14,7 +14,7 @@ from tests.conftest import bump_teacher
 from tsdistill import Teacher
 from tsdistill.exceptions import HardTeacherWarning, TeacherMismatchWarning
 from tsdistill.inputs.series import as_panel
-from tsdistill.teachers.answer_checks import warn_if_hard, warn_if_mismatched
+from tsdistill.teachers.answer_checks import is_hard, warn_if_mismatched, warn_of_hard
 from tsdistill.teachers.querying import TeacherAnswers
 from tsdistill.teachers.teacher import as_teacher
 
@@ -22,11 +22,13 @@ from tsdistill.teachers.teacher import as_teacher
 def test_hard_teacher_is_warned_of_with_the_remedy(toy):
     X, _ = toy
     hard = as_teacher(lambda X: np.eye(3)[np.arange(len(X)) % 3]).bind(X)
+    answers = TeacherAnswers(hard.log_proba(X[:, np.newaxis]))
+    assert is_hard(hard, answers)
     with pytest.warns(HardTeacherWarning, match="decision values"):
-        warn_if_hard(hard, TeacherAnswers(hard.log_proba(X[:, np.newaxis])))
+        warn_of_hard(hard, answers)
 
 
-def test_soft_or_merely_confident_teachers_are_not_warned_of(toy):
+def test_soft_or_merely_confident_teachers_are_not_hard(toy):
     X, _ = toy
     proba = np.eye(3)[np.arange(12) % 3]
     proba[5] = [0.01, 0.01, 0.98]
@@ -34,11 +36,9 @@ def test_soft_or_merely_confident_teachers_are_not_warned_of(toy):
     sure = as_teacher(torch.nn.Linear(20, 3).requires_grad_(False)).bind(X)
     with torch.no_grad():
         sure.model.weight.mul_(1e6)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for teacher in (soft, sure):
-            answers = teacher.log_proba(X[:, np.newaxis].astype(np.float32))
-            warn_if_hard(teacher, TeacherAnswers(answers))
+    for teacher in (soft, sure):
+        answers = teacher.log_proba(X[:, np.newaxis].astype(np.float32))
+        assert not is_hard(teacher, TeacherAnswers(answers))
 
 
 def test_a_forest_certain_of_its_own_series_is_not_hard(toy):
@@ -46,9 +46,7 @@ def test_a_forest_certain_of_its_own_series_is_not_hard(toy):
     hard = as_teacher(lambda X: np.eye(3)[np.arange(len(X)) % 3]).bind(X)
     clean = hard.log_proba(X[:, np.newaxis])
     soft = np.log(np.full((12, 4, 3), 1 / 3, dtype=np.float32))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        warn_if_hard(hard, TeacherAnswers(clean, soft))
+    assert not is_hard(hard, TeacherAnswers(clean, soft))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +60,7 @@ def test_the_warning_of_a_hard_teacher_says_which_answers_are_hard(toy, n_window
     clean = teacher.log_proba(as_panel(toy[0]))
     perturbed = None if n_windows is None else np.stack([clean] * n_windows, axis=1)
     with pytest.warns(HardTeacherWarning) as caught:
-        warn_if_hard(teacher, TeacherAnswers(clean, perturbed))
+        warn_of_hard(teacher, TeacherAnswers(clean, perturbed))
     assert str(caught[0].message) == (
         f"Teacher(hard) answers all training series{copies} with probabilities of 0 and 1, so it "
         "gives no soft targets and its saliency changes in jumps. If it has decision values, "

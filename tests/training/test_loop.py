@@ -6,9 +6,11 @@ import torch
 from skorch import NeuralNetClassifier
 from torch import nn
 
+from tests.conftest import bump_teacher
 from tests.training.conftest import tensors_of
 from tsdistill.exceptions import TrainingError
 from tsdistill.students import Lite
+from tsdistill.training import loop
 from tsdistill.training.loop import settle_batch_norm
 from tsdistill.training.steps import TrainingRows, TransferTensors
 
@@ -110,6 +112,34 @@ def test_skorch_student_with_nll_loss_may_give_either(toy, quick, gives_proba):
 def test_any_number_of_steps_trains(toy, quick, max_epochs):
     student = quick(max_epochs=max_epochs, saliency_weight=0).fit(*toy)
     assert len(student.history_) == max_epochs
+
+
+@pytest.mark.filterwarnings("ignore::tsdistill.exceptions.HardTeacherWarning")
+@pytest.mark.parametrize(
+    ("hard", "short", "n_inputs"), [(False, False, 18), (True, False, 24), (False, True, 24)]
+)
+def test_hard_teachers_and_short_trainings_have_more_inputs(
+    toy, quick, monkeypatch, hard, short, n_inputs
+):
+    class Counting(nn.Module):
+        seen = []
+
+        def __init__(self, *_):
+            super().__init__()
+            self.answer = nn.Linear(20, 3)
+
+        def forward(self, x):
+            if self.training:
+                self.seen.append(len(x))
+            return self.answer(x[:, 0])
+
+    def teacher(X):
+        proba = bump_teacher(X)
+        return np.eye(3)[proba.argmax(axis=1)] if hard else proba
+
+    monkeypatch.setattr(loop, "SHORT", 4 if short else 3)  # the training has three steps
+    quick(teacher, student=Counting, n_mixtures=40).fit(*toy)
+    assert Counting.seen[-3:] == [n_inputs] * 3
 
 
 def test_tiny_probabilities_of_a_student_with_nll_loss_are_its_own(toy, quick):

@@ -10,8 +10,8 @@ MOST_COMPARED, MOST_TIMEPOINTS = 256, 1024
 WIDEST_MARGIN = 0.1
 
 
-def warn_if_hard(teacher, answers):
-    """Warn if all of a teacher's probabilities are 0 or 1, so that there are no soft targets.
+def is_hard(teacher, answers):
+    """Whether all of a teacher's probabilities are 0 or 1, so that there are no soft targets.
 
     Parameters
     ----------
@@ -19,22 +19,31 @@ def warn_if_hard(teacher, answers):
     answers : TeacherAnswers
         Answers to perturbed copies count too, since forests are often certain only about the
         series that they were fitted on.
+
+    Returns
+    -------
+    hard : bool
+        Never of torch modules, whose answers are hard by rounding alone.
     """
     if teacher.differentiable:
-        return
+        return False
     certain = np.full((1, answers.clean.shape[1]), PROBABILITY_FLOOR)
     certain[0, 0] = 1.0
     log_one = teacher.scaled(log_softmax(np.log(certain))).max()
     both = [a for a in (answers.clean, answers.perturbed) if a is not None]
-    if all(np.abs(a.max(axis=-1) - log_one).max() < 1e-6 for a in both):
-        copies = "" if answers.perturbed is None else " and all of their perturbed copies"
-        warn_user(
-            f"{teacher!r} answers all training series{copies} with probabilities of 0 and 1, so it "
-            "gives no soft targets and its saliency changes in jumps. If it has decision values, "
-            "use them: pass a callable that returns their softmax, or an object that has "
-            "decision_function and classes_ but no predict_proba.",
-            HardTeacherWarning,
-        )
+    return all(bool(np.abs(a.max(axis=-1) - log_one).max() < 1e-6) for a in both)
+
+
+def warn_of_hard(teacher, answers):
+    """Warn that a teacher's answers are hard, as :func:`is_hard` found."""
+    copies = "" if answers.perturbed is None else " and all of their perturbed copies"
+    warn_user(
+        f"{teacher!r} answers all training series{copies} with probabilities of 0 and 1, so it "
+        "gives no soft targets and its saliency changes in jumps. If it has decision values, "
+        "use them: pass a callable that returns their softmax, or an object that has "
+        "decision_function and classes_ but no predict_proba.",
+        HardTeacherWarning,
+    )
 
 
 def warn_if_mismatched(teacher, panel, labels, log_proba):

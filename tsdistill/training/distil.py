@@ -19,7 +19,7 @@ from tsdistill.students.building import (
     learn_standardisation,
     load_weights,
 )
-from tsdistill.teachers.answer_checks import warn_if_hard, warn_if_mismatched
+from tsdistill.teachers.answer_checks import is_hard, warn_if_mismatched, warn_of_hard
 from tsdistill.teachers.teacher import Teacher
 from tsdistill.training.loop import check_monitors, joined_history, train
 from tsdistill.training.loss import DistillationLoss, StudentInTraining
@@ -132,6 +132,7 @@ def distil(transfer_set, recipe, sample_weight, options, seeds, *, previous=None
         TransferTensors(learnt.for_training, weight, net.device),
         DistillationLoss(recipe.objectives, StudentInTraining(net.module_, nets.gives_proba)),
         held_out=held_out,
+        hard=learnt.hard,
         bar=options.verbose > 0,
     )
     student, history = _deliver(nets, previous)
@@ -181,12 +182,15 @@ class _ToLearn:
     weight : ndarray of shape (n_instances,), float32
     held_out : ndarray of int64, or None
         Rows for validation.
+    hard : bool
+        Whether the teacher answers 0 and 1 alone.
     """
 
     transfer_set: TransferSet
     for_training: TransferSet
     weight: np.ndarray
     held_out: np.ndarray | None
+    hard: bool
 
 
 def _query_teacher(transfer_set, recipe, sample_weight, seed, options):
@@ -220,11 +224,12 @@ def _query_teacher(transfer_set, recipe, sample_weight, seed, options):
     if recipe.needs_copies:
         transfer_set = transfer_set.with_windows(recipe.windows, rng, options)
     for_training = transfer_set if recipe.needs_copies else transfer_set.without_windows()
-    if recipe.learns_answers:
-        warn_if_hard(transfer_set.teacher, for_training.answers)
+    hard = recipe.learns_answers and is_hard(transfer_set.teacher, for_training.answers)
+    if hard:
+        warn_of_hard(transfer_set.teacher, for_training.answers)
     constants = recipe.needs_copies and recipe.windows.donors in ("mean", "zero")
     transfer_set = transfer_set.with_baselines(rng, constants)
-    return _ToLearn(transfer_set, for_training, weight, held_out)
+    return _ToLearn(transfer_set, for_training, weight, held_out, hard)
 
 
 def _prepare(preparation, transfer_set, objectives, weight, held_out):

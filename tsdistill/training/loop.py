@@ -24,8 +24,8 @@ from tsdistill.numerics.logits import first_output
 from tsdistill.training.callbacks import EpochBar, RecordTerms, StopOnBadLoss, TrainObjectives
 from tsdistill.training.steps import (
     INPUTS_A_SERIES,
+    MORE_INPUTS,
     SHORT,
-    WHILE_SHORT,
     Steps,
     TrainingRows,
 )
@@ -55,7 +55,7 @@ def check_monitors(net, validation_fraction):
             )
 
 
-def train(net, tensors, loss, *, held_out=None, bar=False):
+def train(net, tensors, loss, *, held_out=None, hard=False, bar=False):
     """Train an initialised net on a transfer set; the net, its callbacks included, is used up.
 
     Parameters
@@ -65,6 +65,9 @@ def train(net, tensors, loss, *, held_out=None, bar=False):
     loss : DistillationLoss
     held_out : ndarray of int, optional
         Rows to hold out; the weights of the epoch with the lowest held-out loss are kept.
+    hard : bool, default=False
+        Whether the teacher answers 0 and 1 alone: such answers say little each, so epochs with
+        mixtures hold more of them.
     bar : bool, default=False
         Whether to show a progress bar over the epochs.
     """
@@ -90,7 +93,7 @@ def train(net, tensors, loss, *, held_out=None, bar=False):
             *callbacks,
         ]
     n_steps = net.max_epochs * len(Steps(learning, net.batch_size, 1))
-    inputs_a_series = WHILE_SHORT if n_steps < SHORT else INPUTS_A_SERIES
+    inputs_a_series = MORE_INPUTS if hard or n_steps < SHORT else INPUTS_A_SERIES
     net.iterator_train__inputs_a_series = inputs_a_series
     _fit_schedule(net, n_steps)
     net.callbacks_ += [(name, callback.initialize()) for name, callback in callbacks]

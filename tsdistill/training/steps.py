@@ -16,9 +16,9 @@ from tsdistill.teachers.querying import TeacherAnswers
 
 MIXED_SHARE = 0.75
 """Largest share of mixtures in an epoch, unless the teacher knows the series by heart."""
-INPUTS_A_SERIES, WHILE_SHORT, SHORT = 1.5, 2.0, 1500
-"""Series and copies in an epoch with mixtures, for each series that was given; in a training of
-fewer than 1,500 steps, which has none to spare, there are more."""
+INPUTS_A_SERIES, MORE_INPUTS, SHORT = 1.5, 2.0, 1500
+"""Series and copies in an epoch with mixtures, for each series that was given. There are more in
+a training of fewer than 1,500 steps, which has none to spare, and of answers 0 and 1 alone."""
 
 
 class TransferTensors:
