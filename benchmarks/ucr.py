@@ -185,6 +185,7 @@ def run_missing(arms, sets, options):
 def tables(options):
     """Print every table of a CSV file."""
     runs = pd.read_csv(options.csv)
+    runs = runs[~runs["set"].isin(options.without)]
     published = pd.read_csv(options.published, index_col=0) if options.published else None
     for kind, of_teacher in runs.groupby("teacher", sort=False):
         if not options.teachers or kind in options.teachers:
@@ -221,6 +222,7 @@ def main():
     printing.add_argument("--csv", required=True, type=pathlib.Path)
     printing.add_argument("--published", help="CSV file of published accuracies, a column a method")
     printing.add_argument("--teachers", nargs="+", choices=TEACHERS)
+    printing.add_argument("--without", nargs="+", default=[], help="sets to leave out")
     drawing = commands.add_parser("draw")
     drawing.add_argument("--csv", required=True, type=pathlib.Path)
     drawing.add_argument("--picture", required=True, type=pathlib.Path)

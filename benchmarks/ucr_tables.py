@@ -28,7 +28,9 @@ def print_tables(kind, runs, arms, published=None):
     order = [arm for arm in arms if arm in set(runs["arm"])]
     by_set = runs.groupby(["set", "arm"])[[*FIGURES, "teacher accuracy"]].mean()
     sets = sorted(runs["set"].unique())
-    print(f"== {kind}, {len(sets)} sets, {runs['seed'].nunique()} seed(s) ==\n")
+    accuracy = by_set["teacher accuracy"].groupby("set").mean().mean()
+    n_seeds = runs["seed"].nunique()
+    print(f"== {kind}, accuracy {accuracy:.4f}; {len(sets)} sets, {n_seeds} seed(s) ==\n")
     mean = by_set.groupby("arm")[FIGURES].mean().loc[order]
     costs = runs.groupby("arm")[COSTS].mean()
     print(mean.join(costs).round(4).to_string(), "\n")

@@ -196,6 +196,14 @@ def test_series_with_copies_have_the_loss_and_the_others_none(answers, measure, 
     assert float(losses.detach().mean()) == pytest.approx(np.mean(slow))
 
 
+def test_series_with_copies_have_their_own_scales(answers):
+    answers.teacher_change = torch.tensor([2.0, 0.5, 0.1, 4.0])
+    whole = TemporalSaliency().losses(answers, torch.ones(N))
+    copied = [3, 1]
+    some = TemporalSaliency().losses(with_copies_of(answers, copied), torch.ones(N))
+    torch.testing.assert_close(some[copied], whole[copied] * N / len(copied))
+
+
 @pytest.mark.parametrize("measure", MEASURES)
 def test_weights_of_series_with_copies_count_as_in_a_batch_of_them_alone(answers, measure):
     copied, weight = [3, 0, 2], torch.tensor([0.5, 3.0, 2.0, 1.0], dtype=torch.float64)

@@ -172,6 +172,8 @@ def check_copies(material, inputs, targets, windows):
     copied = rows[targets["copied"].numpy()] if "copied" in targets else rows
     copies = inputs[n:].view(len(copied), len(windows), *panel.shape[1:])
     assert targets["teacher_perturbed"].shape == (len(copied), len(windows), 3)
+    changes = material.answers.changes()[targets["rows"].numpy()]
+    np.testing.assert_array_equal(targets["teacher_change"].numpy(), changes)
     for i, row in enumerate(copied):
         for j, m in enumerate(windows):
             expected = panel[row].copy()

@@ -105,7 +105,7 @@ class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, B
         Perturbed copies of each series in a training step. The windows take turns. Below 1, it
         is the share of the series that have one copy in a step. With mixtures, an epoch takes so
         many series that it holds at most 1.5 inputs, copies included, for each series of X (2 in
-        a training of fewer than 1,500 steps).
+        a training of fewer than 1,500 steps, or of a teacher that answers 0 and 1 alone).
     donors : {"varied", "opposing", "same", "any", "mean", "zero", "noise"} or None, default=None
         What replaces a window: the same window of a series of another class, of the same
         class, or of any class; each channel's mean; zeros; or noise. "varied" is "opposing" for
