@@ -14,7 +14,7 @@ ROOT = Path(tsdistill.__file__).parent
 
 ROOMS = (
     *("__init__", "sktime"),
-    *("swap", "estimators", "reporting", "display"),
+    *("swap", "estimators", "export", "reporting", "display"),
     *("training", "objectives", "explainers", "teachers", "perturbation", "students"),
     *("fidelity", "datasets", "inputs", "numerics"),
     *("exceptions", "_version"),

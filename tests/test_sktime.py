@@ -11,6 +11,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sktime.classification.interval_based import TimeSeriesForestClassifier
 from sktime.classification.model_selection import TSCGridSearchCV
 from sktime.datatypes import convert_to
+from sktime.exceptions import NotFittedError
 from sktime.transformations.interpolate import TSInterpolator
 from sktime.transformations.series.adapt import TabularToSeriesAdaptor
 from sktime.transformations.series.impute import Imputer
@@ -126,6 +127,28 @@ def test_pickles(italy, fitted):
     copied = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(copied.predict_proba(X_test), fitted.predict_proba(X_test))
     assert copied.fidelity_score(X_test) == fitted.fidelity_score(X_test)
+
+
+def test_saves_without_pickle_too(italy, fitted, tmp_path):
+    X_test = italy[2][:20]
+    names = pd.DataFrame({"a": [pd.Series(one[0]) for one in X_test]})
+    student = SaliencyDistilledTSC(fitted.teacher, **HASTY)
+    student.fit(pd.DataFrame({"a": [pd.Series(one[0]) for one in italy[0]]}), italy[1])
+    path = tmp_path / "student.tsdistill"
+    student.save(path, serialization_format="tsdistill")
+    loaded = SaliencyDistilledTSC.load(path, teacher=fitted.teacher)
+    np.testing.assert_array_equal(loaded.predict_proba(names), student.predict_proba(names))
+    np.testing.assert_array_equal(loaded.explain(names), student.explain(names))
+    assert loaded.fidelity_score(names) == student.fidelity_score(names)
+    with pytest.raises(ValueError, match="channels"):
+        loaded.predict(names.rename(columns={"a": "b"}))
+    assert loaded.classifier_.student_ is not None and "_fit" not in vars(loaded)
+    kept = student.save(tmp_path / "pickled")  # sktime's own
+    kept.close()
+    again = SaliencyDistilledTSC.load_from_path(tmp_path / "pickled.zip")
+    np.testing.assert_array_equal(again.predict(names), student.predict(names))
+    with pytest.raises(NotFittedError):
+        SaliencyDistilledTSC(fitted.teacher).save(path, serialization_format="tsdistill")
 
 
 def test_unequal_length_names_the_transformers(forest):

@@ -39,7 +39,23 @@ class DatasetError(TsdistillError, FileNotFoundError):
 
 
 class PathError(TsdistillError, OSError):
-    """A file cannot be written at this path."""
+    """A file cannot be written, or read, at this path."""
+
+
+class FileMissingError(PathError, FileNotFoundError):
+    """The file that is to be read does not exist."""
+
+
+class SavedFileError(TsdistillError, ValueError):
+    """A saved file cannot be used: it is damaged, was changed, or does not fit."""
+
+
+class ExportError(TsdistillError, ValueError):
+    """The fitted student, or a setting of it, cannot be written in the form asked for."""
+
+
+class MissingExtraError(TsdistillError, ImportError):
+    """A package is not installed that only some users need; the message names the extra."""
 
 
 class FolderMissingError(PathError, FileNotFoundError):

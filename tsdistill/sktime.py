@@ -1,5 +1,7 @@
 """The distilled classifier as a classifier of sktime."""
 
+import copy
+
 import numpy as np
 from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 from sktime.classification.base import BaseClassifier
@@ -228,6 +230,42 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
     def _predict_proba(self, X):
         return self.classifier_.predict_proba(X)
 
+    def save(self, path=None, serialization_format="pickle"):
+        """Save to a file or to memory.
+
+        Parameters
+        ----------
+        path : str, path or None, default=None
+        serialization_format : {"pickle", "cloudpickle", "tsdistill"}, default="pickle"
+            "tsdistill" writes the file of :meth:`tsdistill.SaliencyDistilledClassifier.save`,
+            which :meth:`load` reads; the others are those of ``sktime.base.BaseObject.save``.
+        """
+        if serialization_format != "tsdistill":
+            return super().save(path, serialization_format)
+        self.check_is_fitted()
+        inner = copy.copy(self._single_classifier())
+        inner._channel_names = self._channel_names  # which are checked here, not inside
+        return inner.save(path)
+
+    @classmethod
+    def load(cls, path, *, teacher=None, student=None, device="cpu"):
+        """Return the classifier that ``save`` wrote to a file in the format "tsdistill".
+
+        Parameters
+        ----------
+        path, teacher, student, device
+            See :meth:`tsdistill.SaliencyDistilledClassifier.load`.
+        """
+        where = {"teacher": teacher, "student": student, "device": device}
+        inner = SaliencyDistilledClassifier.load(path, **where)
+        loaded = cls(**{name: getattr(inner, name) for name in cls.get_param_names()})
+        some = inner._baselines  # from which sktime takes the metadata of its fits
+        loaded._fit = lambda X, y: None
+        BaseClassifier.fit(loaded, some.series, inner.classes_[some.class_index])
+        del loaded._fit
+        loaded.classifier_, loaded._channel_names = inner, inner._channel_names
+        return loaded
+
     def explain(
         self, X, *, target=None, method="occlusion", of="student", per_channel=False, fill=None
     ):
@@ -295,6 +333,9 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
 
     def _classifier_and_series(self, X):
         X = self._as_fitted(X)
+        return self._single_classifier(), self._check_convert_X_for_predict(X)
+
+    def _single_classifier(self):
         if hasattr(self, "classifiers_"):
             raise PanelError(
                 "y of fit had several columns, with one student each; explanations and reports "
@@ -304,7 +345,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
             raise PanelError(
                 "y of fit held one class only, so there is no student; fit on two classes or more."
             )
-        return self.classifier_, self._check_convert_X_for_predict(X)
+        return self.classifier_
 
     def get_params(self, deep=True):
         """Parameters by name; a fitted teacher is wrapped in :class:`~tsdistill.Teacher`."""

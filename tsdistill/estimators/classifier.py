@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tsdistill.estimators.fit_inputs import read_fit_inputs
 from tsdistill.estimators.holds_teacher import HoldsTeacher
+from tsdistill.estimators.leaves_python import LeavesPython
 from tsdistill.estimators.scoring import ScoresLabels
 from tsdistill.estimators.settings import check_settings, devices_of, objectives_of, recipe_of
 from tsdistill.exceptions import ParameterError
@@ -30,7 +31,9 @@ from tsdistill.training.recipe import DONORS_OF_MEASURES, Seeds
 from tsdistill.training.transfer_set import start_transfer_set
 
 
-class SaliencyDistilledClassifier(HoldsTeacher, ScoresLabels, ClassifierMixin, BaseEstimator):
+class SaliencyDistilledClassifier(
+    HoldsTeacher, LeavesPython, ScoresLabels, ClassifierMixin, BaseEstimator
+):
     """A small network that gives a teacher's answers for the teacher's reasons.
 
     ``fit`` asks the teacher once about the training series and about copies of them in which

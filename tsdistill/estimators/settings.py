@@ -79,7 +79,7 @@ def check_settings(estimator):
         )
     check_not_own_teacher(estimator)
     for device in devices_of(estimator):
-        _check_device(device)
+        check_device(device)
     if not isinstance(estimator.verbose, (Integral, np.bool_)):
         raise ParameterError(
             f"verbose={shown(estimator.verbose)}; expected a whole number or a bool."
@@ -134,7 +134,7 @@ def _own(model):
     return getattr(model, "__dict__", {})
 
 
-def _check_device(device):
+def check_device(device):
     """Refuse a device that torch does not know or cannot find."""
     try:
         if not isinstance(device, str | torch.device):

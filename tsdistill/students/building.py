@@ -46,7 +46,10 @@ def as_net(student, n_channels, n_timepoints, n_classes, **settings):
         raise StudentError(f"student is the class {student.__name__}; pass {student.__name__}().")
     shape = (n_channels, n_timepoints, n_classes)
     if isinstance(student, str) and student in STUDENTS:
-        module = STUDENTS[student]().build(*shape)
+        student = STUDENTS[student]()
+    if type(student) in STUDENTS.values():
+        module = _built(student, student.build, shape)
+        module.configuration = clone(student)  # from which a saved student is built again
     elif isinstance(student, Student) or (
         hasattr(student, "build") and not isinstance(student, nn.Module)
     ):
@@ -67,9 +70,14 @@ def as_net(student, n_channels, n_timepoints, n_classes, **settings):
         )
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise StudentError(f"student {type(module).__name__} has no weights to train.")
+    return net_around(module, n_classes, **settings)
+
+
+def net_around(module, n_classes, criterion=nn.CrossEntropyLoss, **settings):
+    """A skorch net, not initialised yet, around a module."""
     return NeuralNetClassifier(
         module,
-        criterion=nn.CrossEntropyLoss,
+        criterion=criterion,
         classes=list(range(n_classes)),
         train_split=None,
         callbacks__print_log=None,

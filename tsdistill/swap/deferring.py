@@ -1,6 +1,5 @@
 """DeferringClassifier: the student answers where it is sure, else its teacher."""
 
-import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -8,16 +7,17 @@ from tsdistill.estimators.holds_teacher import ShowsItsConstructor, copied_aroun
 from tsdistill.estimators.scoring import ScoresLabels
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_share
+from tsdistill.inputs.files import check_folder
 from tsdistill.inputs.series import as_panel, check_resolution, match_series, read_series
 from tsdistill.numerics.logits import proba_of
-from tsdistill.swap.model_pair import ModelPair, copy_of, holder_of
+from tsdistill.swap.model_pair import ModelPair, bound_teacher, copy_of
 from tsdistill.swap.risk import (
     largest_uncertainty,
     series_needed,
     smallest_disagreement,
     upper_bound,
 )
-from tsdistill.teachers.teacher import Teacher, as_teacher
+from tsdistill.teachers.teacher import Teacher
 
 
 class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, BaseEstimator):
@@ -143,7 +143,7 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
         check_resolution(X, as_panel(X))
         self._check_enough_series(len(X))
         student = copy_of(self.student)
-        models = ModelPair(student, self._bound_teacher(student, X))
+        models = ModelPair(student, bound_teacher(self.teacher, student, X))
         _, labels, uncertainty = models.student_answers(as_given, X)
         differs = labels != models.teacher_labels(X, use_cache=True)
         max_uncertainty, curve = largest_uncertainty(
@@ -184,22 +184,58 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
         )
         return self
 
-    def _bound_teacher(self, student, X):
-        if self.teacher is None:
-            own = getattr(holder_of(student), "teacher_", None)
-            if not isinstance(own, Teacher):
-                raise ParameterError(
-                    f"teacher=None, but a {type(student).__name__} has no teacher of its own "
-                    "that takes the same series; pass a fitted teacher."
-                )
-            return own.whole(as_panel(X))
-        teacher = as_teacher(self.teacher)
-        if not teacher.is_fitted:
-            raise ParameterError(f"teacher={teacher!r} is not fitted; fit it first.")
-        bound = teacher.bind(X, None if teacher.is_named else np.asarray(student.classes_))
-        own = getattr(holder_of(student), "teacher_", None)
-        same = isinstance(own, Teacher) and own.model is teacher.model
-        return bound.with_factors_of(own) if same and own.scale == teacher.scale else bound
+    def save(self, path):
+        """Write the fitted swap to a file, without pickle and without the teacher.
+
+        Parameters
+        ----------
+        path : str or path
+
+        Raises
+        ------
+        ExportError
+            If the student is no SaliencyDistilledClassifier, nor a search over one.
+        FolderMissingError, FolderGivenError, MissingExtraError
+            See :meth:`tsdistill.SaliencyDistilledClassifier.save`.
+        """
+        from tsdistill.export.archive import write_archive
+        from tsdistill.swap.saving import saved_swap
+
+        check_is_fitted(self, "threshold_")
+        check_folder(path)
+        write_archive(path, *saved_swap(self))
+
+    @classmethod
+    def load(cls, path, *, teacher=None, student=None, device="cpu"):
+        """Read a fitted swap from a file that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+        teacher : classifier, torch.nn.Module, callable, Teacher or list of these, default=None
+            The fitted teacher. Without it ``defers`` works, and ``predict`` raises a TeacherError
+            when a series is deferred.
+        student, device
+            See :meth:`tsdistill.SaliencyDistilledClassifier.load`.
+
+        Returns
+        -------
+        swap : DeferringClassifier
+
+        Raises
+        ------
+        FileMissingError, SavedFileError, StudentError, TeacherError, MissingExtraError
+            See :meth:`tsdistill.SaliencyDistilledClassifier.load`.
+        """
+        from tsdistill.export.archive import read_archive
+        from tsdistill.swap.saving import restored_swap
+
+        parameters, fitted = restored_swap(
+            *read_archive(path), teacher=teacher, student=student, device=device
+        )
+        swap = cls(**parameters)
+        vars(swap).update(fitted)
+        return swap
 
     @property
     def _models(self):

@@ -12,10 +12,11 @@ from tsdistill.inputs.formats import channel_names, own_copy
 from tsdistill.inputs.labels import class_indices, few
 from tsdistill.inputs.series import as_panel
 from tsdistill.numerics.random_states import global_states_kept
+from tsdistill.teachers.absent import AbsentTeacher
 from tsdistill.teachers.adapters import SUM_TOLERANCE
 from tsdistill.teachers.fingerprint import with_fingerprint
 from tsdistill.teachers.querying import QueryOptions, query
-from tsdistill.teachers.teacher import Teacher
+from tsdistill.teachers.teacher import Teacher, as_teacher
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,36 @@ class ModelPair:
                 options = holder._teacher_options()
                 teacher = with_fingerprint(teacher, holder._baselines.series, options)
             return query(teacher, panel, options)
+
+
+def bound_teacher(teacher, student, X):
+    """The teacher of a swap, bound to its classes; the student's own if None is given.
+
+    Parameters
+    ----------
+    teacher : as :class:`~tsdistill.DeferringClassifier` takes it, or None
+    student : fitted classifier
+    X : ndarray in the user's shape
+
+    Raises
+    ------
+    ParameterError
+        If there is no teacher, or it is not fitted.
+    """
+    own = getattr(holder_of(student), "teacher_", None)
+    if teacher is None:
+        if not isinstance(own, Teacher) or isinstance(own, AbsentTeacher):
+            raise ParameterError(
+                f"teacher=None, but a {type(student).__name__} has no teacher of its own "
+                "that takes the same series; pass a fitted teacher."
+            )
+        return own.whole(as_panel(X))
+    teacher = as_teacher(teacher)
+    if not teacher.is_fitted:
+        raise ParameterError(f"teacher={teacher!r} is not fitted; fit it first.")
+    bound = teacher.bind(X, None if teacher.is_named else np.asarray(student.classes_))
+    same = isinstance(own, Teacher) and own.model is teacher.model
+    return bound.with_factors_of(own) if same and own.scale == teacher.scale else bound
 
 
 def copy_of(student):

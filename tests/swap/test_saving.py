@@ -1,0 +1,122 @@
+"""A fitted swap comes back from its file with its threshold and its guarantee."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+
+from tests.conftest import bump_teacher
+from tests.export.test_archive import archive_of, members_of
+from tsdistill import DeferringClassifier, SaliencyDistilledClassifier, Teacher
+from tsdistill.exceptions import ExportError, SavedFileError, TeacherError, TsdistillError
+
+
+@pytest.fixture
+def series(toy):
+    X, _ = toy
+    return np.tile(X, (30, 1)) + np.random.default_rng(3).normal(scale=0.8, size=(360, 20))
+
+
+@pytest.fixture
+def fitted(quick, toy, series):
+    """A swap that asks its student's own teacher about some series."""
+    student = quick(student="fcn", max_epochs=60, n_mixtures=4).fit(*toy)
+    swap = DeferringClassifier(student, max_disagreement=0.1).fit(series)
+    assert 0 < swap.deferral_rate_ < 1
+    return swap
+
+
+def test_it_comes_back_as_it_was(fitted, series, tmp_path):
+    path = tmp_path / "swap.tsdistill"
+    fitted.save(path)
+    loaded = DeferringClassifier.load(path, teacher=bump_teacher)
+    np.testing.assert_array_equal(loaded.defers(series), fitted.defers(series))
+    np.testing.assert_array_equal(loaded.predict_proba(series), fitted.predict_proba(series))
+    np.testing.assert_array_equal(loaded.predict(series), fitted.predict(series))
+    assert set(vars(loaded)) == set(vars(fitted))
+    for name, value in vars(fitted).items():
+        if isinstance(value, (int, float)):
+            assert getattr(loaded, name) == value, name
+    for name, value in fitted.curve_.items():
+        np.testing.assert_array_equal(loaded.curve_[name], value)
+    assert loaded.plot() is not None
+    assert loaded.fit(series).threshold_ == fitted.threshold_
+
+
+def test_without_its_teacher_it_still_knows_what_it_would_defer(fitted, series, tmp_path):
+    fitted.save(tmp_path / "swap")
+    loaded = DeferringClassifier.load(tmp_path / "swap")
+    deferred = loaded.defers(series)
+    np.testing.assert_array_equal(deferred, fitted.defers(series))
+    alone = series[~deferred]
+    np.testing.assert_array_equal(loaded.predict(alone), fitted.predict(alone))
+    with pytest.raises(TeacherError, match="load"):
+        loaded.predict(series)
+
+
+def test_a_teacher_of_its_own_keeps_its_scale(quick, toy, series, tmp_path):
+    student = quick(student="fcn", max_epochs=60, n_mixtures=4).fit(*toy)
+    teacher = Teacher(bump_teacher, classes=[0, 1, 2], scale=2.0)
+    swap = DeferringClassifier(student, teacher, max_disagreement=0.1).fit(series)
+    swap.save(tmp_path / "swap")
+    loaded = DeferringClassifier.load(tmp_path / "swap", teacher=teacher)
+    np.testing.assert_array_equal(loaded.predict_proba(series), swap.predict_proba(series))
+    other = Teacher(bump_teacher, classes=["a", "b", "c"])
+    with pytest.raises(TsdistillError):
+        DeferringClassifier.load(tmp_path / "swap", teacher=other)
+
+
+def test_a_swap_that_answers_nothing_itself_can_be_saved(quick, toy, series, tmp_path):
+    student = quick(student="fcn", max_epochs=1, n_mixtures=4).fit(*toy)
+    swap = DeferringClassifier(student, max_disagreement=0.01).fit(series)
+    assert swap.deferral_rate_ == 1 and np.isnan(swap.answered_disagreement_)
+    swap.save(tmp_path / "swap")
+    loaded = DeferringClassifier.load(tmp_path / "swap")
+    assert loaded.threshold_ == np.inf and loaded.defers(series).all()
+
+
+def test_the_best_student_of_a_search_is_saved(quick, toy, series, tmp_path):
+    X, y = toy
+    search = GridSearchCV(quick(student="fcn", max_epochs=30, n_mixtures=4), {"lr": [0.01]}, cv=2)
+    swap = DeferringClassifier(search.fit(X, y), bump_teacher, max_disagreement=0.2).fit(series)
+    swap.save(tmp_path / "swap")
+    loaded = DeferringClassifier.load(tmp_path / "swap", teacher=bump_teacher)
+    np.testing.assert_array_equal(loaded.predict(series), swap.predict(series))
+
+
+def test_what_cannot_be_saved_or_loaded_is_said(swap, fitted, tmp_path):
+    student, series = swap
+    path = tmp_path / "swap"
+    other = DeferringClassifier(student, bump_teacher, max_disagreement=0.2)
+    with pytest.raises(NotFittedError):
+        other.save(path)
+    with pytest.raises(ExportError, match="the student of this swap is a KNeighborsClassifier"):
+        other.fit(series).save(path)
+    fitted.save(path)
+    with pytest.raises(SavedFileError, match="holds a DeferringClassifier; expected a Saliency"):
+        SaliencyDistilledClassifier.load(path)
+    fitted.student_.save(path)
+    with pytest.raises(SavedFileError, match="holds a SaliencyDistilledClassifier; expected a Def"):
+        DeferringClassifier.load(path)
+
+
+def test_values_of_the_wrong_kind_end_in_a_named_error_or_change_nothing(fitted, series, tmp_path):
+    path = tmp_path / "swap"
+    fitted.save(path)
+    (name, text), tensors = members_of(path.read_bytes())
+    n_refused = 0
+    for place in json.loads(text)["swap"]:
+        for value in (None, [], {}, "x", -1, 0.5, {"evil": 1}):
+            config = json.loads(text)
+            config["swap"][place] = value
+            path.write_bytes(archive_of((name, json.dumps(config)), tensors))
+            try:
+                DeferringClassifier.load(path).defers(series)
+            except TsdistillError:
+                n_refused += 1
+    assert n_refused > 40
+    with zipfile.ZipFile(path) as archive:
+        assert len(archive.namelist()) == 2

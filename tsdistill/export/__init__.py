@@ -1,0 +1,1 @@
+"""The fitted student elsewhere: files, and forms that run without Python."""

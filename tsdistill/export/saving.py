@@ -1,0 +1,351 @@
+"""What a fitted SaliencyDistilledClassifier knows, as plain values and tensors, and back."""
+
+import platform
+import types
+from importlib import metadata
+
+import numpy as np
+
+from tsdistill import objectives
+from tsdistill._version import __version__
+from tsdistill.exceptions import ExportError, SavedFileError, StudentError, TeacherError
+from tsdistill.export.archive import FORMAT_VERSION
+from tsdistill.export.networks import (
+    decoded_student,
+    described,
+    encoded_student,
+    rebuilt,
+    state_of,
+)
+from tsdistill.export.values import (
+    DEEPEST,
+    decoded,
+    decoded_labels,
+    encoded,
+    encoded_labels,
+    is_plain,
+)
+from tsdistill.inputs.checks import as_list, check_positive, is_whole
+from tsdistill.inputs.series import SeriesFormat, in_layout
+from tsdistill.objectives import Objective
+from tsdistill.perturbation.baselines import Baselines
+from tsdistill.students import STUDENTS
+from tsdistill.teachers.absent import AbsentTeacher
+from tsdistill.teachers.querying import QueryOptions, query
+from tsdistill.teachers.teacher import Teacher, as_teacher
+
+NOT_SAVED = ("teacher", "device", "callbacks", "memory")
+"""Parameters of the machine, or with objects of the user's; they have their defaults after."""
+WEIGHT = "network."
+TOLERANCE = 1e-3
+"""In logits: how far the answers after loading may be from those before, by rounding."""
+
+
+def saved(classifier, kind):
+    """Configuration and tensors of a fitted classifier, for :mod:`tsdistill.export.archive`.
+
+    Parameters
+    ----------
+    classifier : fitted SaliencyDistilledClassifier
+    kind : str
+        Name of the class that reads them.
+
+    Returns
+    -------
+    config : dict
+    tensors : dict of str to ndarray
+
+    Raises
+    ------
+    ExportError
+        If labels, names or weights are of types that cannot be saved.
+    """
+    fitted = dict(vars(classifier))  # of one fit, though another thread may end the next one
+    net, baselines = fitted["student_"], fitted["_baselines"]
+    parameters, left_out = _encoded_parameters(classifier)
+    config = {
+        "format": FORMAT_VERSION,
+        "kind": kind,
+        "versions": _versions(),
+        "parameters": parameters,
+        "parameters_left_out": left_out,
+        "classes": encoded_labels(fitted["classes_"]),
+        "series": encoded_format(fitted),
+        "window_width": int(fitted["_window_width"]),
+        "n_queries": int(fitted["n_queries_"]),
+        "terms": sorted(fitted["_terms"]),
+        "trained_on_constants": bool(baselines.trained_on_constants),
+        "network": described(net.module_) | {"gives_proba": gives_proba(net)},
+        "teacher_factors": factors_of(fitted["teacher_"]),
+    }
+    tensors = {WEIGHT + name: value for name, value in state_of(net.module_).items()} | {
+        "baselines.series": baselines.series,
+        "baselines.class_index": baselines.class_index,
+        "baselines.mean": baselines.channel_means,
+        "answers": _answers(net, fitted["classes_"], baselines.series),
+    }
+    return config, tensors
+
+
+def gives_proba(net):
+    """Whether the network of a fitted student answers with probabilities."""
+    return bool(Teacher.of_student(net, None)._adapter.gives_proba)
+
+
+def restored(config, tensors, *, kind, known, teacher=None, student=None, device="cpu"):
+    """Parameters and fitted attributes of a classifier, from what :func:`saved` gave.
+
+    Parameters
+    ----------
+    config : dict
+    tensors : dict of str to ndarray
+    kind : str
+        What the file has to hold.
+    known : sequence of str
+        Names of the parameters that the class has.
+    teacher : as SaliencyDistilledClassifier takes it, default=None
+        The fitted teacher, which is not in the file.
+    student : as SaliencyDistilledClassifier takes it, default=None
+        Needed for a module that is not built in.
+    device : str or torch.device, default="cpu"
+
+    Returns
+    -------
+    parameters, fitted : dict of str to object
+
+    Raises
+    ------
+    SavedFileError, StudentError, TeacherError, ParameterError
+    """
+    try:
+        if config["kind"] != kind:
+            raise SavedFileError(
+                f"the file holds a {str(config['kind'])[:60]}; expected a {kind}, load it with "
+                "that class."
+            )
+        parameters = _decoded_parameters(config["parameters"])
+        if unknown := sorted(parameters.keys() - known):
+            raise SavedFileError(f"a {kind} has no parameters {str(unknown)[:200]}.")
+        factors = decoded_factors(config["teacher_factors"])
+        fitted = _decoded_state(config, tensors, student, device)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise SavedFileError(
+            f"the configuration is not complete: {type(error).__name__}: {str(error)[:200]}."
+        ) from error
+    if student is not None:
+        parameters["student"] = student
+    fitted["teacher_"] = _bound(teacher, factors, fitted)
+    return parameters | {"teacher": teacher, "device": device}, fitted
+
+
+def _decoded_state(config, tensors, student, device):
+    classes = decoded_labels(config["classes"])
+    series_format = decoded_format(config["series"])
+    baselines = _decoded_baselines(config, tensors, series_format, len(classes))
+    state = {k.removeprefix(WEIGHT): v for k, v in tensors.items() if k.startswith(WEIGHT)}
+    if len(tensors) != len(state) + 4:
+        raise SavedFileError(f"the file holds other tensors: {sorted(tensors)[:4]}, ...")
+    network, width = config["network"], config["window_width"]
+    if not (is_whole(width) and 0 < width <= series_format.n_timepoints):
+        raise SavedFileError(f"windows of {str(width)[:50]} timesteps do not fit the series.")
+    if not (is_whole(config["n_queries"]) and config["n_queries"] >= 0):
+        raise SavedFileError(f"n_queries={str(config['n_queries'])[:50]} is no number of queries.")
+    net = rebuilt(
+        network, state, (series_format.n_channels, series_format.n_timepoints, len(classes)),
+        student=student, gives_proba=network["gives_proba"] is True, device=device,
+    )  # fmt: skip
+    _check_answers(net, classes, baselines.series, tensors["answers"], student)
+    return series_format.attributes() | {
+        "classes_": classes,
+        "student_": net,
+        "history_": [],
+        "n_queries_": config["n_queries"],
+        "_baselines": baselines,
+        "_window_width": width,
+        "_terms": frozenset(map(str, config["terms"])),
+        "_transfer_set": None,
+    }
+
+
+def _check_answers(net, classes, series, expected, student):
+    """Compare the answers to the baselines with those given before the file was written."""
+    try:
+        answers = _answers(net, classes, series)
+    except ValueError as error:
+        raise SavedFileError(f"the student that was loaded cannot answer: {error}") from error
+    same = (expected.shape, expected.dtype) == (answers.shape, answers.dtype)
+    if not same or not np.abs(answers - expected).max() <= TOLERANCE:
+        if student is not None:
+            raise StudentError(
+                f"student={type(net.module_).__name__} with the saved weights gives other answers "
+                "than the student that was saved; pass the same module, with the same settings."
+            )
+        raise SavedFileError("the student that was loaded gives other answers than it gave before.")
+
+
+def _answers(net, classes, series):
+    return query(Teacher.of_student(net, classes), series, QueryOptions(net.device))
+
+
+def _encoded_parameters(classifier):
+    """Parameters that are plain values, and the names of the others."""
+    parameters, left_out = {}, []
+    for name, value in classifier.get_params(deep=False).items():
+        if name in NOT_SAVED:
+            left_out += [name] * (name in ("teacher", "callbacks") and value is not None)
+        elif type(value) in STUDENTS.values():
+            parameters[name] = {"student": encoded_student(value)}
+        elif name == "auxiliary" and value is not None and all(map(_is_known, as_list(value))):
+            parameters[name] = {"objectives": [_encoded_objective(one) for one in as_list(value)]}
+        elif is_plain(value):
+            parameters[name] = encoded(value)
+        else:
+            left_out.append(name)
+    return parameters, left_out
+
+
+def _decoded_parameters(values):
+    parameters = {}
+    for name, value in values.items():
+        if isinstance(value, dict) and "student" in value:
+            parameters[name] = decoded_student(value["student"])
+        elif isinstance(value, dict) and "objectives" in value:
+            parameters[name] = [_decoded_objective(one) for one in value["objectives"]]
+        else:
+            parameters[name] = decoded(value)
+    return parameters
+
+
+def _is_known(objective):
+    kind = type(objective)
+    return (
+        isinstance(objective, Objective)
+        and getattr(objectives, kind.__name__, None) is kind
+        and all(map(is_plain, objective.get_params(deep=False).values()))
+    )
+
+
+def _encoded_objective(objective):
+    parameters = objective.get_params(deep=False)
+    return {
+        "name": type(objective).__name__,
+        "parameters": {name: encoded(value) for name, value in parameters.items()},
+    }
+
+
+def _decoded_objective(value):
+    kind = getattr(objectives, value["name"], None)
+    if not (isinstance(kind, type) and issubclass(kind, Objective)):
+        raise SavedFileError(f"{str(value['name'])[:60]} is no objective of tsdistill.")
+    return kind(**{name: decoded(one) for name, one in value["parameters"].items()})
+
+
+def encoded_format(fitted):
+    """The format of the series that an estimator takes, from its fitted attributes, as JSON."""
+    names = fitted.get("feature_names_in_")
+    channels = fitted["_channel_names"]
+    if not (is_plain(channels) and (names is None or is_plain(names.tolist()))):
+        raise ExportError(
+            "the names of the columns or channels are neither strings nor numbers, so they cannot "
+            "be saved; fit on series whose names are strings."
+        )
+    return {
+        "n_features": int(fitted["n_features_in_"]),
+        "n_channels": int(fitted["n_channels_in_"]),
+        "n_timepoints": int(fitted["n_timepoints_in_"]),
+        "ndim": int(fitted["panel_ndim_"]),
+        "feature_names": None if names is None else encoded_labels(names),
+        "channel_names": encoded(channels),
+    }
+
+
+def decoded_format(value):
+    """The SeriesFormat from which :func:`encoded_format` was made."""
+    names = value["feature_names"]
+    found = SeriesFormat(
+        n_features_in=value["n_features"],
+        feature_names_in=None if names is None else decoded_labels(names),
+        n_channels=value["n_channels"],
+        n_timepoints=value["n_timepoints"],
+        ndim=value["ndim"],
+        channel_names=decoded(value["channel_names"]),
+    )
+    counts = found.n_channels, found.n_timepoints, found.n_features_in
+    n_names = {len(n) for n in (found.feature_names_in, found.channel_names) if n is not None}
+    if (
+        not all(is_whole(n) and n > 0 for n in counts)
+        or found.ndim not in (2, 3)
+        or (found.ndim == 2 and found.n_channels != 1)
+        or found.n_features_in != (found.n_timepoints if found.ndim == 2 else found.n_channels)
+        or not n_names <= {found.n_features_in, found.n_channels}
+    ):
+        raise SavedFileError(f"the format of the series cannot be: {str(value)[:200]}.")
+    return found
+
+
+def _decoded_baselines(config, tensors, series_format, n_classes):
+    series, class_index = tensors["baselines.series"], tensors["baselines.class_index"]
+    means = tensors["baselines.mean"]
+    shape = series_format.n_channels, series_format.n_timepoints
+    known = np.unique(class_index) if class_index.dtype == np.int64 else []
+    if not (
+        series.dtype == means.dtype == np.float32
+        and class_index.ndim == 1
+        and series.shape == (len(class_index), *shape)
+        and means.shape == shape[:1]
+        and np.array_equal(known, np.arange(n_classes)[np.isin(np.arange(n_classes), known)])
+        and len(known) >= 2
+    ):
+        raise SavedFileError("the baselines of the explanations do not fit series and classes.")
+    mean = np.repeat(means[:, np.newaxis], shape[1], axis=1)[np.newaxis]
+    return Baselines(series, class_index, mean, config["trained_on_constants"] is True)
+
+
+def factors_of(teacher):
+    """The scales of a bound teacher and of its members, as JSON."""
+    inner = None if teacher.inner is None else [factors_of(one) for one in teacher.inner]
+    return {"factor": float(teacher.factor), "inner": inner}
+
+
+def decoded_factors(value, depth=0):
+    """The scales of :func:`factors_of`, to be given to :func:`with_factors`."""
+    factor, inner = value["factor"], value["inner"]
+    check_positive("teacher_factors", factor)
+    if depth == DEEPEST or not (inner is None or isinstance(inner, list)):
+        raise SavedFileError(f"the scales of the teacher cannot be: {str(value)[:100]}.")
+    members = None if inner is None else [decoded_factors(one, depth + 1) for one in inner]
+    return types.SimpleNamespace(factor=factor, inner=members)
+
+
+def with_factors(teacher, factors):
+    """A bound teacher with the scales of :func:`decoded_factors`."""
+    try:
+        return teacher.with_factors_of(factors)
+    except (TypeError, ValueError) as error:
+        raise TeacherError(
+            f"teacher={teacher!r} is not built as the teacher that the student was distilled from: "
+            "that one was a list of other models. Pass that teacher."
+        ) from error
+
+
+def _bound(teacher, factors, fitted):
+    """The teacher, bound to the classes as it was in ``fit``; a stand-in where there is none."""
+    if teacher is None:
+        return AbsentTeacher(fitted["classes_"])
+    teacher, baselines = as_teacher(teacher), fitted["_baselines"]
+    if not teacher.is_fitted:
+        raise TeacherError(
+            f"teacher={teacher!r} is not fitted; pass the fitted teacher of the student."
+        )
+    bound = teacher.bind(
+        in_layout(baselines.series, fitted["panel_ndim_"]),
+        fitted["classes_"],
+        baselines.class_index,
+    )
+    return with_factors(bound, factors)
+
+
+def _versions():
+    packages = ("torch", "skorch", "scikit-learn", "numpy")
+    installed = {name: metadata.version(name) for name in packages}
+    return {"tsdistill": __version__, "python": platform.python_version(), **installed}
