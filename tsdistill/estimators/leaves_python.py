@@ -1,9 +1,16 @@
 """The ways of a fitted classifier out of its process: files, and forms that run elsewhere."""
 
+import copy
+
 from sklearn.utils.validation import check_is_fitted
 
 from tsdistill.estimators.settings import check_device
+from tsdistill.exceptions import ParameterError
+from tsdistill.export.fitted import FittedStudent, measures_of
+from tsdistill.inputs.checks import check_choice, check_flag, is_whole, shown
+from tsdistill.inputs.files import check_folder
 from tsdistill.numerics.random_states import global_states_kept
+from tsdistill.students.rounding import FEWEST_BITS, MOST_BITS, round_weights, rounding_of
 
 KIND = "SaliencyDistilledClassifier"
 
@@ -50,13 +57,117 @@ class LeavesPython:
         """
         from tsdistill.export.archive import write_archive
         from tsdistill.export.saving import saved
-        from tsdistill.inputs.files import check_folder
 
         check_is_fitted(self, "student_")
         check_folder(path)
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
             config, tensors = saved(self, KIND)
         write_archive(path, config, tensors)
+
+    def quantised(self, bits=8):
+        """A copy of the classifier whose weights are rounded to a few bits.
+
+        Each output of a layer has its own scale; arithmetic, biases and normalisation stay
+        float32. The copy predicts, explains, reports, saves and exports as any other classifier;
+        files and exports hold the rounded numbers. ``n_bits_`` says how many bits.
+
+        Parameters
+        ----------
+        bits : int, default=8
+            2 to 8. With 8 bits the answers hardly change; compare fewer by
+            :meth:`fidelity_report`.
+
+        Returns
+        -------
+        classifier : SaliencyDistilledClassifier
+            A further ``fit`` trains a student of float32.
+
+        Raises
+        ------
+        ParameterError
+            If ``bits`` is no whole number from 2 to 8.
+
+        Examples
+        --------
+        >>> from sklearn.ensemble import RandomForestClassifier
+        >>> from sktime.datasets import load_gunpoint
+        >>> from tsdistill import SaliencyDistilledClassifier
+        >>> X, y = load_gunpoint(split="train", return_type="numpyflat")
+        >>> teacher = RandomForestClassifier(random_state=0).fit(X, y)
+        >>> student = SaliencyDistilledClassifier(teacher, max_epochs=5, random_state=0).fit(X, y)
+        >>> small = student.quantised(bits=8)
+        >>> small.n_bits_, bool((small.predict(X) == student.predict(X)).all())
+        (8, True)
+        """
+        if not is_whole(bits) or not FEWEST_BITS <= bits <= MOST_BITS:
+            raise ParameterError(
+                f"bits={shown(bits)}; expected a whole number from {FEWEST_BITS} to {MOST_BITS}."
+            )
+        check_is_fitted(self, "student_")
+        with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
+            classifier = copy.copy(self)
+            classifier.student_ = copy.deepcopy(self.student_)
+            classifier._transfer_set = None
+            round_weights(classifier.student_.module_, int(bits))
+        return classifier
+
+    def to_onnx(self, path, *, explain=False, fill="opposing", report=None):
+        """Write the student to an ONNX file, which runs without Python.
+
+        The input ``series`` is float32 of shape (n_instances, n_channels, n_timepoints), also for
+        a classifier that was fitted on 2-D series; the output ``proba`` is that of
+        ``predict_proba``. Standardisation and softmax are inside. The metadata of the file name
+        the classes, the shape, the window and the version.
+
+        Parameters
+        ----------
+        path : str or path
+        explain : bool, default=False
+            Whether the file gives the maps of :meth:`explain` too: the second input ``target``,
+            int64 of shape (n_instances,), is a position in ``classes_``, or -1 for the predicted
+            class; the second output ``saliency`` is float32 of shape (n_instances,
+            n_timepoints). Such a file computes the maps even where ``proba`` alone is asked for,
+            and all perturbed copies of the given series at once: give it few series at a time.
+        fill : {"opposing", "mean", "zero"}, default="opposing"
+            The baseline of the maps, as in :meth:`explain`.
+        report : FidelityReport, default=None
+            Whose agreement, KL and saliency correlation are written into the metadata.
+
+        Raises
+        ------
+        ExportError
+            If torch cannot export the student's module.
+        FolderMissingError, FolderGivenError
+            If no file can be written at this path.
+        MissingExtraError
+            If onnx, onnxscript or onnxruntime is not installed.
+        """
+        from tsdistill.export.onnx import write_onnx
+
+        check_is_fitted(self, "student_")
+        check_folder(path)
+        check_flag("explain", explain)
+        check_choice("fill", fill, ("opposing", "mean", "zero"))
+        with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
+            write_onnx(path, self._fitted_student(report), explain=bool(explain), fill=fill)
+
+    def _fitted_student(self, report=None):
+        """What the exports need."""
+        return FittedStudent(
+            net=self.student_,
+            classes=self.classes_,
+            shape=(self.n_channels_in_, self.n_timepoints_in_),
+            baselines=self._baselines,
+            width=self._window_width,
+            bits=self.n_bits_,
+            fidelity={} if report is None else measures_of(report),
+        )
+
+    @property
+    def n_bits_(self):
+        """Bits of a weight of the student: 32, or fewer if it is quantised."""
+        rounding = rounding_of(self.student_.module_)
+        return 32 if rounding is None else rounding.bits
 
     @classmethod
     def load(cls, path, *, teacher=None, student=None, device="cpu"):

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -13,8 +14,10 @@ from tsdistill.students import STUDENTS
 from tsdistill.students.building import as_net, initialised, net_around
 from tsdistill.students.explained import ExplainedStudent
 from tsdistill.students.extension import is_extended
+from tsdistill.students.rounding import FEWEST_BITS, MOST_BITS, Rounding, rounding_of
 
 MOST_LAYERS = 8  # around a student
+SCALE = "scale:"
 LARGEST_SIZE = 2**20  # of kernels, strides, dilations and layers
 
 
@@ -31,18 +34,20 @@ def described(network):
         "student" holds the configuration of a built-in student, or None for any other module.
         "layers" lists the layers around it that an ``ExplanationAutoencoder`` added, the
         outermost first; it is None if there are layers of another kind, which then count as part
-        of the module.
+        of the module. "bits" are those of rounded weights, or None.
     """
+    rounding = rounding_of(network)
+    found = {"bits": None if rounding is None else rounding.bits}
     layers, inner = [], network
     while is_extended(inner):
         if type(inner) is not ExplainedStudent:
-            return {"student": None, "layers": None}
+            return found | {"student": None, "layers": None}
         layers.append({"n_filters": inner.fusion.in_features // 2})
         inner = inner.extended
     configuration = getattr(inner, "configuration", None)
     if type(configuration) not in STUDENTS.values():
-        return {"student": None, "layers": layers}
-    return {"student": encoded_student(configuration), "layers": layers}
+        return found | {"student": None, "layers": layers}
+    return found | {"student": encoded_student(configuration), "layers": layers}
 
 
 def encoded_student(configuration):
@@ -73,15 +78,18 @@ def decoded_student(value):
 
 
 def state_of(network):
-    """Weights and buffers of a network by name, as arrays.
+    """Weights and buffers of a network by name, as arrays; rounded weights as codes and scales.
 
     Raises
     ------
     ExportError
         If its state holds anything else.
     """
-    state = {}
+    state, rounding = {}, rounding_of(network)
     for name, value in network.state_dict().items():
+        if rounding is not None and name in rounding.codes:
+            state[name], state[SCALE + name] = rounding.codes[name], rounding.scales[name]
+            continue
         try:
             state[name] = value.detach().cpu().numpy().copy()
         except (AttributeError, TypeError, RuntimeError) as error:
@@ -90,6 +98,48 @@ def state_of(network):
                 "expected weights and buffers of usual types, such as float32."
             ) from error
     return state
+
+
+def unrounded(state, bits):
+    """The state of a network with its weights as float32, and their Rounding.
+
+    Parameters
+    ----------
+    state : dict of str to ndarray
+        See :func:`state_of`; it may come from a hostile file.
+    bits : int or None
+
+    Returns
+    -------
+    state : dict of str to ndarray
+    rounding : Rounding or None
+
+    Raises
+    ------
+    SavedFileError
+        If codes and scales do not fit each other.
+    """
+    scales = {k.removeprefix(SCALE): v for k, v in state.items() if k.startswith(SCALE)}
+    if bits is None and not scales:
+        return state, None
+    if not (is_whole(bits) and FEWEST_BITS <= bits <= MOST_BITS):
+        raise SavedFileError(f"bits={str(bits)[:50]} of the weights cannot be.")
+    codes = {name: state.get(name, np.zeros(0)) for name in scales}
+    largest = 2 ** (bits - 1) - 1
+    for name, scale in scales.items():
+        fits = (
+            codes[name].dtype == np.int8
+            and scale.dtype == np.float32
+            and codes[name].ndim >= 2
+            and scale.shape == codes[name].shape[:1]
+            and codes[name].size > 0
+            and -largest <= codes[name].min() <= codes[name].max() <= largest
+        )
+        if not fits:
+            raise SavedFileError(f"codes and scales of the weight {name[:100]!r} do not fit.")
+    rounding = Rounding(bits, codes, scales)
+    plain = {k: v for k, v in state.items() if not k.startswith(SCALE)}
+    return plain | {name: rounding.weights(name) for name in codes}, rounding
 
 
 def rebuilt(description, state, shape, *, student=None, gives_proba=False, device="cpu"):
@@ -120,6 +170,7 @@ def rebuilt(description, state, shape, *, student=None, gives_proba=False, devic
     SavedFileError
         If the description and the weights do not fit each other.
     """
+    state, rounding = unrounded(state, description.get("bits"))
     own = student is not None or description.get("student") is None
     if own:
         module = _built_by_user(student, shape)
@@ -141,6 +192,8 @@ def rebuilt(description, state, shape, *, student=None, gives_proba=False, devic
     criterion = nn.NLLLoss if gives_proba else nn.CrossEntropyLoss
     net = net_around(extended, shape[-1], criterion, device=plain_device(device)).initialize()
     net.module_.eval()
+    if rounding is not None:
+        net.module_.rounding = rounding
     return net
 
 

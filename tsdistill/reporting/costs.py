@@ -11,6 +11,7 @@ import pandas as pd
 
 from tsdistill.inputs.checks import as_list
 from tsdistill.numerics.random_states import global_states_kept
+from tsdistill.students.rounding import rounding_of
 from tsdistill.teachers.querying import query
 
 N_TIMED_SERIES = 256
@@ -57,6 +58,10 @@ def n_weights(model):
 def n_bytes(model):
     """Size of a model in bytes: a torch model's weights, or the pickled model; None if unknown."""
     if model.module is not None:
+        rounding = rounding_of(model.module)
+        if rounding is not None:
+            others = [t for k, t in model.module.state_dict().items() if k not in rounding.codes]
+            return rounding.n_bytes + sum(t.numel() * t.element_size() for t in others)
         tensors = [*model.module.parameters(), *model.module.buffers()]
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     models = as_list(model.model)

@@ -23,6 +23,7 @@ from tsdistill.inputs.random_state import generator
 from tsdistill.objectives.label import Label
 from tsdistill.reporting.costs import costs_of, n_weights
 from tsdistill.reporting.report import FidelityReport
+from tsdistill.students.rounding import rounding_of
 from tsdistill.teachers.adapters import name_of
 
 N_WORST = 10
@@ -239,7 +240,9 @@ def _about(comparison):
     parts = []
     for name, model in comparison.models.items():
         count = n_weights(model)
+        rounding = None if count is None else rounding_of(model.module)
         size = "" if count is None else f" of {count:,} weights"
+        size += "" if rounding is None else f", rounded to {rounding.bits} bits"
         what = type(model.module).__name__.lstrip("_") if model.module is not None else None
         parts.append(f"{name}: {what or name_of(model.model)}{size}")
     _, n_channels, n_timepoints = comparison.panel.shape

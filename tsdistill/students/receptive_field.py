@@ -133,7 +133,7 @@ def window_answers(network, series, donors, row, donor, start, width, channel=No
     for stage, inputs in zip(stages, activations, strict=False):
         margin = stretch + 2 * stage.reach + stage.stride
         padded.append(F.pad(inputs, (margin, margin)))
-        stretch = _n_reached(stretch, stage)
+        stretch = n_reached(stretch, stage)
     padded.append(F.pad(activations[-1], (stretch, stretch)))
     total = activations[-1].sum(dim=-1)
     donors = standardise(donors)
@@ -158,7 +158,7 @@ def window_answers(network, series, donors, row, donor, start, width, channel=No
     return torch.cat(logits)
 
 
-def _n_reached(n, stage):
+def n_reached(n, stage):
     """The most outputs of a stage that n adjacent inputs can reach."""
     return (n - 1 + 2 * stage.reach) // stage.stride + 1
 
@@ -192,9 +192,9 @@ def _through(stage, changed, at, rows, padded, margin, n_outputs):
     """
     stride, reach, length = stage.stride, stage.reach, changed.shape[-1]
     first = -((reach - at) // stride)  # the ceiling of (at - reach) / stride
-    n_reached = _n_reached(length, stage)
+    n_outputs_reached = n_reached(length, stage)
     seen = first * stride - reach  # the first input that output sees
-    x = _windows(padded, rows, seen + margin, (n_reached - 1) * stride + 2 * reach + 1)
+    x = _windows(padded, rows, seen + margin, (n_outputs_reached - 1) * stride + 2 * reach + 1)
     offset = at - seen
     for value in range(2 * reach - stride + 1, 2 * reach + 1):
         same = offset == value
@@ -206,5 +206,5 @@ def _through(stage, changed, at, rows, padded, margin, n_outputs):
         elif same.any():
             x[same, :, here] = inserted[same]
     outputs = stage.on_stretch(x)
-    place = first[:, None] + torch.arange(n_reached, device=first.device)
+    place = first[:, None] + torch.arange(n_outputs_reached, device=first.device)
     return outputs * ((place >= 0) & (place < n_outputs))[:, None], first

@@ -1,0 +1,48 @@
+"""What the exports need of a fitted classifier, in one record."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from skorch import NeuralNetClassifier
+
+from tsdistill.exceptions import ParameterError
+from tsdistill.inputs.checks import shown
+from tsdistill.perturbation.baselines import Baselines
+
+
+@dataclass(frozen=True)
+class FittedStudent:
+    """A fitted student, and what its explanations need.
+
+    Attributes
+    ----------
+    net : skorch.NeuralNetClassifier
+    classes : ndarray of shape (n_classes,)
+    shape : tuple of int
+        n_channels and n_timepoints.
+    baselines : Baselines
+    width : int
+        Timesteps in a window.
+    bits : int, default=32
+        Of a weight.
+    fidelity : dict of str to float
+        Measures to be written into the file, by name.
+    """
+
+    net: NeuralNetClassifier
+    classes: np.ndarray
+    shape: tuple
+    baselines: Baselines
+    width: int
+    bits: int = 32
+    fidelity: dict = field(default_factory=dict)
+
+
+def measures_of(report):
+    """Agreement, KL and saliency correlation of a FidelityReport, by name."""
+    names = ("agreement", "kl", "saliency")
+    if not all(hasattr(report, name) for name in names):
+        raise ParameterError(
+            f"report={shown(report)}; expected a FidelityReport, as fidelity_report gives it."
+        )
+    return {name: float(getattr(report, name)) for name in names}

@@ -1,0 +1,254 @@
+"""A fitted student as an ONNX file: its probabilities and, if asked for, its saliency maps."""
+
+import contextlib
+import copy
+import io
+import json
+import logging
+import pathlib
+import warnings
+
+import numpy as np
+import torch
+from torch import nn
+
+from tsdistill._version import __version__
+from tsdistill.exceptions import ExportError, MissingExtraError
+from tsdistill.explainers.occlusion import sliding_starts
+from tsdistill.export.local_windows import LocalWindows
+from tsdistill.export.onnx_codes import with_codes
+from tsdistill.export.onnx_gru import with_onnx_gru
+from tsdistill.export.saving import gives_proba
+from tsdistill.export.values import encoded_labels
+from tsdistill.inputs.files import replaced_when_whole
+from tsdistill.numerics.logits import SMALLEST_PROBABILITY, centred, first_output
+from tsdistill.students.receptive_field import is_local
+from tsdistill.students.rounding import rounding_of
+
+OPSET = 20
+N_TRIED = 2
+WORTH_IT = 0.5
+"""Above this share of the arithmetic, stretches cost more than they save."""
+PROBA_TOLERANCE, MAP_TOLERANCE = 1e-4, 1e-3
+
+
+def write_onnx(path, model, *, explain, fill):
+    """Write a fitted student to an ONNX file, and try the file.
+
+    Parameters
+    ----------
+    path : str or path
+        Its folder exists.
+    model : FittedStudent
+    explain : bool
+        Whether the file gives saliency maps too.
+    fill : {"opposing", "mean", "zero"}
+        The baseline of the maps.
+
+    Raises
+    ------
+    MissingExtraError
+        If onnx, onnxscript or onnxruntime is not installed.
+    ExportError
+        If torch cannot export the network, or the file answers differently.
+    """
+    onnx, onnxruntime = _packages()
+    network = Explaining(model, fill) if explain else Answering(model)
+    exported = _exported(network.eval(), model, explain)
+    _without_paths(exported)
+    rounding = rounding_of(model.net.module_)
+    if rounding is not None:
+        with_codes(onnx, exported, rounding)
+    _describe(exported, model, explain, fill)
+    content = exported.SerializeToString()
+    onnx.checker.check_model(content)
+    _try(onnxruntime, content, network, model, explain)
+    with replaced_when_whole(pathlib.Path(path), "wb") as file:
+        file.write(content)
+
+
+class Answering(nn.Module):
+    """A student with probabilities as outputs, whatever those of its network are."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.network = copy.deepcopy(model.net.module_).cpu()
+        self.gives_proba = gives_proba(model.net)
+
+    def logits(self, series):
+        """Logits, or log-probabilities of a network that gives probabilities."""
+        answers = first_output(self.network(series))
+        return torch.log(answers.clamp_min(SMALLEST_PROBABILITY)) if self.gives_proba else answers
+
+    def forward(self, series):
+        """Map series (n_instances, n_channels, n_timepoints) to proba (n_instances, n_classes)."""
+        return torch.softmax(self.logits(series), dim=1)
+
+
+class Explaining(Answering):
+    """A student with probabilities and occlusion maps as outputs.
+
+    All copies of the given series are computed at once, so few series should be given at a time.
+    """
+
+    def __init__(self, model, fill):
+        super().__init__(model)
+        donors, rows = model.baselines.donors(fill, len(model.classes))
+        n_timepoints = donors.shape[-1]
+        starts = sliding_starts(n_timepoints, model.width)
+        since_start = np.arange(n_timepoints) - starts[:, np.newaxis]
+        inside = (since_start >= 0) & (since_start < model.width)
+        self.register_buffer("donors", torch.tensor(donors[rows]))  # (n_classes, n_donors, C, T)
+        self.register_buffer("inside", torch.tensor(inside))
+        self.register_buffer("one_hot", torch.eye(len(model.classes)))
+        self.local = None
+        if not self.gives_proba and is_local(self.network):
+            local = LocalWindows(self.network, starts, model.width, n_timepoints)
+            self.local = local if local.share < WORTH_IT else None
+        covers = inside.astype(np.float32)
+        self.register_buffer("spread", torch.tensor(covers / covers.sum(axis=0)))
+
+    def forward(self, series, target):
+        """Probabilities, and the map (n_instances, n_timepoints) of each target.
+
+        Parameters
+        ----------
+        series : Tensor of shape (n_instances, n_channels, n_timepoints)
+        target : Tensor of shape (n_instances,), int64
+            Class indices; -1 is the predicted class.
+        """
+        logits = self.logits(series)
+        target = torch.where(target < 0, logits.argmax(dim=1), target)
+        without = centred(self._without_windows(series, self.donors[target])).mean(dim=2)
+        lost = centred(logits)[:, None] - without
+        lost = (lost * self.one_hot[target][:, None]).sum(dim=2)
+        return torch.softmax(logits, dim=1), lost @ self.spread
+
+    def _without_windows(self, series, donors):
+        """Logits (n_instances, n_windows, n_donors, n_classes) of all copies."""
+        if self.local is not None:
+            return self.local(series, donors)
+        inside = self.inside[None, :, None, None, :]
+        copies = torch.where(inside, donors[:, None], series[:, None, None])
+        n_windows, n_donors = copies.shape[1:3]
+        logits = self.logits(copies.flatten(0, 2))
+        return logits.reshape(-1, n_windows, n_donors, logits.shape[1])
+
+
+def _packages():
+    try:
+        import onnx
+        import onnxruntime
+        import onnxscript  # noqa: F401  (torch needs it)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"to_onnx needs {error.name or 'onnx'}, which is not installed; install it with "
+            "pip install 'tsdistill[onnx]'."
+        ) from error
+    return onnx, onnxruntime
+
+
+def _exported(network, model, explain):
+    """The ONNX model of a network, from torch."""
+    n = torch.export.Dim("n_instances")
+    series = torch.zeros(N_TRIED, *model.shape)
+    inputs, names, shapes = (series,), ["series"], [{0: n}]
+    outputs = ["proba"]
+    if explain:
+        inputs = (series, torch.tensor([-1, 0]))
+        names, outputs, shapes = [*names, "target"], [*outputs, "saliency"], [*shapes, {0: n}]
+    try:
+        with _silent():
+            program = torch.onnx.export(
+                with_onnx_gru(network), inputs,
+                dynamo=True, external_data=False, opset_version=OPSET, verbose=False,
+                input_names=names, output_names=outputs, dynamic_shapes=tuple(shapes),
+            )  # fmt: skip
+    except Exception as error:  # torch raises errors of many kinds, from the user's module too
+        raise ExportError(
+            f"torch cannot export the student {type(model.net.module_).__name__} to ONNX: "
+            f"{type(error).__name__}: {str(error).strip().splitlines()[0][:300]}. Its forward has "
+            "to consist of torch's operations, without Python that depends on values."
+        ) from error
+    return program.model_proto
+
+
+@contextlib.contextmanager
+def _silent():
+    """Context without what torch's exporter prints and logs."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _without_paths(exported):
+    """Drop the stack traces of the exporter, which name files of this machine."""
+    graphs = [exported.graph, *exported.functions]
+    del exported.metadata_props[:]
+    for graph in graphs:
+        graph.doc_string = ""
+        for part in [graph, *graph.node, *graph.value_info]:
+            if hasattr(part, "metadata_props"):
+                del part.metadata_props[:]
+        for node in graph.node:
+            node.doc_string = ""
+    for part in [*exported.graph.input, *exported.graph.output, *exported.graph.initializer]:
+        part.doc_string = ""
+        if hasattr(part, "metadata_props"):
+            del part.metadata_props[:]
+
+
+def _describe(exported, model, explain, fill):
+    """Say in the file what its inputs and outputs are."""
+    n_channels, n_timepoints = model.shape
+    about = {
+        "classes": json.dumps(encoded_labels(model.classes)["values"]),
+        "n_channels": n_channels,
+        "n_timepoints": n_timepoints,
+        "tsdistill": __version__,
+        **({"window": model.width, "fill": fill} if explain else {}),
+        **({"bits": model.bits} if model.bits != 32 else {}),
+        **model.fidelity,
+    }
+    for key, value in about.items():
+        exported.metadata_props.add(key=key, value=str(value))
+    exported.producer_name, exported.producer_version = "tsdistill", __version__
+    exported.doc_string = (
+        f"series: float32 (n_instances, {n_channels}, {n_timepoints}); proba: float32 "
+        f"(n_instances, {len(model.classes)}), columns as in the metadata 'classes'."
+    )
+    if explain:
+        exported.doc_string += (
+            f" target: int64 (n_instances,), a column of proba, or -1 for the predicted class; "
+            f"saliency: float32 (n_instances, {n_timepoints}), in units of the target's centred "
+            "logit."
+        )
+
+
+def _try(onnxruntime, content, network, model, explain):
+    """Compare the answers of the file with those of torch."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    series = model.baselines.series[:3]
+    given = {"series": series}
+    if explain:
+        given["target"] = np.array([-1, 0, 1])[: len(series)]
+    found = session.run(None, given)
+    with torch.no_grad():
+        expected = network(*(torch.tensor(value) for value in given.values()))
+    expected = expected if explain else [expected]
+    for got, wanted, most in zip(found, expected, (PROBA_TOLERANCE, MAP_TOLERANCE), strict=False):
+        wanted = wanted.numpy()
+        difference = np.abs(got - wanted).max()
+        if not difference <= most * max(1.0, np.abs(wanted).max()):
+            raise ExportError(
+                f"the ONNX file of the student {type(model.net.module_).__name__} answers "
+                f"differently than torch, by {difference:.2g}; onnxruntime computes one of its "
+                "layers in another way."
+            )
