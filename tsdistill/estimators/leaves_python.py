@@ -151,6 +151,33 @@ class LeavesPython:
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
             write_onnx(path, self._fitted_student(report), explain=bool(explain), fill=fill)
 
+    def to_c(self, path):
+        """Write the student to one file of C99, which needs nothing but ``math.h``.
+
+        ``int tsdistill_predict(const float *series, float *proba)`` answers one series; the head
+        of the file says how to call it, and what it takes. Nothing is allocated. The weights of a
+        quantised student are bytes. The students "lite", "fcn", "inception", "resnet" and "gru"
+        can be written, with or without an ``ExplanationAutoencoder``, and modules made of the same
+        layers.
+
+        Parameters
+        ----------
+        path : str or path
+
+        Raises
+        ------
+        ExportError
+            If the student has a layer that cannot be written; the message names it.
+        FolderMissingError, FolderGivenError
+            If no file can be written at this path.
+        """
+        from tsdistill.export.c import write_c
+
+        check_is_fitted(self, "student_")
+        check_folder(path)
+        with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
+            write_c(path, self._fitted_student())
+
     def _fitted_student(self, report=None):
         """What the exports need."""
         return FittedStudent(
