@@ -178,6 +178,44 @@ class LeavesPython:
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
             write_c(path, self._fitted_student())
 
+    def to_html(self, path, X=None, *, fill=None):
+        """Write the student to one web page, which runs it in the browser.
+
+        The page draws series, coloured by what each timestep does for the answer, with the
+        probabilities. Stretches can be replaced by hand, and series pasted or dropped as CSV.
+        Nothing is loaded from elsewhere or sent anywhere; a page of a default student takes less
+        than 100 kB. It takes the students that :meth:`to_c` takes.
+
+        Parameters
+        ----------
+        path : str or path
+        X : array-like, with the axes, channels and timepoints of the series of ``fit``, \
+                default=None
+            Series to begin with; the page holds as many of the first as it has room for. None
+            takes the training series that ``explain`` keeps, a few of each class.
+        fill : {"opposing", "mean", "zero"}, default=None
+            The baseline of the maps, as in :meth:`explain`. None is "opposing", or "mean" if the
+            series that it needs take more than 30 kB.
+
+        Raises
+        ------
+        ExportError
+            If the student has a layer that cannot be written; the message names it.
+        PanelError, ValueError
+            If X does not fit.
+        FolderMissingError, FolderGivenError
+            If no file can be written at this path.
+        """
+        from tsdistill.export.page import write_page
+
+        check_is_fitted(self, "student_")
+        check_folder(path)
+        if fill is not None:
+            check_choice("fill", fill, ("opposing", "mean", "zero"), also=", or None")
+        panel = self._baselines.series if X is None else self._panel(X)
+        with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
+            write_page(path, self._fitted_student(), panel, fill)
+
     def _fitted_student(self, report=None):
         """What the exports need."""
         return FittedStudent(
@@ -187,6 +225,7 @@ class LeavesPython:
             baselines=self._baselines,
             width=self._window_width,
             bits=self.n_bits_,
+            channels=self._channel_names,
             fidelity={} if report is None else measures_of(report),
         )
 

@@ -27,6 +27,8 @@ class FittedStudent:
         Of a weight.
     fidelity : dict of str to float
         Measures to be written into the file, by name.
+    channels : list or None
+        Names of the channels.
     """
 
     net: NeuralNetClassifier
@@ -36,6 +38,7 @@ class FittedStudent:
     width: int
     bits: int = 32
     fidelity: dict = field(default_factory=dict)
+    channels: list | None = None
 
 
 def measures_of(report):

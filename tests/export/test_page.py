@@ -1,0 +1,191 @@
+"""The page answers and explains in JavaScript as the classifier does in Python."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from tests.conftest import bump_teacher
+from tests.export.conftest import OwnNetwork, bumps, small
+from tsdistill import SaliencyDistilledClassifier
+from tsdistill.exceptions import ExportError, FolderMissingError, ParameterError
+from tsdistill.objectives import ExplanationAutoencoder
+from tsdistill.students import GRU, Inception, Lite
+
+NODE = shutil.which("node")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+needs_node = pytest.mark.skipif(NODE is None, reason="no node")
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no browser")
+
+
+def script(page, name):
+    return re.search(rf'<script id="{name}">(.*?)</script>', page, flags=re.DOTALL)[1]
+
+
+@pytest.fixture
+def in_javascript(tmp_path):
+    """Runs an expression on the parts of a page that need no browser."""
+
+    def run(path, expression):
+        page = path.read_text(encoding="utf-8")
+        program = tmp_path / "run.js"
+        told = f"console.log(JSON.stringify({expression}));"
+        program.write_text(script(page, "model") + script(page, "network") + told, encoding="utf-8")
+        shown = subprocess.run([NODE, program], capture_output=True, text=True, check=True)
+        return json.loads(shown.stdout)
+
+    return run
+
+
+@pytest.fixture
+def page(tmp_path):
+    """Writes the page of a classifier."""
+
+    def written(classifier, *X, **settings):
+        path = tmp_path / "student.html"
+        classifier.to_html(path, *X, **settings)
+        return path
+
+    return written
+
+
+STUDENTS = [
+    "lite", "inception", "fcn", "resnet", "gru",
+    Lite(2, (9, 5), stride=3), Inception(2, n_blocks=4, kernel_sizes=(5, 3)),
+    GRU(4, n_layers=2, bidirectional=True),
+]  # fmt: skip
+
+
+@needs_node
+@pytest.mark.parametrize("n_channels", [1, 3])
+@pytest.mark.parametrize("student", STUDENTS, ids=str)
+def test_answers_and_maps_are_those_of_the_classifier(student, n_channels, page, in_javascript):
+    classifier = small(student, n_channels, n_timepoints=41)
+    X = bumps(n_channels, 41)[0]
+    for one in (classifier, classifier.quantised()):
+        path = page(one, X)
+        proba = in_javascript(path, "Student.given().map(x => Student.predict(x))")
+        n = len(proba)
+        assert n >= 3
+        np.testing.assert_allclose(proba, one.predict_proba(X[:n]), atol=1e-4)
+    for fill in ("opposing", "mean"):
+        path = page(classifier, X, fill=fill)
+        maps = in_javascript(path, "Student.given().slice(0, 3).map(x => Student.explain(x, 1))")
+        expected = classifier.explain(X[:3], target=1, fill=fill)
+        np.testing.assert_allclose(maps, expected, atol=1e-4)
+
+
+@needs_node
+def test_without_a_stretch_is_the_mean_over_the_donors(page, in_javascript, fitted):
+    X = bumps()[0]
+    path = page(fitted, X)
+    found = in_javascript(path, "Student.without(Student.given()[0], 2, 5, 9)")
+    donors, rows = fitted._baselines.opposing(3)
+    copies = np.repeat(X[:1], rows.shape[1], axis=0)
+    copies[:, :, 5:9] = donors[rows[2]][:, :, 5:9]
+    np.testing.assert_allclose(found, fitted.predict_proba(copies).mean(axis=0), atol=1e-4)
+
+
+@needs_node
+def test_an_autoencoder_is_written_too(page, in_javascript):
+    auxiliary = ExplanationAutoencoder(n_questions=200, n_filters=3)
+    classifier = small(auxiliary=auxiliary, n_mixtures=0)
+    proba = in_javascript(page(classifier), "Student.given().map(x => Student.predict(x))")
+    expected = classifier.predict_proba(classifier._baselines.series[: len(proba)])
+    np.testing.assert_allclose(proba, expected, atol=1e-4)
+
+
+@needs_node
+def test_csv_is_read_or_refused_with_the_place(page, in_javascript):
+    path = page(small(n_channels=2))
+    X = bumps(2)[0][:2]
+    lines = [", ".join(map(repr, row.tolist())) for one in X for row in one]
+    for text in ("\n".join(lines), "# a comment\r\n" + "\r\n\r\n".join(lines) + ",\n"):
+        read = in_javascript(path, f"Student.read({json.dumps(text)}).map(x => Array.from(x))")
+        np.testing.assert_allclose(np.reshape(read, X.shape), X, rtol=1e-6)
+    tabs = "\n".join(line.replace(", ", "\t") for line in lines)
+    assert len(in_javascript(path, f"Student.read({json.dumps(tabs)})")) == 2
+    for text, message in (
+        ("", "There are no numbers."),
+        ("1,2,3", "Line 1 has 3 numbers; expected 20, one for each timestep."),
+        ("\n".join(lines[:3]), "There are 3 lines; expected 2 for each series, one a channel."),
+        (lines[0] + "\n" + lines[1].replace(", ", ", NaN, ", 1), "Line 2 has 21 numbers"),
+        (lines[0] + "\n" + ", ".join(["1"] * 19 + ["NaN"]), "Line 2, number 20 is “NaN”"),
+        (", ".join(["1", ""] + ["1"] * 18), "Line 1, number 2 is “”; expected a finite number."),
+        (", ".join(["1e60"] * 20), "Line 1, number 1 is “1e60”; expected a finite number."),
+        (", ".join(["one"] * 20), "Line 1, number 1 is “one”"),
+    ):
+        told = in_javascript(
+            path,
+            f"(() => {{ try {{ Student.read({json.dumps(text)}); }} "
+            "catch (error) { return error.message; } })()",
+        )
+        assert told.startswith(message), told
+
+
+def test_pages_need_nothing_else_and_are_small(page):
+    classifier = small("lite", n_timepoints=150)
+    path = page(classifier, bumps(1, 150)[0])
+    text = path.read_text(encoding="utf-8")
+    assert path.stat().st_size < 100_000
+    for elsewhere in ("http://", "https://", "src=", "@import", "url(", "fetch(", "XMLHttp"):
+        assert elsewhere not in text.replace("http://www.w3.org/2000/svg", "")
+    assert "$MODEL$" not in text and "$TITLE$" not in text
+
+
+def test_labels_cannot_end_the_script(page):
+    odd = ["</script><script>alert(1)</script>", "<b>", "\u2028ü&"]
+    text = page(small(labels=odd)).read_text(encoding="utf-8")
+    assert text.count("</script>") == 3 and "alert(1)" in text and "<b>" not in text
+
+
+def test_what_does_not_fit_is_said(page, fitted, tmp_path):
+    with pytest.raises(NotFittedError):
+        page(SaliencyDistilledClassifier(bump_teacher))
+    with pytest.raises(FolderMissingError):
+        fitted.to_html(tmp_path / "no" / "page.html")
+    with pytest.raises(ParameterError, match="fill='noise'"):
+        page(fitted, fill="noise")
+    with pytest.raises(ValueError, match="timepoints"):
+        page(fitted, bumps(1, 30)[0])
+    with pytest.raises(ExportError, match="neither in C nor in JavaScript"):
+        page(small(OwnNetwork))
+    assert not list(tmp_path.iterdir())
+
+
+def test_many_donors_give_way_to_means(page):
+    classifier = small(n_channels=6, n_timepoints=150, labels=["a", "b", "c"])
+    text = page(classifier).read_text(encoding="utf-8")
+    assert "the mean of the channel takes its place" in text
+    assert page(classifier).stat().st_size < 100_000
+
+
+@pytest.mark.slow
+@needs_browser
+def test_in_a_browser(page, tmp_path):
+    labels = ["früh", "b", "c"]
+    classifier = small("lite", 2, labels=labels)
+    X = bumps(2)[0]
+    path = page(classifier, X)
+    for number in (0, 2):
+        shown = subprocess.run(
+            [
+                CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu",
+                f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom",
+                f"{path.as_uri()}#{number}",
+            ],
+            capture_output=True, text=True, check=True, timeout=120,
+        ).stdout  # fmt: skip
+        rows = re.search(r'<tbody id="proba">(.*?)</tbody>', shown, flags=re.DOTALL)[1]
+        values = np.array(re.findall(r'data-value="([^"]+)"', rows), dtype=float)[::2]
+        expected = classifier.predict_proba(X[number : number + 1])[0]
+        np.testing.assert_allclose(values, expected, atol=1e-4)
+        assert re.findall(r"<th[^>]*>([^<]+)</th>", rows) == classifier.classes_.tolist()
+        found = json.loads(re.search(r'data-map="\[([^"]*)\]"', shown)[0][10:-1])
+        np.testing.assert_allclose(found, classifier.explain(X[number : number + 1])[0], atol=1e-4)
+        assert shown.count("<polyline") >= 2 * 19
+        assert re.search(r'<p id="error"[^>]*></p>', shown)

@@ -1,0 +1,130 @@
+"""A fitted student as one self-contained web page, which answers and explains in the browser."""
+
+import base64
+import html
+import json
+import pathlib
+
+import numpy as np
+
+from tsdistill._version import __version__
+from tsdistill.explainers.occlusion import sliding_starts
+from tsdistill.export.c import program_of_model
+from tsdistill.inputs.files import write_whole
+
+TEMPLATE = pathlib.Path(__file__).parent / "page.html"
+MOST_BYTES = 100_000
+MOST_DONORS = 30_000
+FEWEST_SERIES = 3
+
+
+def write_page(path, model, panel, fill):
+    """Write a fitted student to a web page.
+
+    Parameters
+    ----------
+    path : str or path
+        Its folder exists.
+    model : FittedStudent
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+        Series to begin with; as many of the first as the page has room for, at least three.
+    fill : {"opposing", "mean", "zero"} or None
+        The baseline of the maps. None is "opposing", but "mean" where its series take more than
+        30 kB.
+
+    Raises
+    ------
+    ExportError
+        If the student has a layer that cannot be written.
+    """
+    write_whole(pathlib.Path(path), page_of(model, panel, fill))
+
+
+def page_of(model, panel, fill=None):
+    """The page of a FittedStudent, as text; see :func:`write_page`."""
+    program = program_of_model(model)
+    if fill is None:
+        donors, _ = model.baselines.donors("opposing", len(model.classes))
+        fill = "opposing" if len(_base64(donors)) <= MOST_DONORS else "mean"
+    donors, rows = model.baselines.donors(fill, len(model.classes))
+    n_channels, n_timepoints = model.shape
+    labels = [_shown(label) for label in model.classes.tolist()]
+    size = f"{n_channels} x {n_timepoints}" if n_channels > 1 else f"{n_timepoints}"
+    content = {
+        "classes": labels,
+        "channels": [str(name) for name in (model.channels or range(n_channels))],
+        "n_channels": n_channels,
+        "n_timepoints": n_timepoints,
+        "steps": [_step(step) for step in program.steps],
+        "shapes": program.shapes,
+        "result": program.result,
+        "gives_proba": program.gives_proba,
+        "width": model.width,
+        "starts": sliding_starts(n_timepoints, model.width).tolist(),
+        "donors": _base64(donors),
+        "donor_rows": rows.tolist(),
+        "means": model.baselines.channel_means.tolist(),
+        "about": (
+            f"A network that runs in this page tells {len(labels)} classes of series of {size} "
+            "timesteps apart. The colours show what each stretch does for the answer: the change "
+            f"when {_REPLACEMENTS[fill]} takes its place."
+        ),
+        "details": (
+            f"Written by tsdistill {__version__}. Nothing is sent anywhere: the student, "
+            f"{program.n_weight_bytes} bytes of weights"
+            + (f" of {model.bits} bits each" if model.bits != 32 else "")
+            + f", and its {program.n_multiplications} multiplications a series are in this file. "
+            f"A stretch is {model.width} timesteps."
+        ),
+    }
+    text = TEMPLATE.read_text(encoding="utf-8").replace("$TITLE$", html.escape(_title(labels)))
+    taken = len(text.encode()) + len(_script(content | {"series": ""}).encode())
+    each = -(-panel[0].nbytes * 4 // 3)
+    n_shown = int(np.clip((MOST_BYTES - taken) // each, min(FEWEST_SERIES, len(panel)), len(panel)))
+    return text.replace("$MODEL$", _script(content | {"series": _base64(panel[:n_shown])}))
+
+
+_REPLACEMENTS = {
+    "opposing": "that stretch of series of other classes",
+    "mean": "the mean of the channel",
+    "zero": "zero",
+}
+
+
+def _title(labels):
+    names = ", ".join(labels[:4]) + (", ..." if len(labels) > 4 else "")
+    return f"Which class is this series: {names}?"
+
+
+def _shown(label):
+    text = label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)
+    return text.encode("utf-8", "replace").decode()
+
+
+def _step(step):
+    weights = {}
+    for name, weight in step.weights.items():
+        if weight.codes is None:
+            weights[name] = {"values": _base64(weight.values)}
+        else:
+            weights[name] = {"codes": _base64(weight.codes), "scale": _base64(weight.scale)}
+    return {
+        "operation": step.operation,
+        "inputs": step.inputs,
+        "output": step.output,
+        "settings": step.settings,
+        "weights": weights,
+        "relu": step.relu,
+    }
+
+
+def _base64(values):
+    """Numbers in the order of bytes that browsers have."""
+    values = np.ascontiguousarray(values)
+    return base64.b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode()
+
+
+def _script(content):
+    """JSON that can stand inside a script element."""
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
