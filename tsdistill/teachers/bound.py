@@ -150,7 +150,10 @@ class BoundTeacher:
         log_proba : ndarray of shape (n_instances, n_classes), float32
             Log-probabilities; their exponentials sum to 1 in each row.
         """
-        return self.scaled(log_softmax(self._select(self._adapter.log_proba(panel))))
+        answers = self._adapter.log_proba(panel)
+        if self._columns is not None:
+            answers = log_softmax(self._select(answers))  # among the columns chosen
+        return self.scaled(answers)
 
     def logits(self, panel):
         """Log-probabilities as a differentiable function of a tensor on the model's device."""

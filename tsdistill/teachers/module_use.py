@@ -17,6 +17,8 @@ def _start():
 
 now_and_in_children(_start)
 
+_THREAD = threading.local()
+
 
 class Place(NamedTuple):
     """Where a module takes series, and in which dtype; None if its weights are of several."""
@@ -43,6 +45,10 @@ def in_use(module, device):
     ------
     place : Place
     """
+    settled = vars(_THREAD).setdefault("settled", {})
+    if device is None and id(module) in settled:  # inside of another use by this thread
+        yield settled[id(module)]
+        return
     parts = list(module.modules())  # once, since this costs more than a small network's answer
     with _in_eval_mode(module, parts), without_autocast():
         weights = [p for part in parts for p in part._parameters.values() if p is not None]
@@ -50,13 +56,20 @@ def in_use(module, device):
         devices = {tensor.device for tensor in (*weights, *buffers)}
         dtypes = {weight.dtype for weight in weights if weight.is_floating_point()}
         # A module that is spread over several devices is left there.
+        outer = None
         moves = device is not None and len(devices) == 1 and _numbered(device) not in devices
         try:
             if moves:
                 module.to(device)
             here = device if moves else weights[0].device if weights else "cpu"
-            yield Place(here, dtypes.pop() if len(dtypes) == 1 else None)
+            place = Place(here, dtypes.pop() if len(dtypes) == 1 else None)
+            outer = settled.get(id(module))
+            settled[id(module)] = place
+            yield place
         finally:
+            settled.pop(id(module), None)
+            if outer is not None:
+                settled[id(module)] = outer
             if moves:
                 module.to(*devices)
 
