@@ -129,7 +129,7 @@ def quick():
 
 
 SLOW_DOCTESTS = {
-    *("user_guide.md", "methods.md", "saliency_maps.md"),
+    *("user_guide.md", "methods.md", "saliency_maps.md", "deployment.md"),
     "tsdistill.sktime.SaliencyDistilledTSC",
 }
 SLOW_FIXTURES = {"distilled", "kd", "explained"}

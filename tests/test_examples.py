@@ -1,5 +1,6 @@
 """The examples that nothing else runs; examples/quickstart.py is `make demo`."""
 
+import io
 import runpy
 import sys
 from pathlib import Path
@@ -39,3 +40,19 @@ def test_tsd_as_published_has_the_published_networks_and_runs(monkeypatch, capsy
     assert example["shortened"](np.zeros((3, 1, 250))).shape == (3, 1, 100)
     example["main"]()
     assert "lambda = 1" in capsys.readouterr().out
+
+
+def test_series_are_served_from_an_onnx_file(toy, quick, tmp_path):
+    X, y = toy
+    classifier = quick(student="fcn", n_mixtures=4, max_epochs=40).fit(X, y)
+    serve = runpy.run_path(str(EXAMPLES / "serve_onnx.py"))["main"]
+    lines = [",".join(map(str, series)) for series in X[:3]]
+    for explain in (False, True):
+        classifier.to_onnx(tmp_path / "student.onnx", explain=explain)
+        out = io.StringIO()
+        serve(tmp_path / "student.onnx", [*lines, "1,2", "one", lines[0] + ",nan"], out)
+        answers = out.getvalue().splitlines()
+        expected = classifier.predict(X[:3])
+        assert [int(answer.split()[0]) for answer in answers[:3]] == expected.tolist()
+        assert ("timestep" in answers[0]) == explain
+        assert answers[3].startswith("line 4: ") and answers[4].startswith("line 5: ")

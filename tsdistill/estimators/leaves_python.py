@@ -178,6 +178,38 @@ class LeavesPython:
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
             write_c(path, self._fitted_student())
 
+    def student_costs(self):
+        """What the student takes on a device, as :meth:`to_c` writes it.
+
+        Returns
+        -------
+        costs : dict of str to int
+            "weights"; "bits" of each; "constant_bytes", those that lie in flash besides some 2 kB
+            of code; "memory_bytes", for all values while a series is answered, the series not
+            counted; and "multiplications" for one series.
+
+        Raises
+        ------
+        ExportError
+            If the student has a layer that :meth:`to_c` cannot write.
+
+        Examples
+        --------
+        >>> from sklearn.ensemble import RandomForestClassifier
+        >>> from sktime.datasets import load_gunpoint
+        >>> from tsdistill import SaliencyDistilledClassifier
+        >>> X, y = load_gunpoint(split="train", return_type="numpyflat")
+        >>> teacher = RandomForestClassifier(random_state=0).fit(X, y)
+        >>> student = SaliencyDistilledClassifier(teacher, max_epochs=5, random_state=0).fit(X, y)
+        >>> student.quantised().student_costs()
+        {'weights': 8794, 'bits': 8, 'constant_bytes': 9652, 'memory_bytes': 15000, \
+'multiplications': 675048}
+        """
+        from tsdistill.export.costs import student_costs
+
+        check_is_fitted(self, "student_")
+        return student_costs(self._fitted_student())
+
     def to_html(self, path, X=None, *, fill=None):
         """Write the student to one web page, which runs it in the browser.
 
