@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from heavy import read_ucr
-from ucr import add_run_options, run_missing
+from ucr import LEAST_A_SERIES, add_run_options, run_missing
 from ucr_tables import STYLES as OF_ARMS
 
 from tsdistill.objectives import PerturbedSoftTargets
@@ -43,7 +43,7 @@ def arms_of(n_series, n_classes):
     arms = {"KD|queries|series alone": KD}
     for method, settings in METHODS.items():
         for n in QUERIES:
-            if method == "KD" or n < 3 * n_series:
+            if method == "KD" or n < LEAST_A_SERIES * n_series:
                 continue
             more = {"n_mixtures": n - n_series} if method == "KD on mixtures" else {"n_queries": n}
             arms[f"{method}|queries|{n}"] = settings | more

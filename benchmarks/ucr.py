@@ -41,6 +41,8 @@ DEVELOPMENT = [
     "PowerCons", "SonyAIBORobotSurface1", "ToeSegmentation1",
 ]  # fmt: skip
 """Sets on which the defaults were chosen."""
+LEAST_A_SERIES = 3
+"""Questions that a budget has to hold for each series, or its arm is left out for the set."""
 AS_MANY_MIXTURES = "as many mixtures as the default"
 MAIN_ARMS = {
     "labels": {"label_weight": 1.0, "soft_target_weight": 0, "saliency_weight": 0},
@@ -115,6 +117,8 @@ def run(kind, name, seed, arms, options):
     right = classes[target] == y_test
     rows = []
     for arm, settings in arms.items():
+        if settings.get("n_queries", len(X) * LEAST_A_SERIES) < len(X) * LEAST_A_SERIES:
+            continue
         start = time.perf_counter()
         settings = {"max_epochs": options.max_epochs, **settings}
         if settings.get("n_mixtures") == AS_MANY_MIXTURES:

@@ -83,3 +83,23 @@ def test_a_teacher_on_the_gpu_stays_there_beside_a_student_of_another_make(toy, 
     swap = DeferringClassifier(student, Teacher(teacher, classes=[0, 1, 2]), 0.3, 0.9).fit(X)
     assert len(swap.predict(X)) == len(X)
     assert not moved and next(teacher.parameters()).is_cuda
+
+
+@pytest.mark.parametrize("student", [Lite(), GRU()], ids=repr)
+def test_a_file_saved_on_the_gpu_is_loaded_on_the_cpu(toy, student, tmp_path):
+    X, y = toy
+    torch.manual_seed(0)
+    teacher = Inception(n_filters=4).build(1, 20, 3)
+    settings = {"max_epochs": 8, "random_state": 0, "device": "cuda"}
+    model = SaliencyDistilledClassifier(teacher, student, **settings).fit(X, y)
+    path = tmp_path / "student.tsdistill"
+    model.save(path)
+    loaded = SaliencyDistilledClassifier.load(path)
+    for name, weight in loaded.student_.module_.state_dict().items():
+        assert torch.equal(weight, model.student_.module_.state_dict()[name].cpu())
+    np.testing.assert_allclose(loaded.predict_proba(X), model.predict_proba(X), atol=1e-4)
+    again = SaliencyDistilledClassifier.load(path, device="cuda")
+    assert next(again.student_.module_.parameters()).is_cuda
+    model.quantised().to_onnx(tmp_path / "student.onnx", explain=True)
+    model.to_c(tmp_path / "student.c")
+    model.to_html(tmp_path / "student.html")

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from tsdistill.students import Lite
-from tsdistill.students.rounding import SHRINKS, round_weights, rounding_of
+from tsdistill.students import GRU, Inception, Lite
+from tsdistill.students.rounding import SHRINKS, input_products, round_weights, rounding_of
 
 
 def built(seed=0):
@@ -76,3 +76,49 @@ def test_outputs_of_zeros_stay_zeros():
         layer.weight[0] = 0
     round_weights(layer, 8)
     assert not layer.weight[0].any() and layer.weight[1].any()
+
+
+@pytest.mark.parametrize("bits", [3, 4, 8])
+def test_errors_are_made_up_for_as_far_as_inputs_go_together(bits):
+    generator = torch.Generator().manual_seed(0)
+    walks = torch.randn(60, 2, 60, generator=generator).cumsum(dim=2)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        network = nn.Sequential(nn.Conv1d(2, 8, 21), nn.ReLU(), nn.Flatten(), nn.Linear(320, 3))
+    errors = []
+    for series in (None, walks[:30]):
+        rounded = copy.deepcopy(network)
+        round_weights(rounded, bits, series)
+        assert rounding_of(rounded).bits == bits
+        difference = rounded[0](walks[30:]) - network[0](walks[30:])
+        errors.append(float(difference.abs().mean().detach()))
+    assert errors[1] < (0.4 if bits == 8 else 0.8) * errors[0]
+
+
+@pytest.mark.parametrize("student", [Lite(2), Inception(2, n_blocks=3), GRU(6)], ids=str)
+def test_all_weights_of_a_student_are_rounded_whatever_its_layers(student):
+    network = student.build(1, 30, 3).eval()
+    round_weights(network, 8, torch.randn(4, 1, 30, generator=torch.Generator().manual_seed(0)))
+    names = {name for name, weight in network.named_parameters() if weight.ndim >= 2}
+    assert rounding_of(network).codes.keys() == names
+
+
+def test_products_are_those_of_the_inputs_of_each_place():
+    conv = nn.Conv1d(2, 3, 3, stride=2, padding=1, dilation=2, bias=False)
+    network = nn.Sequential(conv, nn.Flatten(), nn.Linear(12, 2))
+    series = torch.randn(4, 2, 9, generator=torch.Generator().manual_seed(0))
+    products = input_products(network, series)
+    padded, expected = nn.functional.pad(series, (1, 1)), np.zeros((6, 6))
+    for one in padded:  # a slow obvious loop
+        for place in range(4):
+            seen = [float(one[c, 2 * place + 2 * k]) for c in range(2) for k in range(3)]
+            expected += np.outer(seen, seen)
+    np.testing.assert_allclose(products["0.weight"], expected, rtol=1e-5)
+    hidden = conv(series).flatten(1).detach().double().numpy()
+    np.testing.assert_allclose(products["2.weight"], hidden.T @ hidden, rtol=1e-5)
+
+
+def test_inputs_that_are_always_zero_do_no_harm():
+    layer = nn.Linear(4, 2)
+    round_weights(layer, 8, torch.zeros(3, 4))
+    assert np.isfinite(layer.weight.detach().numpy()).all()

@@ -10,6 +10,7 @@ from tsdistill.export.fitted import FittedStudent, measures_of
 from tsdistill.inputs.checks import check_choice, check_flag, is_whole, shown
 from tsdistill.inputs.files import check_folder
 from tsdistill.numerics.random_states import global_states_kept
+from tsdistill.numerics.tensors import as_tensor
 from tsdistill.students.rounding import FEWEST_BITS, MOST_BITS, round_weights, rounding_of
 
 KIND = "SaliencyDistilledClassifier"
@@ -67,7 +68,8 @@ class LeavesPython:
     def quantised(self, bits=8):
         """A copy of the classifier whose weights are rounded to a few bits.
 
-        Each output of a layer has its own scale; arithmetic, biases and normalisation stay
+        Each output of a layer has its own scale, and weights make up for the errors of others
+        (GPTQ, arXiv 2210.17323); arithmetic, biases and normalisation stay
         float32. The copy predicts, explains, reports, saves and exports as any other classifier;
         files and exports hold the rounded numbers. ``n_bits_`` says how many bits.
 
@@ -108,7 +110,8 @@ class LeavesPython:
             classifier = copy.copy(self)
             classifier.student_ = copy.deepcopy(self.student_)
             classifier._transfer_set = None
-            round_weights(classifier.student_.module_, int(bits))
+            series = as_tensor(self._baselines.series, self.student_.device)
+            round_weights(classifier.student_.module_, int(bits), series)
         return classifier
 
     def to_onnx(self, path, *, explain=False, fill="opposing", report=None):

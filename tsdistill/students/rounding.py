@@ -4,8 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from torch import nn
+
+from tsdistill.students.extension import student_inside
 
 FEWEST_BITS, MOST_BITS = 2, 8
+MOST_INPUTS = 2048  # of an output, whose errors are made up for
+DAMPING = 0.01
 SHRINKS = np.linspace(1.0, 0.6, 17)
 """Scales that are tried, as shares of the one under which no weight is cut off."""
 
@@ -44,29 +50,88 @@ def dequantised(codes, scale):
     return codes.astype(np.float32) * scale.reshape(-1, *[1] * (codes.ndim - 1))
 
 
-def round_weights(network, bits):
+def round_weights(network, bits, series=None):
     """Round all weights of a network with two axes or more, in place.
 
     Each output has the scale, out of :data:`SHRINKS`, with the smallest squared error: with few
-    bits it pays to cut off the largest weights. Biases, batch normalisation and standardisation
-    stay as they are.
+    bits it pays to cut off the largest weights. In convolutions and linear layers the error of a
+    weight is made up for by those that are rounded after it, as far as their inputs for some
+    series go together (GPTQ, Frantar et al., ICLR 2023, arXiv 2210.17323). Biases, batch
+    normalisation and standardisation stay as they are.
 
     Parameters
     ----------
     network : torch.nn.Module
+        In eval mode.
     bits : int
         2 to 8, the sign included.
+    series : Tensor of shape (n_instances, n_channels, n_timepoints), default=None
+        On the device of the network. Without them, each weight is rounded by itself.
     """
+    products = {} if series is None else input_products(network, series)
     codes, scales = {}, {}
     with torch.no_grad():
         for name, weight in network.named_parameters():
             if weight.ndim < 2 or weight.dtype != torch.float32:
                 continue
             values = weight.detach().cpu().numpy()
-            codes[name], scales[name] = _rounded(values, 2 ** (bits - 1) - 1)
+            scales[name] = _scales(values, 2 ** (bits - 1) - 1)
+            codes[name] = _codes(values, scales[name], 2 ** (bits - 1) - 1, products.get(name))
             rounded = dequantised(codes[name], scales[name])
             weight.copy_(torch.from_numpy(rounded))
     network.rounding = Rounding(bits, codes, scales)
+
+
+@torch.no_grad()
+def input_products(network, series):
+    """For each weight of a convolution or linear layer, how its inputs go together.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    series : Tensor of shape (n_instances, n_channels, n_timepoints)
+
+    Returns
+    -------
+    products : dict of str to ndarray of shape (n_inputs, n_inputs), float64
+        Sums of ``x x^T`` over all series and places at which a layer is applied, by the name of
+        the weight. Layers that are not called one by one have none.
+    """
+    products, hooks = {}, []
+
+    def note(name):
+        def hook(layer, given):
+            x = given[0].detach()
+            if isinstance(layer, nn.Conv1d):
+                padding = layer.padding if isinstance(layer.padding, tuple) else (0,)
+                x = F.unfold(
+                    x[:, :, None], (1, layer.kernel_size[0]), (1, layer.dilation[0]),
+                    (0, padding[0]), (1, layer.stride[0]),
+                ).transpose(1, 2)  # fmt: skip
+            rows = x.reshape(-1, x.shape[-1]).double()
+            products[name] = products.get(name, 0.0) + (rows.T @ rows).cpu().numpy()
+
+        return hook
+
+    for name, layer in network.named_modules():
+        usual = type(layer) is nn.Linear or (type(layer) is nn.Conv1d and layer.groups == 1)
+        if usual and layer.weight[0].numel() <= MOST_INPUTS:
+            key = f"{name}.weight" if name else "weight"
+            hooks.append(layer.register_forward_pre_hook(note(key)))
+    try:
+        inner, _ = student_inside(network)
+        if network is inner and hasattr(inner, "local_parts"):  # calls layers one by one
+            standardise, stages, head = inner.local_parts()
+            x = standardise(series)
+            for stage in stages:
+                x = stage.on_series(x)
+            head(x)
+        else:
+            network(series)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return products
 
 
 def rounding_of(network):
@@ -83,8 +148,8 @@ def rounding_of(network):
     return rounding
 
 
-def _rounded(weight, largest):
-    """Codes and scales of one weight."""
+def _scales(weight, largest):
+    """The scale of each output of a weight."""
     rows = weight.reshape(len(weight), -1)
     top = np.abs(rows).max(axis=1)
     top[top == 0] = 1.0
@@ -96,5 +161,23 @@ def _rounded(weight, largest):
         error = ((codes * tried[:, np.newaxis] - rows) ** 2).sum(axis=1)
         scale = np.where(error < best, tried, scale)
         best = np.minimum(best, error)
-    codes = np.clip(np.rint(rows / scale[:, np.newaxis]), -largest, largest).astype(np.int8)
-    return codes.reshape(weight.shape), scale.astype(np.float32)
+    return scale.astype(np.float32)
+
+
+def _codes(weight, scale, largest, products=None):
+    """The codes of a weight; with products, each input makes up for the errors of those before."""
+    rows = weight.reshape(len(weight), -1).astype(np.float64)
+    scale = scale.astype(np.float64)
+    if products is None:
+        codes = np.clip(np.rint(rows / scale[:, np.newaxis]), -largest, largest)
+        return codes.astype(np.int8).reshape(weight.shape)
+    damped = products + DAMPING * products.diagonal().mean() * np.eye(len(products))
+    damped[np.diag_indices(len(damped))] += np.finfo(float).tiny + (damped.trace() == 0)
+    # Row k of the factor says how the inputs after k make up for an error of k.
+    factor = np.linalg.cholesky(np.linalg.inv(damped)).T
+    codes = np.empty(rows.shape, dtype=np.int8)
+    for k in range(rows.shape[1]):
+        codes[:, k] = np.clip(np.rint(rows[:, k] / scale), -largest, largest)
+        error = (rows[:, k] - codes[:, k] * scale) / factor[k, k]
+        rows[:, k + 1 :] -= np.outer(error, factor[k, k + 1 :])
+    return codes.reshape(weight.shape)
