@@ -131,7 +131,6 @@ def measured(classifier, float_log_proba, X, folder):
 def run(options):
     """Measure what the CSV file does not hold yet."""
     warnings.filterwarnings("ignore")
-    torch.set_num_threads(1)
     done = set()
     if options.csv.exists():
         done = set(pd.read_csv(options.csv)[KEY[:3]].itertuples(index=False, name=None))
@@ -145,6 +144,7 @@ def run(options):
                 continue
             classes, class_index = np.unique(y, return_inverse=True)
             teacher = TEACHERS[kind](X, class_index, 0, classes)
+            torch.set_num_threads(1)  # fitting a Rocket changes it
             bound = as_teacher(teacher).bind(X_test, classes)
             one = X_test[:1].astype(np.float32)
             of_teacher = latencies({"us teacher": functools.partial(bound.log_proba, one)})

@@ -105,10 +105,10 @@ def fitted_teacher(kind, name, seed, data, work_dir):
 def run(kind, name, seed, arms, options):
     """Distil one teacher by some arms, a dict of settings by name; one row for each."""
     warnings.filterwarnings("ignore")
-    torch.set_num_threads(1)
     data = X, y, X_test, y_test = read_ucr(options.data_dir, name)
     classes = np.unique(y)
     teacher, teacher_seconds = fitted_teacher(kind, name, seed, data, options.work_dir)
+    torch.set_num_threads(1)  # fitting a Rocket changes it
     bound = as_teacher(teacher).bind(X_test, classes)
     log_teacher = bound.log_proba(X_test)
     mapped = np.random.default_rng(0).permutation(len(X_test))[:MOST_MAPS]

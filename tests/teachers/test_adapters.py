@@ -357,3 +357,15 @@ def test_a_module_on_several_devices_is_not_moved(monkeypatch):
     with adapter.on_device("cpu"):
         assert [part.weight.device.type for part in module] == ["cpu", "meta"]
     assert [part.weight.device.type for part in module] == ["cpu", "meta"]
+
+
+def test_models_that_change_the_number_of_threads_do_not_slow_torch_down():
+    """As sktime's MiniRocket does, by numba."""
+    before = torch.get_num_threads()
+
+    def threaded(X):
+        torch.set_num_threads(before + 1)
+        return np.full((len(X), 2), 0.5)
+
+    adapter_for(threaded, 2).log_proba(np.zeros((3, 1, 8), dtype=np.float32))
+    assert torch.get_num_threads() == before

@@ -21,6 +21,21 @@ def plain_device(device):
     return "cpu" if torch.device(device).type == "cpu" else device
 
 
+@contextlib.contextmanager
+def threads_kept():
+    """Context after which torch computes with as many threads as before.
+
+    Models that use numba, such as sktime's MiniRocket, set the number of OpenMP's threads, which
+    torch then takes; two threads on busy cores can be twenty times slower than one.
+    """
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        if torch.get_num_threads() != before:
+            torch.set_num_threads(before)
+
+
 def without_autocast():
     """Context without automatic mixed precision, which is a mode of the thread."""
     stack = contextlib.ExitStack()

@@ -17,7 +17,7 @@ from tsdistill.inputs.plain import as_real
 from tsdistill.inputs.series import in_layout
 from tsdistill.numerics.logits import first_output, log_softmax
 from tsdistill.numerics.shared import quiet
-from tsdistill.numerics.tensors import as_tensor
+from tsdistill.numerics.tensors import as_tensor, threads_kept
 from tsdistill.teachers.inner_heads import inner_decision_function
 from tsdistill.teachers.module_use import in_use
 
@@ -98,7 +98,7 @@ class ProbabilityAdapter:
         return _log_of_proba(answers, len(panel), self.name)
 
     def _answers(self, panel):
-        with quiet():
+        with quiet(), threads_kept():
             return _as_numbers(self.ask(in_layout(panel, self.ndim)), self.name)
 
     def on_device(self, device):

@@ -9,6 +9,7 @@ from sklearn.utils.validation import has_fit_parameter
 from torch import nn
 
 from tsdistill.exceptions import TeacherError
+from tsdistill.numerics.tensors import threads_kept
 from tsdistill.teachers.adapters import name_of, no_answers_error
 
 
@@ -80,7 +81,8 @@ def fit_clone(model, X, y, random_state, sample_weight):
         if sample_weight is not None:
             weights = _as_fit_parameters(unfitted, sample_weight.copy())
         try:
-            unfitted.fit(layout.copy(), y.copy(), **weights)
+            with threads_kept():
+                unfitted.fit(layout.copy(), y.copy(), **weights)
             return unfitted
         except Exception as error:  # the user's model may raise anything
             failures.append(error)
