@@ -10,7 +10,7 @@ from tsdistill.estimators.classifier import SaliencyDistilledClassifier
 from tsdistill.estimators.holds_teacher import HoldsTeacher
 from tsdistill.estimators.scoring import labels_to_score
 from tsdistill.estimators.settings import check_not_own_teacher
-from tsdistill.exceptions import PanelError
+from tsdistill.exceptions import PanelError, SavedFileError
 from tsdistill.inputs.formats import as_array, channel_names, check_channel_names
 from tsdistill.inputs.plain import as_plain
 from tsdistill.teachers.teacher import Teacher
@@ -235,16 +235,15 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
 
         Parameters
         ----------
-        path : str, path or None, default=None
+        path : str, path or None
         serialization_format : {"pickle", "cloudpickle", "tsdistill"}, default="pickle"
-            "tsdistill" writes the file of :meth:`tsdistill.SaliencyDistilledClassifier.save`,
-            which :meth:`load` reads; the others are those of ``sktime.base.BaseObject.save``.
+            "tsdistill" writes a file for :meth:`load`; the others are sktime's own.
         """
         if serialization_format != "tsdistill":
             return super().save(path, serialization_format)
         self.check_is_fitted()
         inner = copy.copy(self._single_classifier())
-        inner._channel_names = self._channel_names  # which are checked here, not inside
+        inner._channel_names = self._channel_names
         return inner.save(path)
 
     @classmethod
@@ -256,14 +255,16 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         path, teacher, student, device
             See :meth:`tsdistill.SaliencyDistilledClassifier.load`.
         """
-        where = {"teacher": teacher, "student": student, "device": device}
-        inner = SaliencyDistilledClassifier.load(path, **where)
-        loaded = cls(**{name: getattr(inner, name) for name in cls.get_param_names()})
-        some = inner._baselines  # from which sktime takes the metadata of its fits
-        loaded._fit = lambda X, y: None
-        BaseClassifier.fit(loaded, some.series, inner.classes_[some.class_index])
+        one = SaliencyDistilledClassifier.load(
+            path, teacher=teacher, student=student, device=device
+        )
+        if one.panel_ndim_ == 2:
+            raise SavedFileError("path is of a classifier of 2-D series; load it with its class.")
+        loaded = cls(**{name: getattr(one, name) for name in cls.get_param_names()})
+        some, loaded._fit = one._baselines, lambda X, y: None
+        BaseClassifier.fit(loaded, some.series, one.classes_[some.class_index])  # sktime's metadata
         del loaded._fit
-        loaded.classifier_, loaded._channel_names = inner, inner._channel_names
+        loaded.classifier_, loaded._channel_names = one, one._channel_names
         return loaded
 
     def explain(

@@ -371,6 +371,25 @@ def changed_student(**parameters):
         lambda config: config["series"].update(n_timepoints=10**12),
         lambda config: config["series"].update(n_channels=10**12),
         lambda config: config["parameters"].update(evil=1),
+        lambda config: config["parameters"].update(memory="/tmp/evil"),
+        lambda config: config["parameters"].update(callbacks=[1]),
+        lambda config: config["parameters"].update(n_jobs=100_000),
+        lambda config: config["classes"].update(dtype="(2,,3)f4"),
+        lambda config: config["classes"].update(dtype="M8[0s]"),
+        lambda config: config["classes"].update(values=[1, 1, 1]),
+        lambda config: config["classes"].update(dtype="|O", values=[1, [2], None]),
+        lambda config: config["network"].update(bits=8),
+        lambda config: config.update(terms="abc"),
+        lambda config: config["series"].update(channel_names="abc"),
+        lambda config: config["network"].update(
+            student={
+                "name": "lite",
+                "parameters": {
+                    "n_filters": 8, "kernel_sizes": {"tuple": [39, 19, 9]}, "stride": 2,
+                    "dilation": 2**20,
+                },
+            }
+        ),
         lambda config: config["parameters"].update(student={"student": {"name": "sys"}}),
         lambda config: config["parameters"].update(
             auxiliary={"objectives": [{"name": "__builtins__", "parameters": {}}]}

@@ -189,3 +189,65 @@ def test_bad_input_is_said(fitted, tmp_path):
     with pytest.raises(ExportError, match=r"a layer Tanh \(2\)"):
         small(deep).to_c(tmp_path / "student.c")
     assert not list(tmp_path.iterdir())
+
+
+class Residual(nn.Module):
+    """A module whose ReLU may write over what is read again."""
+
+    def __init__(self, n_channels, n_timepoints, n_classes, inplace=True):
+        super().__init__()
+        self.first, self.second = nn.Conv1d(n_channels, 4, 3), nn.Conv1d(4, 4, 3, padding=1)
+        self.relu, self.linear = nn.ReLU(inplace=inplace), nn.Linear(4, n_classes)
+
+    def forward(self, x):
+        x = self.first(x)
+        y = self.second(self.relu(x))
+        return self.linear((x + y).mean(-1))
+
+
+class LastState(nn.Module):
+    """A GRU whose last state gives the answer, as it is usually written."""
+
+    def __init__(self, n_channels, n_timepoints, n_classes, n_layers=1):
+        super().__init__()
+        self.gru = nn.GRU(n_channels, 5, n_layers, batch_first=True)
+        self.linear = nn.Linear(5, n_classes)
+
+    def forward(self, x):
+        _, state = self.gru(x.transpose(1, 2))
+        return self.linear(state[-1])
+
+
+@needs_compiler
+def test_modules_of_the_user_are_written_as_torch_runs_them_or_not_at_all(run, tmp_path):
+    X = bumps()[0]
+    for student in (LastState, lambda *shape: Residual(*shape, inplace=False)):
+        classifier = small(student)
+        np.testing.assert_allclose(run(classifier, X)[2], classifier.predict_proba(X), atol=1e-5)
+    with pytest.raises(ExportError, match="a ReLU with inplace=True has overwritten"):
+        small(Residual).to_c(tmp_path / "other.c")
+    with pytest.raises(ExportError, match="of the student fails"):
+        small(lambda *shape: LastState(*shape, n_layers=2)).to_c(tmp_path / "other.c")
+
+
+def test_a_network_that_is_not_its_layers_one_after_another_is_refused(tmp_path):
+    class Hooked(nn.Sequential):
+        def __init__(self, n_channels, n_timepoints, n_classes):
+            super().__init__(nn.Flatten(), nn.Linear(n_timepoints, n_classes))
+            self[1].register_forward_hook(_doubled)
+
+    with pytest.raises(ExportError, match="its layers, one after another, give other answers"):
+        small(Hooked).to_c(tmp_path / "student.c")
+
+
+def _doubled(module, given, output):
+    return 2 * output
+
+
+def test_dates_and_long_labels_are_readable(tmp_path):
+    dates = np.array(["2020-01-01", "2021-01-01", "2022-01-01"], dtype="M8[ns]")
+    small(labels=["a" * 5000, "b", "c"]).to_c(tmp_path / "student.c")
+    assert max(map(len, (tmp_path / "student.c").read_text().splitlines())) < 2000
+    from tsdistill.export.c import texts_of
+
+    assert texts_of(dates)[0].startswith("2020-01-01")

@@ -131,8 +131,23 @@ def test_weights_of_a_quantised_student_are_whole_numbers_in_the_file(student, s
     whole = sum(np.prod(w.dims) for w in model.graph.initializer if w.data_type == 3)
     if not isinstance(student, GRU):
         assert (tmp_path / "student.onnx").stat().st_size < 0.6 * size
-        assert whole > 0.9 * quantised.student_.module_.rounding.n_bytes * 0.8
+        assert whole > 0.9 * quantised.student_.module_._tsdistill_rounding.n_bytes * 0.8
     assert {p.key: p.value for p in model.metadata_props}["bits"] == "8"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("student", ["gru", "resnet"])
+def test_maps_of_few_bits_are_those_of_the_rounded_student(student, session):
+    quantised = small(student, 3, 24).quantised(2)
+    assert_maps(session(quantised, explain=True), quantised, bumps(3, 24)[0][:4])
+
+
+def test_a_student_of_another_dtype_ends_in_a_named_error(tmp_path):
+    halved = small()
+    halved.student_.module_.half()
+    with pytest.raises(ExportError):
+        halved.to_onnx(tmp_path / "student.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_file_says_what_is_in_it_and_nothing_of_this_machine(session, tmp_path):

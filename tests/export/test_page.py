@@ -137,6 +137,11 @@ def test_pages_need_nothing_else_and_are_small(page):
     assert "$MODEL$" not in text and "$TITLE$" not in text
 
 
+def test_a_label_that_looks_like_a_place_of_the_page_stays_a_label(page):
+    text = page(small(labels=["$MODEL$", "$TITLE$", "c"])).read_text(encoding="utf-8")
+    assert "<title>Which class is this series: $MODEL$, $TITLE$, c?</title>" in text
+
+
 def test_labels_cannot_end_the_script(page):
     odd = ["</script><script>alert(1)</script>", "<b>", "\u2028ü&"]
     text = page(small(labels=odd)).read_text(encoding="utf-8")

@@ -7,10 +7,10 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from tests.conftest import bump_teacher
-from tests.export.conftest import bumps, small
+from tests.export.conftest import OwnNetwork, bumps, small
 from tests.export.test_archive import archive_of, members_of
 from tsdistill import DeferringClassifier, SaliencyDistilledClassifier, fidelity
-from tsdistill.exceptions import ParameterError, SavedFileError
+from tsdistill.exceptions import ExportError, ParameterError, SavedFileError
 from tsdistill.objectives import ExplanationAutoencoder
 
 
@@ -117,3 +117,24 @@ def test_codes_and_scales_of_a_hostile_file_have_to_fit(fitted, tmp_path):
     )
     with pytest.raises(SavedFileError):
         SaliencyDistilledClassifier.load(path)
+
+
+def test_a_student_without_such_weights_is_refused(fitted):
+    doubled = small()
+    doubled.student_.module_.double()
+    with pytest.raises(ExportError, match="no float32 weights"):
+        doubled.quantised()
+
+
+def test_an_attribute_of_the_users_module_stays_as_it_is():
+    class Own(OwnNetwork):
+        def __init__(self, *shape):
+            super().__init__(*shape)
+            self.rounding = self.configuration = 0.5
+
+        def forward(self, x):
+            return super().forward(x) * self.rounding
+
+    quantised = small(Own).quantised()
+    assert quantised.student_.module_.rounding == 0.5 and quantised.n_bits_ == 8
+    assert np.isfinite(quantised.predict_proba(bumps()[0])).all()

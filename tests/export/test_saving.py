@@ -270,3 +270,58 @@ def test_files_of_format_version_1_can_be_read_for_ever(name):
     np.testing.assert_allclose(loaded.predict_proba(X), expected["proba"], atol=1e-5)
     np.testing.assert_allclose(loaded.explain(X), expected["maps"], atol=1e-4)
     assert loaded.classes_.tolist() == expected["classes"]
+
+
+def test_what_load_would_refuse_is_not_saved(tmp_path):
+    path = tmp_path / "student.tsdistill"
+    halved = small()
+    halved.student_.module_.double()
+    with pytest.raises(ExportError, match="cannot be saved so that it loads again"):
+        halved.save(path)
+
+    class Masked(OwnNetwork):
+        def __init__(self, *shape):
+            super().__init__(*shape)
+            self.register_buffer("mask", torch.full((2, 2), -np.inf))
+
+    with pytest.raises(ExportError, match=r"'network.mask' holds NaN or infinity"):
+        small(Masked).save(path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lazy_module_is_said_to_be_so(reloaded):
+    def lazy(*shape):
+        return nn.Sequential(nn.Flatten(), nn.LazyLinear(3))
+
+    classifier = small(lazy)
+    with pytest.raises(StudentError, match="layers without shapes"):
+        reloaded(classifier, student=lazy)
+    ready = nn.Sequential(nn.Flatten(), nn.Linear(20, 3))
+    assert_same(reloaded(classifier, student=ready), classifier, bumps()[0])
+
+
+class Wider(SaliencyDistilledClassifier):
+    """A subclass with parameters of its own, which are not saved."""
+
+    def __init__(self, teacher, more=3):
+        super().__init__(teacher, "fcn", max_epochs=2, n_windows=4, random_state=0)
+        self.more = more
+
+
+def test_a_subclass_comes_back_with_its_own_class(tmp_path):
+    X, y = bumps()
+    classifier = Wider(teacher_of_last, more=5).fit(X, y)
+    classifier.save(tmp_path / "file")
+    loaded = Wider.load(tmp_path / "file")
+    assert type(loaded) is Wider and loaded.more == 3 and loaded.max_epochs == 2
+    assert_same(loaded, classifier, X)
+    assert_same(SaliencyDistilledClassifier.load(tmp_path / "file"), classifier, X)
+
+
+def test_a_failing_module_given_to_load_is_the_students_fault(reloaded):
+    class Failing(OwnNetwork):
+        def forward(self, x):
+            raise RuntimeError("no")
+
+    with pytest.raises(StudentError):
+        reloaded(small(OwnNetwork), student=Failing)

@@ -8,7 +8,13 @@ import torch
 from torch import nn
 
 from tsdistill.students import GRU, Inception, Lite
-from tsdistill.students.rounding import SHRINKS, input_products, round_weights, rounding_of
+from tsdistill.students.rounding import (
+    ROUNDING,
+    SHRINKS,
+    input_products,
+    round_weights,
+    rounding_of,
+)
 
 
 def built(seed=0):
@@ -66,7 +72,7 @@ def test_weights_that_changed_afterwards_are_not_called_rounded():
     with torch.no_grad():
         network.head.linear.weight[0, 0] += 1e-3
     assert rounding_of(network) is None
-    network.rounding = "something of the user's"
+    setattr(network, ROUNDING, "something else")
     assert rounding_of(network) is None
 
 

@@ -57,13 +57,14 @@ class LeavesPython:
         True
         """
         from tsdistill.export.archive import write_archive
-        from tsdistill.export.saving import saved
+        from tsdistill.export.saving import check_loads, saved
 
         check_is_fitted(self, "student_")
         check_folder(path)
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
-            config, tensors = saved(self, KIND)
-        write_archive(path, config, tensors)
+            content = saved(self, KIND, _names_of(type(self)))
+            check_loads(*content, self.student_.module_)
+        write_archive(path, *content)
 
     def quantised(self, bits=8):
         """A copy of the classifier whose weights are rounded to a few bits.
@@ -105,10 +106,16 @@ class LeavesPython:
             raise ParameterError(
                 f"bits={shown(bits)}; expected a whole number from {FEWEST_BITS} to {MOST_BITS}."
             )
+        from tsdistill.export.networks import net_of
+        from tsdistill.export.saving import gives_proba
+
         check_is_fitted(self, "student_")
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
-            classifier = copy.copy(self)
-            classifier.student_ = copy.deepcopy(self.student_)
+            classifier, net = copy.copy(self), self.student_
+            module = copy.deepcopy(net.module_)
+            proba = gives_proba(net)
+            classifier.student_ = net_of(module, len(self.classes_), proba, net.device)
+            classifier.student_.history = net.history
             classifier._transfer_set = None
             series = as_tensor(self._baselines.series, self.student_.device)
             round_weights(classifier.student_.module_, int(bits), series)
@@ -319,9 +326,16 @@ class LeavesPython:
         check_device(device)
         with global_states_kept(0, device):
             parameters, fitted = restored(
-                config, tensors, kind=KIND, known=cls._get_param_names(),
+                config, tensors, kind=KIND, known=_names_of(cls),
                 teacher=teacher, student=student, device=device,
             )  # fmt: skip
-        classifier = cls(**parameters)
-        vars(classifier).update(fitted)
+        own = cls._get_param_names()  # of a subclass, perhaps fewer
+        classifier = cls(**{name: value for name, value in parameters.items() if name in own})
+        vars(classifier).update(parameters | fitted)
         return classifier
+
+
+def _names_of(cls):
+    """Names of the parameters of SaliencyDistilledClassifier, from which a class may derive."""
+    (base,) = (one for one in cls.__mro__ if one.__name__ == KIND and LeavesPython in one.__bases__)
+    return base._get_param_names()

@@ -102,13 +102,13 @@ def read_archive(path):
     except OSError as error:
         raise PathError(f"path={shown!r} cannot be read: {error}.") from error
     try:
-        return _content_of(content)
+        return content_of(content)
     except SavedFileError as error:
         raise SavedFileError(f"path={shown!r}: {error}") from error.__cause__
 
 
-def _content_of(content):
-    """Configuration and tensors of a file, given as bytes."""
+def content_of(content):
+    """Configuration and tensors of a file, given as bytes; see :func:`read_archive`."""
     comment = content[-_LENGTH:]
     if not _COMMENT_OF_A_FILE.fullmatch(comment):
         raise SavedFileError(

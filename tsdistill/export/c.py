@@ -13,6 +13,7 @@ from tsdistill.inputs.files import write_whole
 
 FOLDER = pathlib.Path(__file__).parent
 NUMBERS_A_LINE = 12
+LONGEST_LABEL = 500
 
 
 def write_c(path, model):
@@ -44,7 +45,7 @@ def c_source(model):
     arrays = []
     calls = [_call(program, step, i, places, arrays) for i, step in enumerate(program.steps)]
     n_channels, n_timepoints = model.shape
-    labels = model.classes.tolist()
+    labels = texts_of(model.classes)
     states = [program.shapes[s.output][0] for s in program.steps if s.operation == "gru"]
     values = {
         "VERSION": __version__ + (f", weights of {model.bits} bits" if model.bits != 32 else ""),
@@ -55,7 +56,7 @@ def c_source(model):
         "NAMES": ", ".join(f'"{_string(label)}"' for label in labels),
         "N_NUMBERS": n_numbers,
         "N_BYTES": program.n_weight_bytes,
-        "N_RAM": 4 * (n_numbers + 2 * max(states, default=0)),
+        "N_RAM": 4 * (n_numbers + program.n_state_numbers),
         "N_MULTIPLICATIONS": program.n_multiplications,
         "STATES": f"#define MOST_STATES {max(states)}\n" if states else "",
         "ARRAYS": "\n".join(arrays),
@@ -162,6 +163,26 @@ def _float(value):
         raise ExportError("the student has weights that are NaN or infinite.")
     text = np.format_float_scientific(value, unique=True, trim="0")
     return f"{text}f"
+
+
+def texts_of(classes):
+    """Labels as short texts; dates are written as such.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+
+    Returns
+    -------
+    texts : list of str or bytes
+    """
+    labels = classes.astype(str) if classes.dtype.kind in "mM" else classes
+    return [_cut(label) for label in labels.tolist()]
+
+
+def _cut(label):
+    text = label if isinstance(label, bytes) else str(label)
+    return text[:LONGEST_LABEL]
 
 
 def _comment(label):

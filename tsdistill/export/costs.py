@@ -11,6 +11,6 @@ def student_costs(model):
         "weights": sum(p.numel() for p in model.net.module_.parameters()),
         "bits": model.bits,
         "constant_bytes": program.n_weight_bytes,
-        "memory_bytes": 4 * n_numbers,
+        "memory_bytes": 4 * (n_numbers + program.n_state_numbers),
         "multiplications": program.n_multiplications,
     }

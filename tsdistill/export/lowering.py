@@ -10,6 +10,7 @@ from torch import fx, nn
 
 from tsdistill.exceptions import ExportError
 from tsdistill.export.codes import CodesOf
+from tsdistill.export.folding import check_answers, fold
 from tsdistill.export.program import Program, Step, Weight
 from tsdistill.numerics.logits import first_output
 from tsdistill.students.base import Standardise
@@ -50,15 +51,15 @@ def program_of(network, n_channels, n_timepoints, gives_proba=False):
     lowering = _Lowering(network, graph, (n_channels, n_timepoints))
     with torch.no_grad():
         result = lowering.run(torch.zeros(2, n_channels, n_timepoints))
-    steps = lowering.steps
+    steps, softmaxed = lowering.steps, False
     if gives_proba and steps and steps[-1].operation == "softmax":  # which comes in the end anyway
-        gives_proba, result = False, _Value(steps.pop().inputs[0], "c", None)
+        gives_proba, softmaxed, result = False, True, _Value(steps.pop().inputs[0], "c", None)
     _need(
         all(step.operation != "softmax" for step in steps), "a softmax that is not its last layer"
     )
-    program = Program(steps, lowering.shapes, result.number, gives_proba)
-    _fuse(program)
-    _number_again(program)
+    program = Program(steps, lowering.shapes, result.number, gives_proba, softmaxed)
+    fold(program)
+    check_answers(program, network, n_channels, n_timepoints)
     if rounding is not None:
         codes_of = CodesOf(rounding)
         for weight in program.weights:
@@ -87,6 +88,7 @@ class _Lowering:
         self.network, self.graph = network, graph
         self.modules = dict(network.named_modules())
         self.steps, self.shapes = [], [shape]
+        self.overwritten = set()
 
     def run(self, series):
         """Value with the outputs of the network for two series, which are only for their shapes."""
@@ -119,9 +121,19 @@ class _Lowering:
             target = getattr(torch.Tensor, node.target)
         else:
             target = module if module is not None else node.target
-        answer = target(*tensors[0], **tensors[1])
+        try:
+            answer = target(*tensors[0], **tensors[1])
+        except Exception as error:  # the user's module may raise anything
+            raise ExportError(
+                f"{node.target} of the student fails: {type(error).__name__}: {error}."
+            ) from error
         if not values:
             return answer  # of weights alone
+        if any(value.number in self.overwritten for value in values):
+            raise ExportError(
+                "the student reads a value that a ReLU with inplace=True has overwritten, which "
+                "can be written neither in C nor in JavaScript; use inplace=False."
+            )
         what = type(module) if module is not None else node.target  # of a method, its name
         lower = _LOWERINGS.get(what)
         if lower is None:
@@ -218,6 +230,8 @@ def _single(value):
 
 
 def _relu(lowering, answer, module, value, inplace=False):
+    if inplace or (module is not None and module.inplace):
+        lowering.overwritten.add(value.number)
     return lowering.step("relu", [value], answer, value.axes)
 
 
@@ -308,7 +322,9 @@ def _gru(lowering, answer, module, value, *state):
         if module.bidirectional:
             both = torch.cat([one.tensor for one in states], dim=2)
             value = lowering.step("join", states, both, "tc")
-    return value, None
+    if module.num_layers > 1 or module.bidirectional:
+        return value, None
+    return value, [lowering.step("last", [value], value.tensor[:, -1], "c")]
 
 
 _LOWERINGS = {
@@ -347,43 +363,3 @@ _LOWERINGS = {
     "contiguous": _same,
 }
 """How each layer, function or method becomes steps."""
-
-
-def _fuse(program):
-    """Fold affine steps into the convolution before them, and ReLU into the step before it."""
-    steps = program.steps
-    writer = {step.output: step for step in steps}
-    n_readers = {}
-    for step in steps:
-        for value in step.inputs:
-            n_readers[value] = n_readers.get(value, 0) + 1
-    n_readers[program.result] = n_readers.get(program.result, 0) + 1
-    dropped = []
-    for step in steps:
-        before = writer.get(step.inputs[0])
-        alone = before is not None and n_readers[step.inputs[0]] == 1 and not before.relu
-        if step.operation == "affine" and alone and before.operation == "conv":
-            weights = {k: w.values.astype(np.float64) for k, w in step.weights.items()}
-            weight, bias = (before.weights[k].values for k in ("weight", "bias"))
-            scaled = weight * weights["scale"][:, None, None]
-            moved = (bias - weights["shift"]) * weights["scale"] + weights["offset"]
-            before.weights = {"weight": Weight(_array(scaled)), "bias": Weight(_array(moved))}
-        elif step.operation == "relu" and alone and before.operation in ("conv", "affine", "add"):
-            before.relu = True
-        else:
-            continue
-        del writer[before.output]
-        before.output = step.output
-        writer[step.output] = before
-        dropped.append(step)
-    program.steps = [step for step in steps if step not in dropped]
-
-
-def _number_again(program):
-    """Leave out the numbers of values that no step writes any more."""
-    kept = [0, *(step.output for step in program.steps)]
-    new = {old: number for number, old in enumerate(kept)}
-    for step in program.steps:
-        step.inputs, step.output = [new[v] for v in step.inputs], new[step.output]
-    program.shapes = [program.shapes[old] for old in kept]
-    program.result = new[program.result]

@@ -11,13 +11,15 @@ from tsdistill.export.values import decoded, encoded
 from tsdistill.inputs.checks import is_whole
 from tsdistill.numerics.tensors import plain_device
 from tsdistill.students import STUDENTS
-from tsdistill.students.building import as_net, initialised, net_around
+from tsdistill.students.building import CONFIGURATION, as_net, initialised, net_around
 from tsdistill.students.explained import ExplainedStudent
 from tsdistill.students.extension import is_extended
-from tsdistill.students.rounding import FEWEST_BITS, MOST_BITS, Rounding, rounding_of
+from tsdistill.students.rounding import FEWEST_BITS, MOST_BITS, ROUNDING, Rounding, rounding_of
 
 MOST_LAYERS = 8  # around a student
 SCALE = "scale:"
+MOST_REPEATS = 4096  # of blocks or layers
+LARGEST_STEP = 1024  # of strides and dilations, by which the memory of an explanation grows
 LARGEST_SIZE = 2**20  # of kernels, strides, dilations and layers
 
 
@@ -44,7 +46,7 @@ def described(network):
             return found | {"student": None, "layers": None}
         layers.append({"n_filters": inner.fusion.in_features // 2})
         inner = inner.extended
-    configuration = getattr(inner, "configuration", None)
+    configuration = getattr(inner, CONFIGURATION, None)
     if type(configuration) not in STUDENTS.values():
         return found | {"student": None, "layers": layers}
     return found | {"student": encoded_student(configuration), "layers": layers}
@@ -122,7 +124,7 @@ def unrounded(state, bits):
     scales = {k.removeprefix(SCALE): v for k, v in state.items() if k.startswith(SCALE)}
     if bits is None and not scales:
         return state, None
-    if not (is_whole(bits) and FEWEST_BITS <= bits <= MOST_BITS):
+    if not (scales and is_whole(bits) and FEWEST_BITS <= bits <= MOST_BITS):
         raise SavedFileError(f"bits={str(bits)[:50]} of the weights cannot be.")
     codes = {name: state.get(name, np.zeros(0)) for name in scales}
     largest = 2 ** (bits - 1) - 1
@@ -179,7 +181,7 @@ def rebuilt(description, state, shape, *, student=None, gives_proba=False, devic
         extended.load_state_dict({k: torch.from_numpy(v) for k, v in state.items()})
     else:
         configuration = decoded_student(description["student"])
-        _check_size(configuration, len(state))
+        _check_size(configuration, sum(value.size > 0 for value in state.values()))
         with torch.device("meta"):  # takes no memory, whatever a hostile file asks for
             try:
                 module = configuration.build(*shape)
@@ -187,13 +189,19 @@ def rebuilt(description, state, shape, *, student=None, gives_proba=False, devic
                 raise SavedFileError(f"the student cannot be built: {error}") from error
             extended = _with_layers(description, module, shape)
         check_same_state(extended, state, SavedFileError)
-        module.configuration = configuration
+        setattr(module, CONFIGURATION, configuration)
         extended.load_state_dict({k: torch.from_numpy(v) for k, v in state.items()}, assign=True)
-    criterion = nn.NLLLoss if gives_proba else nn.CrossEntropyLoss
-    net = net_around(extended, shape[-1], criterion, device=plain_device(device)).initialize()
-    net.module_.eval()
+    net = net_of(extended, shape[-1], gives_proba, device)
     if rounding is not None:
-        net.module_.rounding = rounding
+        setattr(net.module_, ROUNDING, rounding)
+    return net
+
+
+def net_of(module, n_classes, gives_proba, device):
+    """An initialised skorch net around a trained module."""
+    criterion = nn.NLLLoss if gives_proba else nn.CrossEntropyLoss
+    net = net_around(module, n_classes, criterion, device=plain_device(device)).initialize()
+    net.module_.eval()
     return net
 
 
@@ -224,10 +232,16 @@ def _with_layers(description, module, shape):
 
 def check_same_state(network, state, error):
     """Raise an error unless weights and buffers have the names, shapes and types of a network."""
-    expected = {
-        name: (tuple(value.shape), str(value.dtype).removeprefix("torch."))
-        for name, value in network.state_dict().items()
-    }
+    try:
+        expected = {
+            name: (tuple(value.shape), str(value.dtype).removeprefix("torch."))
+            for name, value in network.state_dict().items()
+        }
+    except RuntimeError as cause:  # a lazy layer
+        raise error(
+            f"student {type(network).__name__} has layers without shapes: {cause}; pass a module "
+            "that has answered once."
+        ) from cause
     found = {name: (value.shape, str(value.dtype)) for name, value in state.items()}
     if found != expected:
         differing = [k for k in {**expected, **found} if expected.get(k) != found.get(k)]
@@ -245,10 +259,18 @@ def _check_size(configuration, n_tensors):
     repeats = [parameters[name] for name in ("n_blocks", "n_layers") if name in parameters]
     lengths = [len(v) for v in parameters.values() if isinstance(v, (list, tuple))]
     counts = [*repeats, *lengths]
-    if not all(is_whole(n) and n > 0 for n in counts) or math.prod(counts) > n_tensors:
+    most = min(n_tensors, MOST_REPEATS)
+    if not all(is_whole(n) and n > 0 for n in counts) or math.prod(counts) > most:
         raise SavedFileError(
             f"a {type(configuration).__name__} of {str(counts)[:60]} layers does not fit the "
             f"{n_tensors} tensors of the file."
+        )
+    if not all(
+        is_whole(parameters.get(name, 1)) and parameters.get(name, 1) <= LARGEST_STEP
+        for name in ("stride", "dilation")
+    ):
+        raise SavedFileError(
+            f"stride or dilation of the {type(configuration).__name__} is too large."
         )
     whole = [v for v in parameters.values() if is_whole(v)]
     lists = [v for v in parameters.values() if isinstance(v, (list, tuple))]

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import pathlib
+import re
 import warnings
 
 import numpy as np
@@ -27,6 +28,8 @@ from tsdistill.students.rounding import rounding_of
 
 OPSET = 20
 N_TRIED = 2
+CONSTANTS = ("donors", "inside", "one_hot", "spread")
+"""Buffers of :class:`Explaining`, which are no weights."""
 WORTH_IT = 0.5
 """Above this share of the arithmetic, stretches cost more than they save."""
 PROBA_TOLERANCE, MAP_TOLERANCE = 1e-4, 1e-3
@@ -58,11 +61,19 @@ def write_onnx(path, model, *, explain, fill):
     _without_paths(exported)
     rounding = rounding_of(model.net.module_)
     if rounding is not None:
-        with_codes(onnx, exported, rounding)
+        with_codes(onnx, exported, rounding, without=CONSTANTS)
     _describe(exported, model, explain, fill)
     content = exported.SerializeToString()
-    onnx.checker.check_model(content)
-    _try(onnxruntime, content, network, model, explain)
+    try:
+        onnx.checker.check_model(content)
+        _try(onnxruntime, content, network, model, explain)
+    except ExportError:
+        raise
+    except Exception as error:  # both raise errors of their own, such as for float16
+        raise ExportError(
+            f"onnxruntime cannot run the ONNX file of the student "
+            f"{type(model.net.module_).__name__}: {type(error).__name__}: {_first_line(error)}."
+        ) from error
     with replaced_when_whole(pathlib.Path(path), "wb") as file:
         file.write(content)
 
@@ -167,10 +178,16 @@ def _exported(network, model, explain):
     except Exception as error:  # torch raises errors of many kinds, from the user's module too
         raise ExportError(
             f"torch cannot export the student {type(model.net.module_).__name__} to ONNX: "
-            f"{type(error).__name__}: {str(error).strip().splitlines()[0][:300]}. Its forward has "
+            f"{type(error).__name__}: {_first_line(error)}. Its forward has "
             "to consist of torch's operations, without Python that depends on values."
         ) from error
     return program.model_proto
+
+
+def _first_line(error):
+    """The first line of an error's message, without colours of a terminal."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error.__cause__ or error)).strip()
+    return text.splitlines()[0][:300].rstrip(".") if text else "without a message"
 
 
 @contextlib.contextmanager
@@ -246,7 +263,7 @@ def _try(onnxruntime, content, network, model, explain):
     for got, wanted, most in zip(found, expected, (PROBA_TOLERANCE, MAP_TOLERANCE), strict=False):
         wanted = wanted.numpy()
         difference = np.abs(got - wanted).max()
-        if not difference <= most * max(1.0, np.abs(wanted).max()):
+        if not difference <= most * np.abs(wanted).max() + 1e-6:
             raise ExportError(
                 f"the ONNX file of the student {type(model.net.module_).__name__} answers "
                 f"differently than torch, by {difference:.2g}; onnxruntime computes one of its "

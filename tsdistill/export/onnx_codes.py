@@ -5,7 +5,7 @@ import numpy as np
 from tsdistill.export.codes import CodesOf
 
 
-def with_codes(onnx, exported, rounding):
+def with_codes(onnx, exported, rounding, without=()):
     """Replace the weights that were rounded by codes, scales and DequantizeLinear, in place.
 
     Weights whose codes are not found stay float32.
@@ -15,10 +15,12 @@ def with_codes(onnx, exported, rounding):
     onnx : module
     exported : onnx.ModelProto
     rounding : Rounding
+    without : sequence of str
+        Names of constants that are no weights.
     """
     codes_of, graph, nodes = CodesOf(rounding), exported.graph, []
     for tensor in list(graph.initializer):
-        if tensor.data_type != onnx.TensorProto.FLOAT:
+        if tensor.data_type != onnx.TensorProto.FLOAT or tensor.name in without:
             continue
         found = codes_of(onnx.numpy_helper.to_array(tensor))
         if found is None:

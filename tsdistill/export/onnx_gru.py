@@ -56,6 +56,7 @@ class _OnnxGRU(nn.Module):
 
     def forward(self, x):
         x = x.transpose(0, 1) if self.batch_first else x
+        last = []
         for layer in range(self.n_layers):
             bias = [getattr(self, f"{kind}_{layer}") for kind in ("bias_ih", "bias_hh")]
             weights = [getattr(self, f"{kind}_{layer}") for kind in ("weight_ih", "weight_hh")]
@@ -70,5 +71,6 @@ class _OnnxGRU(nn.Module):
                 dtype=torch.float32,
                 shape=(x.shape[0], self.n_directions, x.shape[1], self.hidden_size),
             )
+            last += [states[-1, 0], *([states[0, 1]] if self.n_directions == 2 else [])]
             x = states.permute(0, 2, 1, 3).flatten(2)
-        return (x.transpose(0, 1) if self.batch_first else x), None
+        return (x.transpose(0, 1) if self.batch_first else x), torch.stack(last)

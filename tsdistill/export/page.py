@@ -4,12 +4,13 @@ import base64
 import html
 import json
 import pathlib
+import re
 
 import numpy as np
 
 from tsdistill._version import __version__
 from tsdistill.explainers.occlusion import sliding_starts
-from tsdistill.export.c import program_of_model
+from tsdistill.export.c import program_of_model, texts_of
 from tsdistill.inputs.files import write_whole
 
 TEMPLATE = pathlib.Path(__file__).parent / "page.html"
@@ -48,7 +49,7 @@ def page_of(model, panel, fill=None):
         fill = "opposing" if len(_base64(donors)) <= MOST_DONORS else "mean"
     donors, rows = model.baselines.donors(fill, len(model.classes))
     n_channels, n_timepoints = model.shape
-    labels = [_shown(label) for label in model.classes.tolist()]
+    labels = [_shown(label) for label in texts_of(model.classes)]
     size = f"{n_channels} x {n_timepoints}" if n_channels > 1 else f"{n_timepoints}"
     content = {
         "classes": labels,
@@ -77,11 +78,12 @@ def page_of(model, panel, fill=None):
             f"A stretch is {model.width} timesteps."
         ),
     }
-    text = TEMPLATE.read_text(encoding="utf-8").replace("$TITLE$", html.escape(_title(labels)))
+    text, title = TEMPLATE.read_text(encoding="utf-8"), html.escape(_title(labels))
     taken = len(text.encode()) + len(_script(content | {"series": ""}).encode())
     each = -(-panel[0].nbytes * 4 // 3)
     n_shown = int(np.clip((MOST_BYTES - taken) // each, min(FEWEST_SERIES, len(panel)), len(panel)))
-    return text.replace("$MODEL$", _script(content | {"series": _base64(panel[:n_shown])}))
+    parts = {"TITLE": title, "MODEL": _script(content | {"series": _base64(panel[:n_shown])})}
+    return re.sub(r"\$(TITLE|MODEL)\$", lambda found: parts[found[1]], text)
 
 
 _REPLACEMENTS = {
@@ -92,7 +94,7 @@ _REPLACEMENTS = {
 
 
 def _title(labels):
-    names = ", ".join(labels[:4]) + (", ..." if len(labels) > 4 else "")
+    names = ", ".join(label[:40] for label in labels[:4]) + (", ..." if len(labels) > 4 else "")
     return f"Which class is this series: {names}?"
 
 

@@ -79,12 +79,15 @@ class Program:
         The value with the logits.
     gives_proba : bool
         Whether the result is probabilities already.
+    is_softmaxed : bool
+        Whether the network ends with a softmax, which is left out.
     """
 
     steps: list
     shapes: list
     result: int
     gives_proba: bool = False
+    is_softmaxed: bool = False
 
     def size(self, value):
         """Numbers in a value."""
@@ -101,6 +104,12 @@ class Program:
                 if weight.values.ndim >= 2 and name.startswith("weight"):
                     total += weight.values.size * length
         return total
+
+    @property
+    def n_state_numbers(self):
+        """Numbers in the two arrays that a GRU needs beside the block of memory."""
+        states = [self.shapes[s.output][0] for s in self.steps if s.operation == "gru"]
+        return 2 * max(states, default=0)
 
     @property
     def weights(self):

@@ -9,7 +9,7 @@ import numpy as np
 from tsdistill import objectives
 from tsdistill._version import __version__
 from tsdistill.exceptions import ExportError, SavedFileError, StudentError, TeacherError
-from tsdistill.export.archive import FORMAT_VERSION
+from tsdistill.export.archive import FORMAT_VERSION, archive_bytes, content_of
 from tsdistill.export.networks import (
     decoded_student,
     described,
@@ -30,18 +30,19 @@ from tsdistill.inputs.series import SeriesFormat, in_layout
 from tsdistill.objectives import Objective
 from tsdistill.perturbation.baselines import Baselines
 from tsdistill.students import STUDENTS
+from tsdistill.students.extension import student_inside
 from tsdistill.teachers.absent import AbsentTeacher
 from tsdistill.teachers.querying import QueryOptions, query
 from tsdistill.teachers.teacher import Teacher, as_teacher
 
-NOT_SAVED = ("teacher", "device", "callbacks", "memory")
+NOT_SAVED = ("teacher", "device", "callbacks", "memory", "n_jobs")
 """Parameters of the machine, or with objects of the user's; they have their defaults after."""
 WEIGHT = "network."
 TOLERANCE = 1e-3
 """In logits: how far the answers after loading may be from those before, by rounding."""
 
 
-def saved(classifier, kind):
+def saved(classifier, kind, names):
     """Configuration and tensors of a fitted classifier, for :mod:`tsdistill.export.archive`.
 
     Parameters
@@ -49,6 +50,8 @@ def saved(classifier, kind):
     classifier : fitted SaliencyDistilledClassifier
     kind : str
         Name of the class that reads them.
+    names : sequence of str
+        Names of the parameters to save.
 
     Returns
     -------
@@ -62,7 +65,7 @@ def saved(classifier, kind):
     """
     fitted = dict(vars(classifier))  # of one fit, though another thread may end the next one
     net, baselines = fitted["student_"], fitted["_baselines"]
-    parameters, left_out = _encoded_parameters(classifier)
+    parameters, left_out = _encoded_parameters(classifier, names)
     config = {
         "format": FORMAT_VERSION,
         "kind": kind,
@@ -85,6 +88,23 @@ def saved(classifier, kind):
         "answers": _answers(net, fitted["classes_"], baselines.series),
     }
     return config, tensors
+
+
+def check_loads(config, tensors, network):
+    """Raise ExportError unless a file with this content can be loaded again."""
+    own = config["network"]["student"] is None
+    inner = network if config["network"]["layers"] is None else student_inside(network)[0]
+    parameters = config["parameters"]
+    try:
+        _, read = content_of(archive_bytes(config, tensors))
+        restored(
+            config, read, kind=config["kind"], known=[*parameters, *NOT_SAVED],
+            student=inner if own else None,
+        )  # fmt: skip
+    except (SavedFileError, StudentError) as error:
+        raise ExportError(
+            f"the student {type(network).__name__} cannot be saved so that it loads again: {error}"
+        ) from error
 
 
 def gives_proba(net):
@@ -124,8 +144,8 @@ def restored(config, tensors, *, kind, known, teacher=None, student=None, device
                 "that class."
             )
         parameters = _decoded_parameters(config["parameters"])
-        if unknown := sorted(parameters.keys() - known):
-            raise SavedFileError(f"a {kind} has no parameters {str(unknown)[:200]}.")
+        if unknown := sorted(parameters.keys() - (set(known) - set(NOT_SAVED))):
+            raise SavedFileError(f"a file holds no parameters {str(unknown)[:200]} of a {kind}.")
         factors = decoded_factors(config["teacher_factors"])
         fitted = _decoded_state(config, tensors, student, device)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
@@ -140,6 +160,12 @@ def restored(config, tensors, *, kind, known, teacher=None, student=None, device
 
 def _decoded_state(config, tensors, student, device):
     classes = decoded_labels(config["classes"])
+    if len(classes) < 2 or not np.array_equal(classes, np.unique(classes)):
+        raise SavedFileError("the classes are not sorted, or fewer than two.")
+    if not all(isinstance(term, str) for term in config["terms"]) or isinstance(
+        config["terms"], str
+    ):
+        raise SavedFileError("the names of the objectives that were learnt are damaged.")
     series_format = decoded_format(config["series"])
     baselines = _decoded_baselines(config, tensors, series_format, len(classes))
     state = {k.removeprefix(WEIGHT): v for k, v in tensors.items() if k.startswith(WEIGHT)}
@@ -162,7 +188,7 @@ def _decoded_state(config, tensors, student, device):
         "n_queries_": config["n_queries"],
         "_baselines": baselines,
         "_window_width": width,
-        "_terms": frozenset(map(str, config["terms"])),
+        "_terms": frozenset(config["terms"]),
         "_transfer_set": None,
     }
 
@@ -172,7 +198,8 @@ def _check_answers(net, classes, series, expected, student):
     try:
         answers = _answers(net, classes, series)
     except ValueError as error:
-        raise SavedFileError(f"the student that was loaded cannot answer: {error}") from error
+        kind = SavedFileError if student is None else StudentError
+        raise kind(f"the student that was loaded cannot answer: {error}") from error
     same = (expected.shape, expected.dtype) == (answers.shape, answers.dtype)
     if not same or not np.abs(answers - expected).max() <= TOLERANCE:
         if student is not None:
@@ -187,10 +214,11 @@ def _answers(net, classes, series):
     return query(Teacher.of_student(net, classes), series, QueryOptions(net.device))
 
 
-def _encoded_parameters(classifier):
+def _encoded_parameters(classifier, names):
     """Parameters that are plain values, and the names of the others."""
     parameters, left_out = {}, []
-    for name, value in classifier.get_params(deep=False).items():
+    for name in sorted(names):
+        value = getattr(classifier, name)
         if name in NOT_SAVED:
             left_out += [name] * (name in ("teacher", "callbacks") and value is not None)
         elif type(value) in STUDENTS.values():
@@ -270,6 +298,8 @@ def decoded_format(value):
         ndim=value["ndim"],
         channel_names=decoded(value["channel_names"]),
     )
+    if not (found.channel_names is None or isinstance(found.channel_names, list)):
+        raise SavedFileError("the names of the channels are damaged.")
     counts = found.n_channels, found.n_timepoints, found.n_features_in
     n_names = {len(n) for n in (found.feature_names_in, found.channel_names) if n is not None}
     if (

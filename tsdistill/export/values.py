@@ -1,6 +1,7 @@
 """Plain values and labels as JSON: what comes back has the types that went in."""
 
 import math
+import re
 from numbers import Integral, Real
 
 import numpy as np
@@ -8,6 +9,9 @@ import numpy as np
 from tsdistill.exceptions import ExportError, SavedFileError
 
 DEEPEST = 8
+NAME_OF_A_TYPE = re.compile(
+    r"StringDType|[<>|=]?[biufSUOmM?]\d{0,9}(\[([1-9]\d{0,3})?[A-Za-z]{1,2}\])?"
+)
 KINDS = "biufSUOmM"
 VARIABLE = "StringDType"
 WIDEST = 2**20  # bytes that labels may take beyond what their longest one needs
@@ -103,7 +107,8 @@ def encoded_labels(labels):
     labels = np.asarray(labels)
     if labels.dtype.kind == "T":  # NumPy's strings of variable length
         return {"dtype": VARIABLE, "values": labels.tolist()}
-    if labels.dtype.kind not in KINDS or labels.dtype == np.longdouble:
+    strings = labels.dtype.kind != "O" or all(isinstance(one, str) for one in labels.tolist())
+    if labels.dtype.kind not in KINDS or not strings or labels.dtype == np.longdouble:
         raise ExportError(f"labels of type {labels.dtype} cannot be saved; use numbers or strings")
     if labels.nbytes > WIDEST and labels.dtype.kind in "SU":
         labels = np.array(labels.tolist())
@@ -125,8 +130,8 @@ def decoded_labels(value):
     """
     try:
         dtype, values = value["dtype"], [decoded(label) for label in value["values"]]
-        if not isinstance(dtype, str):
-            raise TypeError("their type has no name")
+        if not isinstance(dtype, str) or not NAME_OF_A_TYPE.fullmatch(dtype):
+            raise TypeError(f"{str(dtype)[:40]} is no type of labels")
         if dtype == VARIABLE:
             labels = np.array(values, dtype=np.dtypes.StringDType())
             as_saved = labels.tolist()
@@ -146,6 +151,8 @@ def _of_dtype(values, dtype):
     if dtype.kind not in KINDS:
         raise ValueError(f"{dtype} is no type of labels")
     text = dtype.kind in "SU"
+    if dtype.kind == "O" and not all(isinstance(value, str) for value in values):
+        raise ValueError("objects have to be strings")
     if text and len(values) * dtype.itemsize > max(WIDEST, np.array(values).nbytes):
         raise ValueError(f"{dtype} is wider than its values")
     labels = np.empty(len(values), dtype=np.int64 if dtype.kind in "mM" else dtype)

@@ -16,6 +16,9 @@ from tsdistill.numerics.tensors import plain_device
 from tsdistill.students import STUDENTS
 from tsdistill.students.base import Standardise, Student
 
+CONFIGURATION = "_tsdistill_configuration"
+"""Attribute of a network with the configuration from which it is built again after loading."""
+
 
 def as_net(student, n_channels, n_timepoints, n_classes, **settings):
     """Convert any form of student to an unfitted skorch net.
@@ -49,7 +52,7 @@ def as_net(student, n_channels, n_timepoints, n_classes, **settings):
         student = STUDENTS[student]()
     if type(student) in STUDENTS.values():
         module = _built(student, student.build, shape)
-        module.configuration = clone(student)  # from which a saved student is built again
+        setattr(module, CONFIGURATION, clone(student))
     elif isinstance(student, Student) or (
         hasattr(student, "build") and not isinstance(student, nn.Module)
     ):

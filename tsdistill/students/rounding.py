@@ -7,8 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tsdistill.exceptions import ExportError
 from tsdistill.students.extension import student_inside
 
+ROUNDING = "_tsdistill_rounding"
 FEWEST_BITS, MOST_BITS = 2, 8
 MOST_INPUTS = 2048  # of an output, whose errors are made up for
 DAMPING = 0.01
@@ -18,7 +20,7 @@ SHRINKS = np.linspace(1.0, 0.6, 17)
 
 @dataclass(frozen=True)
 class Rounding:
-    """How the weights of a network were rounded; kept as its attribute ``rounding``.
+    """How the weights of a network were rounded; kept as its attribute :data:`ROUNDING`.
 
     Attributes
     ----------
@@ -67,6 +69,11 @@ def round_weights(network, bits, series=None):
         2 to 8, the sign included.
     series : Tensor of shape (n_instances, n_channels, n_timepoints), default=None
         On the device of the network. Without them, each weight is rounded by itself.
+
+    Raises
+    ------
+    ExportError
+        If there is no such weight.
     """
     products = {} if series is None else input_products(network, series)
     codes, scales = {}, {}
@@ -79,7 +86,12 @@ def round_weights(network, bits, series=None):
             codes[name] = _codes(values, scales[name], 2 ** (bits - 1) - 1, products.get(name))
             rounded = dequantised(codes[name], scales[name])
             weight.copy_(torch.from_numpy(rounded))
-    network.rounding = Rounding(bits, codes, scales)
+    if not codes:
+        raise ExportError(
+            f"the student {type(network).__name__} has no float32 weights of two axes or more that "
+            "could be rounded."
+        )
+    setattr(network, ROUNDING, Rounding(bits, codes, scales))
 
 
 @torch.no_grad()
@@ -136,7 +148,7 @@ def input_products(network, series):
 
 def rounding_of(network):
     """The Rounding of a network; None if it has none, or if its weights have changed since."""
-    rounding = getattr(network, "rounding", None)
+    rounding = getattr(network, ROUNDING, None)
     if not isinstance(rounding, Rounding):
         return None
     weights = dict(network.named_parameters())

@@ -5,6 +5,7 @@ import numpy as np
 from tsdistill.estimators.classifier import SaliencyDistilledClassifier
 from tsdistill.exceptions import ExportError, SavedFileError, TeacherError
 from tsdistill.export.saving import (
+    check_loads,
     decoded_factors,
     decoded_format,
     encoded_format,
@@ -56,7 +57,9 @@ def saved_swap(swap):
             f"the student of this swap is a {type(student).__name__}, and only the swap of a "
             "SaliencyDistilledClassifier can be saved; save its parts by their own means."
         )
-    config, tensors = saved(student, SaliencyDistilledClassifier.__name__)
+    names = SaliencyDistilledClassifier._get_param_names()
+    config, tensors = saved(student, SaliencyDistilledClassifier.__name__, names)
+    check_loads(config, tensors, student.student_.module_)
     fitted = vars(swap)
     state = {
         "parameters": {

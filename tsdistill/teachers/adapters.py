@@ -72,6 +72,11 @@ def adapter_for(model, ndim, name=None, floor=PROBABILITY_FLOOR):
 
 def no_answers_error(model):
     """Build the error for a model that offers no answers; the caller raises it."""
+    if model is None:
+        return TeacherError(
+            "teacher is None; pass the classifier to replace. A classifier that was loaded from a "
+            "file takes it by load(path, teacher=...) or set_params(teacher=...)."
+        )
     return TeacherError(
         f"teacher {name_of(model)} has neither predict_proba nor decision_function; pass a "
         "classifier that has one of them, a torch module that returns logits, or a callable that "
