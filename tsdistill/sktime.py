@@ -250,10 +250,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
     def load(cls, path, *, teacher=None, student=None, device="cpu"):
         """Return the classifier that ``save`` wrote to a file in the format "tsdistill".
 
-        Parameters
-        ----------
-        path, teacher, student, device
-            See :meth:`tsdistill.SaliencyDistilledClassifier.load`.
+        The arguments are those of :meth:`tsdistill.SaliencyDistilledClassifier.load`.
         """
         one = SaliencyDistilledClassifier.load(
             path, teacher=teacher, student=student, device=device
