@@ -33,7 +33,7 @@ from tsdistill.teachers.teacher import as_teacher
 SETS = ["ArrowHead", "CBF", "GunPoint"]
 KINDS = ["inception", "minirocket"]
 MOST_SERIES = 200
-CALLS = 200
+ROUNDS, CALLS_A_ROUND = 8, 15
 KEY = ["teacher", "set", "student", "bits"]
 CROSS = shutil.which("arm-none-eabi-gcc")
 FOR_SIZE = (
@@ -44,15 +44,17 @@ FOR_SIZE = (
 
 
 def latencies(calls):
-    """Median microseconds of each call, by name, in turns."""
+    """Median microseconds of each call, by name, in turns of some calls each.
+
+    Call by call in turns, each would find the caches full of the others' data.
+    """
     seconds = {name: [] for name in calls}
-    for _ in range(CALLS):
+    for _ in range(ROUNDS):
         for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            seconds[name].append(time.perf_counter() - start)
-            if sum(seconds[name]) > 5:  # a slow teacher
-                calls = {key: value for key, value in calls.items() if key != name}
+            for _ in range(CALLS_A_ROUND):
+                start = time.perf_counter()
+                call()
+                seconds[name].append(time.perf_counter() - start)
     return {name: 1e6 * float(np.median(taken)) for name, taken in seconds.items()}
 
 
