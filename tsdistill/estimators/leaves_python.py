@@ -25,7 +25,7 @@ class LeavesPython:
         The file holds what ``predict``, ``explain`` and the like need, as plain values and
         tensors; :doc:`docs/file_format.md <file_format>` describes it. Parameters that hold the
         user's own objects (``teacher``, ``callbacks``, own ``auxiliary`` objectives, a
-        RandomState), ``device``, ``memory`` and ``history_`` are not in it.
+        RandomState), ``device``, ``memory``, ``n_jobs`` and ``history_`` are not in it.
 
         Parameters
         ----------
@@ -70,9 +70,9 @@ class LeavesPython:
         """A copy of the classifier whose weights are rounded to a few bits.
 
         Each output of a layer has its own scale, and weights make up for the errors of others
-        (GPTQ, arXiv 2210.17323); arithmetic, biases and normalisation stay
-        float32. The copy predicts, explains, reports, saves and exports as any other classifier;
-        files and exports hold the rounded numbers. ``n_bits_`` says how many bits.
+        (GPTQ, arXiv 2210.17323); arithmetic, biases and normalisation stay float32. The copy
+        predicts, explains, reports, saves and exports as any other classifier; files and exports
+        hold the rounded numbers. ``n_bits_`` says how many bits.
 
         Parameters
         ----------
@@ -89,6 +89,8 @@ class LeavesPython:
         ------
         ParameterError
             If ``bits`` is no whole number from 2 to 8.
+        ExportError
+            If the student has no float32 weights to round.
 
         Examples
         --------
@@ -102,13 +104,13 @@ class LeavesPython:
         >>> small.n_bits_, bool(abs(small.predict_proba(X) - student.predict_proba(X)).max() < 0.05)
         (8, True)
         """
+        from tsdistill.export.networks import net_of
+        from tsdistill.export.saving import gives_proba
+
         if not is_whole(bits) or not FEWEST_BITS <= bits <= MOST_BITS:
             raise ParameterError(
                 f"bits={shown(bits)}; expected a whole number from {FEWEST_BITS} to {MOST_BITS}."
             )
-        from tsdistill.export.networks import net_of
-        from tsdistill.export.saving import gives_proba
-
         check_is_fitted(self, "student_")
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
             classifier, net = copy.copy(self), self.student_
@@ -194,7 +196,7 @@ class LeavesPython:
         Returns
         -------
         costs : dict of str to int
-            "weights"; "bits" of each; "constant_bytes", those that lie in flash besides some 2 kB
+            "weights"; "bits" of each; "constant_bytes", those that lie in flash besides 1 to 2 kB
             of code; "memory_bytes", for all values while a series is answered, the series not
             counted; and "multiplications" for one series.
 
