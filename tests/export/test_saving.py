@@ -159,6 +159,17 @@ def test_a_teacher_given_to_load_is_used_as_before(reloaded):
         loaded.fit(X[:, 0], np.array(["a", "b", "c"])[y])
 
 
+def test_a_file_that_was_loaded_and_saved_without_the_teacher_keeps_its_scales(reloaded):
+    X, y = bumps()
+    forest = RandomForestClassifier(10, random_state=0).fit(X[:, 0], y)
+    for teacher in (Teacher(forest, scale="calibrated"), [forest, Teacher(forest, scale=2.0)]):
+        classifier = SaliencyDistilledClassifier(teacher, "fcn", max_epochs=2, n_windows=4)
+        classifier.fit(X[:, 0], y)
+        again = reloaded(reloaded(classifier), teacher=teacher)
+        expected = classifier.fidelity_score(X[:, 0], metric="kl")
+        assert again.fidelity_score(X[:, 0], metric="kl") == expected
+
+
 def test_teachers_that_do_not_fit_are_refused(fitted, reloaded):
     X, y = bumps()
     with pytest.raises(TeacherError, match="is not fitted"):

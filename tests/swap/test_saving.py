@@ -64,6 +64,10 @@ def test_a_teacher_of_its_own_keeps_its_scale(quick, toy, series, tmp_path):
     swap.save(tmp_path / "swap")
     loaded = DeferringClassifier.load(tmp_path / "swap", teacher=teacher)
     np.testing.assert_array_equal(loaded.predict_proba(series), swap.predict_proba(series))
+    DeferringClassifier.load(tmp_path / "swap").save(tmp_path / "swap")  # without the teacher
+    again = DeferringClassifier.load(tmp_path / "swap", teacher=teacher)
+    np.testing.assert_array_equal(again.predict_proba(series), swap.predict_proba(series))
+    assert again.teacher is teacher
     other = Teacher(bump_teacher, classes=["a", "b", "c"])
     with pytest.raises(TsdistillError):
         DeferringClassifier.load(tmp_path / "swap", teacher=other)

@@ -146,7 +146,7 @@ def restored(config, tensors, *, kind, known, teacher=None, student=None, device
         parameters = _decoded_parameters(config["parameters"])
         if unknown := sorted(parameters.keys() - (set(known) - set(NOT_SAVED))):
             raise SavedFileError(f"a file holds no parameters {str(unknown)[:200]} of a {kind}.")
-        factors = decoded_factors(config["teacher_factors"])
+        decoded_factors(config["teacher_factors"])  # before anything is built
         fitted = _decoded_state(config, tensors, student, device)
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise SavedFileError(
@@ -154,7 +154,7 @@ def restored(config, tensors, *, kind, known, teacher=None, student=None, device
         ) from error
     if student is not None:
         parameters["student"] = student
-    fitted["teacher_"] = _bound(teacher, factors, fitted)
+    fitted["teacher_"] = _bound(teacher, config, fitted)
     return parameters | {"teacher": teacher, "device": device}, fitted
 
 
@@ -333,6 +333,8 @@ def _decoded_baselines(config, tensors, series_format, n_classes):
 
 def factors_of(teacher):
     """The scales of a bound teacher and of its members, as JSON."""
+    if isinstance(teacher, AbsentTeacher):
+        return teacher.factors
     inner = None if teacher.inner is None else [factors_of(one) for one in teacher.inner]
     return {"factor": float(teacher.factor), "inner": inner}
 
@@ -358,10 +360,10 @@ def with_factors(teacher, factors):
         ) from error
 
 
-def _bound(teacher, factors, fitted):
+def _bound(teacher, config, fitted):
     """The teacher, bound to the classes as it was in ``fit``; a stand-in where there is none."""
     if teacher is None:
-        return AbsentTeacher(fitted["classes_"])
+        return AbsentTeacher(fitted["classes_"], config["teacher_factors"])
     teacher, baselines = as_teacher(teacher), fitted["_baselines"]
     if not teacher.is_fitted:
         raise TeacherError(
@@ -372,7 +374,7 @@ def _bound(teacher, factors, fitted):
         fitted["classes_"],
         baselines.class_index,
     )
-    return with_factors(bound, factors)
+    return with_factors(bound, decoded_factors(config["teacher_factors"]))
 
 
 def _versions():

@@ -68,7 +68,7 @@ def saved_swap(swap):
         },
         "guarantee": encoded(swap._guarantee),
         "classes": encoded_labels(swap.classes_),
-        "teacher_is_the_students": swap.teacher is None,
+        "teacher_is_the_students": getattr(swap.teacher_, "is_the_students", swap.teacher is None),
         "teacher_classes": encoded_labels(swap.teacher_.classes_),
         "teacher_factors": factors_of(swap.teacher_),
         "series": encoded_format(fitted),
@@ -123,7 +123,7 @@ def restored_swap(config, tensors, *, teacher, student, device):
             f"the configuration is not complete: {type(error).__name__}: {str(error)[:200]}."
         ) from error
     fitted["student_"] = distilled
-    fitted["teacher_"] = AbsentTeacher(known)
+    fitted["teacher_"] = AbsentTeacher(known, state["teacher_factors"], own)
     if teacher is not None:
         series = in_layout(distilled._baselines.series, distilled.panel_ndim_)
         bound = bound_teacher(None if own else teacher, distilled, series)

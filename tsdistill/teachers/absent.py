@@ -13,10 +13,15 @@ class AbsentTeacher(Teacher):
     ----------
     classes : ndarray of shape (n_classes,)
         Those that the teacher knew.
+    factors : dict
+        The scales of its logits, as a file has them, so that another file keeps them.
+    is_the_students : bool, default=True
+        Whether it is the teacher of the student, not one of the swap alone.
     """
 
-    def __init__(self, classes):
+    def __init__(self, classes, factors, is_the_students=True):
         super().__init__(None, classes)
+        self.factors, self.is_the_students = factors, is_the_students
         self._adapter, self._columns, self.classes_ = _Absent(), None, classes
 
     def __repr__(self):
