@@ -58,7 +58,7 @@ def arms_of(n_series, n_classes):
 def run_all(options):
     """Run what the CSV file does not hold yet."""
     options.work_dir.mkdir(parents=True, exist_ok=True)
-    options.max_epochs = None
+    options.max_epochs, options.device, options.teacher_device = None, "cpu", "cpu"
     for name in options.sets:
         y = read_ucr(options.data_dir, name)[1]
         run_missing(arms_of(len(y), len(set(y))), [name], options)

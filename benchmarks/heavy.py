@@ -35,12 +35,40 @@ class HalfPrecision(torch.nn.Module):
         return tuple(f"network.{name}" for name in self.network.stages)
 
     def forward(self, x):
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.training):
+        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.training):
             return self.network(x).float()
 
 
+class AskedElsewhere:
+    """Networks that stay on their device, whichever one the student trains on.
+
+    Parameters
+    ----------
+    nets : list of NeuralNetClassifier
+        Their probabilities are averaged.
+    classes : array of shape (n_classes,)
+    """
+
+    def __init__(self, nets, classes):
+        self.nets, self.classes_ = nets, classes
+
+    def decision_function(self, X, most_values=500_000):
+        """Logarithms of the mean probability, of shape (n_series, n_classes)."""
+        size = max(1, most_values // X[0].size)
+        parts = [self._log_proba(X[i : i + size]) for i in range(0, len(X), size)]
+        return np.concatenate(parts)
+
+    @torch.no_grad()
+    def _log_proba(self, X):
+        X = torch.as_tensor(np.asarray(X, dtype=np.float32), device=self.nets[0].device)
+        with torch.backends.cudnn.flags(allow_tf32=False):
+            logits = torch.stack([net.module_.eval()(X) for net in self.nets])
+        mean = torch.logsumexp(torch.log_softmax(logits, dim=2), dim=0) - np.log(len(self.nets))
+        return mean.cpu().numpy()
+
+
 def inception_teacher(
-    X, y, seed, epochs=150, n_filters=32, n_blocks=3, wrap=lambda network: network
+    X, y, seed, epochs=150, n_filters=32, n_blocks=3, wrap=lambda network: network, device="cpu"
 ):
     """Train an Inception network (157,000 weights in three blocks) on labels 0 .. K - 1."""
     torch.manual_seed(seed)
@@ -54,6 +82,7 @@ def inception_teacher(
         lr=0.002,
         max_epochs=epochs,
         batch_size=32,
+        device=device,
         iterator_train__shuffle=True,
         train_split=None,
         callbacks=[

@@ -1,7 +1,7 @@
 """Teachers worth replacing: InceptionTime, MultiRocket with a ridge head, Arsenal, a forest."""
 
 import numpy as np
-from heavy import HalfPrecision, MiniRocketRidge, inception_teacher
+from heavy import AskedElsewhere, HalfPrecision, MiniRocketRidge, inception_teacher
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
@@ -58,45 +58,48 @@ def _columns(values):
     return np.column_stack([-values, values]) if values.ndim == 1 else values
 
 
-def inception_time(X, y, seed, classes, members=MEMBERS):
+def inception_time(X, y, seed, classes, device="cpu", members=MEMBERS):
     """An ensemble of Inception networks of the published size (six blocks), as a list of nets.
 
     Each trains for 400 steps or more, through one cycle of the learning rate, in bfloat16; the
-    authors train for 1,500 epochs.
+    authors train for 1,500 epochs. Beside students on the CPU, those on a GPU stay there.
     """
     epochs = max(FEWEST_EPOCHS, FEWEST_STEPS // -(-len(X) // 32))
     nets = [
-        inception_teacher(X, y, members * seed + member, epochs, n_blocks=6, wrap=HalfPrecision)
+        inception_teacher(
+            X, y, members * seed + member, epochs, n_blocks=6, wrap=HalfPrecision, device=device
+        )
         for member in range(members)
     ]
-    return Teacher(nets, classes=classes)
+    return Teacher(nets, classes=classes) if device == "cpu" else AskedElsewhere(nets, classes)
 
 
-def multirocket(X, y, seed, classes):
+def multirocket(X, y, seed, classes, _device="cpu"):
     """MultiRocket (about 50,000 features) with a ridge head."""
     from sktime.transformations.panel.rocket import MultiRocket
 
     return CalibratedRidge(MultiRocket(random_state=seed)).fit(X, classes[y])
 
 
-def inception(X, y, seed, classes):
+def inception(X, y, seed, classes, device="cpu"):
     """One Inception network of three blocks, as in the other benchmarks."""
-    return Teacher(inception_teacher(X, y, seed), classes=classes)
+    net = inception_teacher(X, y, seed, device=device)
+    return Teacher(net, classes=classes) if device == "cpu" else AskedElsewhere([net], classes)
 
 
-def minirocket(X, y, seed, classes):
+def minirocket(X, y, seed, classes, _device="cpu"):
     """MiniRocket with a ridge head."""
     return MiniRocketRidge(seed).fit(X, classes[y])
 
 
-def arsenal(X, y, seed, classes):
+def arsenal(X, y, seed, classes, _device="cpu"):
     """Sktime's Arsenal, an ensemble of Rocket classifiers."""
     from sktime.classification.kernel_based import Arsenal
 
     return Arsenal(num_kernels=500, n_estimators=10, random_state=seed).fit(X, classes[y])
 
 
-def forest(X, y, seed, classes):
+def forest(X, y, seed, classes, _device="cpu"):
     """Sktime's time-series forest: fully grown trees, which know their training series by heart."""
     from sktime.classification.interval_based import TimeSeriesForestClassifier
 

@@ -80,24 +80,35 @@ ARMS = MAIN_ARMS | ABLATIONS
 DIFFERENTIABLE = {"inceptiontime", "inception"}
 OF_GRADIENTS = {"e2KD", "attribution"}
 """Arms that need a teacher of torch modules."""
-ONE_A_SET = {"inceptiontime"}
-"""Teachers that are trained once a set, with seed 0, since that takes long."""
 KEY = ["teacher", "set", "seed", "arm"]
 MOST_MAPS = 300
 
 
-def fitted_teacher(kind, name, seed, data, work_dir):
+def fitted_teacher(kind, name, seed, data, work_dir, device):
     """The teacher, trained or read from the folder, and the seconds that its training took."""
     X, y, _, _ = data
-    seed = 0 if kind in ONE_A_SET else seed
     path = work_dir / f"{kind}-{name}-{seed}.pkl"
     if not path.exists():
         classes, class_index = np.unique(y, return_inverse=True)
         start = time.perf_counter()
-        teacher = TEACHERS[kind](X, class_index, seed, classes)
+        teacher = TEACHERS[kind](X, class_index, seed, classes, device)
         seconds = time.perf_counter() - start
         part = path.with_suffix(".part")
         part.write_bytes(pickle.dumps((teacher, seconds)))
+        part.rename(path)
+    return pickle.loads(path.read_bytes())
+
+
+def answers_to_tests(teacher, data, path):
+    """Log-probabilities of the test series and maps of up to 300 of them, kept in a file."""
+    _, y, X_test, _ = data
+    if not path.exists():
+        bound = as_teacher(teacher).bind(X_test, np.unique(y))
+        log_proba = bound.log_proba(X_test)
+        mapped = np.random.default_rng(0).permutation(len(X_test))[:MOST_MAPS]
+        maps = zero_occlusion(bound, X_test[mapped], log_proba[mapped].argmax(axis=1))
+        part = path.with_suffix(".part")
+        part.write_bytes(pickle.dumps((log_proba, mapped, maps)))
         part.rename(path)
     return pickle.loads(path.read_bytes())
 
@@ -107,20 +118,19 @@ def run(kind, name, seed, arms, options):
     warnings.filterwarnings("ignore")
     data = X, y, X_test, y_test = read_ucr(options.data_dir, name)
     classes = np.unique(y)
-    teacher, teacher_seconds = fitted_teacher(kind, name, seed, data, options.work_dir)
+    kept = options.work_dir, options.teacher_device
+    teacher, teacher_seconds = fitted_teacher(kind, name, seed, data, *kept)
     torch.set_num_threads(1)  # fitting a Rocket changes it
-    bound = as_teacher(teacher).bind(X_test, classes)
-    log_teacher = bound.log_proba(X_test)
-    mapped = np.random.default_rng(0).permutation(len(X_test))[:MOST_MAPS]
+    path = options.work_dir / f"{kind}-{name}-{seed}-answers.pkl"
+    log_teacher, mapped, map_teacher = answers_to_tests(teacher, data, path)
     target = log_teacher.argmax(axis=1)
-    map_teacher = zero_occlusion(bound, X_test[mapped], target[mapped])
     right = classes[target] == y_test
     rows = []
     for arm, settings in arms.items():
         if settings.get("n_queries", len(X) * LEAST_A_SERIES) < len(X) * LEAST_A_SERIES:
             continue
         start = time.perf_counter()
-        settings = {"max_epochs": options.max_epochs, **settings}
+        settings = {"max_epochs": options.max_epochs, "device": options.device, **settings}
         if settings.get("n_mixtures") == AS_MANY_MIXTURES:
             settings["n_mixtures"] = int(np.clip(len(X), FEWEST_MIXTURES, MOST_MIXTURES))
         student = SaliencyDistilledClassifier(
@@ -169,7 +179,8 @@ def run_missing(arms, sets, options):
         done = set(pd.read_csv(options.csv)[KEY].itertuples(index=False, name=None))
     jobs = []
     for kind in options.teachers:
-        usable = [arm for arm in arms if kind in DIFFERENTIABLE or arm not in OF_GRADIENTS]
+        gradients = kind in DIFFERENTIABLE and options.teacher_device == "cpu"
+        usable = [arm for arm in arms if gradients or arm not in OF_GRADIENTS]
         for seed in range(options.seeds):
             for name in sets:
                 missing = {arm: arms[arm] for arm in usable if (kind, name, seed, arm) not in done}
@@ -222,6 +233,11 @@ def main():
     add_run_options(running, ["multirocket"], ["twelve"], 3)
     running.add_argument("--arms", nargs="+", choices=ARMS, default=list(MAIN_ARMS))
     running.add_argument("--max-epochs", type=int, help="default: the estimator's")
+    running.add_argument("--device", default="cpu", help="on which students train")
+    running.add_argument(
+        "--teacher-device", default="cpu",
+        help="on which networks train; those on a GPU stay there, and give no gradients",
+    )  # fmt: skip
     printing = commands.add_parser("tables")
     printing.add_argument("--csv", required=True, type=pathlib.Path)
     printing.add_argument("--published", help="CSV file of published accuracies, a column a method")

@@ -35,9 +35,9 @@ def print_tables(kind, runs, arms, published=None):
     costs = runs.groupby("arm")[COSTS].mean()
     print(mean.join(costs).round(4).to_string(), "\n")
     if runs["seed"].nunique() > 1:
-        of_seeds = runs.groupby(["arm", "seed"])[FIGURES].mean()
-        spread = of_seeds.groupby("arm").std().loc[order]
-        print("standard deviation over seeds\n", spread.round(4).to_string(), "\n")
+        spread = runs.groupby(["arm", "set"])[FIGURES].std().groupby("arm").mean().loc[order]
+        print("standard deviation over seeds, mean of the sets")
+        print(spread.round(4).to_string(), "\n")
     wide = {f: by_set[f].unstack("arm")[order].loc[sets] for f in FIGURES}
     ranks = pd.DataFrame(
         {f: rankdata(-up * wide[f].to_numpy(), axis=1).mean(axis=0)

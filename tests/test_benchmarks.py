@@ -5,8 +5,12 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import sktime
+
+from tsdistill import Teacher
+from tsdistill.teachers.teacher import as_teacher
 
 FOLDER = pathlib.Path(__file__).parent.parent / "benchmarks"
 pytestmark = pytest.mark.slow
@@ -107,7 +111,7 @@ def test_ucr_with_a_torch_teacher_has_the_arms_of_gradients(
     monkeypatch.setattr(
         strong,
         "inception_teacher",
-        lambda X, y, seed, epochs, n_blocks, wrap: slow(X, y, seed, 1, 2, n_blocks, wrap),
+        lambda X, y, seed, epochs, **kw: slow(X, y, seed, 1, 2, **kw),
     )
     run = ["ucr", "run", "--data-dir", str(tmp_path), "--work-dir", str(tmp_path / "work")]
     run += ["--csv", str(csv), "--teachers", "inceptiontime", *SMALL, "--max-epochs", "1"]
@@ -118,6 +122,17 @@ def test_ucr_with_a_torch_teacher_has_the_arms_of_gradients(
     monkeypatch.setattr("sys.argv", ["ucr", "draw", "--csv", str(csv), "--picture", str(picture)])
     module.main()
     assert picture.stat().st_size > 10_000
+
+
+def test_networks_that_stay_on_their_device_answer_as_their_list(benchmark, toy):
+    benchmark("ucr")
+    heavy, (X, y) = sys.modules["heavy"], toy
+    X = np.asarray(X, dtype=np.float32).reshape(len(X), 1, -1)
+    nets = [heavy.inception_teacher(X, y, seed, 1, 2, 1) for seed in range(2)]
+    asked = as_teacher(heavy.AskedElsewhere(nets, np.unique(y)))
+    asked = asked.bind(X, np.unique(y)).log_proba(X)
+    of_list = Teacher(nets, classes=np.unique(y)).bind(X, np.unique(y)).log_proba(X)
+    np.testing.assert_allclose(asked, of_list, atol=1e-5)
 
 
 def test_costs_are_run_and_drawn_from_its_file(benchmark, monkeypatch, tmp_path):
