@@ -7,6 +7,7 @@ from torch import nn
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_count, is_whole
+from tsdistill.students.masking import Chain, mean_over_time
 
 
 class Student(BaseEstimator):
@@ -78,7 +79,15 @@ class Standardise(nn.Module):
     Parameters
     ----------
     n_channels : int
+
+    Attributes
+    ----------
+    takes_uneven : bool
+        Whether the network expects series of unequal length, padded with NaN, see
+        :mod:`tsdistill.students.masking`. NaN stays NaN here.
     """
+
+    takes_uneven = False
 
     def __init__(self, n_channels):
         super().__init__()
@@ -95,13 +104,18 @@ class Standardise(nn.Module):
         """Set the mean and standard deviation of each channel from a panel.
 
         A constant channel gets a standard deviation of 1, and so does one that varies by no more
-        than float32 rounds.
+        than float32 rounds. NaN does not count.
 
         Parameters
         ----------
         panel : Tensor of shape (n_instances, n_channels, n_timepoints)
         """
-        std, mean = torch.std_mean(panel.double(), dim=(0, 2), correction=0)
+        values = panel.double()
+        if panel.isnan().any():
+            mean = values.nanmean(dim=(0, 2))
+            std = (values - mean[:, None]).square().nanmean(dim=(0, 2)).sqrt()
+        else:
+            std, mean = torch.std_mean(values, dim=(0, 2), correction=0)
         std[std <= 1e-7 * mean.abs()] = 1.0
         self.mean.copy_(mean[:, None])
         self.std.copy_(std[:, None])
@@ -125,15 +139,15 @@ def conv_block(n_in, n_out, kernel_size, dilation=1):
         padding=dilation * (kernel_size - 1) // 2,
         bias=False,
     )
-    return nn.Sequential(conv, nn.BatchNorm1d(n_out), nn.ReLU())
+    return Chain(conv, nn.BatchNorm1d(n_out), nn.ReLU())
 
 
 class PooledHead(nn.Module):
-    """Mean over time, then one linear layer to the logits."""
+    """Mean over time, before the end of each series, then one linear layer to the logits."""
 
     def __init__(self, n_filters, n_classes):
         super().__init__()
         self.linear = nn.Linear(n_filters, n_classes)
 
-    def forward(self, features):
-        return self.linear(features.mean(dim=-1))
+    def forward(self, features, real=None):
+        return self.linear(mean_over_time(features, real))

@@ -3,6 +3,7 @@
 from torch import nn
 
 from tsdistill.students.base import PooledHead, Standardise, Student, check_shape, conv_block
+from tsdistill.students.masking import standardised
 from tsdistill.students.receptive_field import LocalStage
 
 
@@ -47,6 +48,13 @@ class FCN(Student):
 
 class _FCNNetwork(nn.Sequential):
     stages = ("1", "2", "3")
+
+    def forward(self, x):
+        standardise, *blocks, head = self
+        x, real = standardised(standardise, x)
+        for block in blocks:
+            x = block(x, real)
+        return head(x, real)
 
     def local_parts(self):
         """Standardisation, stages and head, for :mod:`tsdistill.students.receptive_field`."""

@@ -2,9 +2,11 @@
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from tsdistill.inputs.checks import check_flag
 from tsdistill.students.base import Standardise, Student, check_shape
+from tsdistill.students.masking import standardised
 
 
 class GRU(Student):
@@ -49,5 +51,19 @@ class _GRUNetwork(nn.Module):
         self.linear = nn.Linear(2 * n_states, n_classes)
 
     def forward(self, x):
-        states, _ = self.recurrent(self.standardise(x).transpose(1, 2))
-        return self.linear(torch.cat([states.mean(dim=1), states[:, -1]], dim=1))
+        x, real = standardised(self.standardise, x)
+        if real is None:
+            states, _ = self.recurrent(x.transpose(1, 2))
+            return self.linear(torch.cat([states.mean(dim=1), states[:, -1]], dim=1))
+        lengths = real.sum(dim=-1)
+        states = self._states(x.transpose(1, 2), lengths[:, 0]) * real.transpose(1, 2)
+        last = torch.take_along_dim(states, lengths[..., None] - 1, dim=1)[:, 0]
+        return self.linear(torch.cat([states.sum(dim=1) / lengths, last], dim=1))
+
+    def _states(self, x, lengths):
+        """States of all timesteps; in reverse, each series begins at its own end."""
+        if not self.recurrent.bidirectional:
+            return self.recurrent(x)[0]
+        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        states, _ = self.recurrent(packed)
+        return pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])[0]

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from tsdistill.students.base import PooledHead, Standardise, Student, check_shape
+from tsdistill.students.masking import Chain, normalised, standardised
 
 
 class Inception(Student):
@@ -52,10 +53,18 @@ class _InceptionBlock(nn.Module):
         )
         self.normalise = nn.BatchNorm1d(n_filters * (len(kernel_sizes) + 1))
 
-    def forward(self, x):
+    def forward(self, x, real=None):
         narrow = self.bottleneck(x)
-        branches = [branch(narrow) for branch in self.branches] + [self.pooled(x)]
-        return torch.relu(self.normalise(torch.cat(branches, dim=1)))
+        branches = [branch(narrow) for branch in self.branches] + [self._pooled(x, real)]
+        x = torch.relu(normalised(self.normalise, torch.cat(branches, dim=1), real))
+        return x if real is None else x * real
+
+    def _pooled(self, x, real):
+        if real is None:
+            return self.pooled(x)
+        pool, conv = self.pooled
+        highest = pool(x.masked_fill(~real, -torch.inf))  # at the ends as at the start: no zeros
+        return conv(highest.masked_fill(~real, 0.0))
 
 
 class _InceptionNetwork(nn.Module):
@@ -68,7 +77,7 @@ class _InceptionNetwork(nn.Module):
             for i in range(n_blocks)
         )
         self.shortcuts = nn.ModuleList(
-            nn.Sequential(
+            Chain(
                 nn.Conv1d(n_channels if i == 0 else wide, wide, 1, bias=False),
                 nn.BatchNorm1d(wide),
             )
@@ -82,9 +91,10 @@ class _InceptionNetwork(nn.Module):
         return tuple(f"blocks.{i}" for i in range(len(self.blocks)))
 
     def forward(self, x):
-        x = origin = self.standardise(x)
+        x, real = standardised(self.standardise, x)
+        origin = x
         for i, block in enumerate(self.blocks):
-            x = block(x)
+            x = block(x, real)
             if i % 3 == 2:
-                x = origin = torch.relu(x + self.shortcuts[i // 3](origin))
-        return self.head(x)
+                x = origin = torch.relu(x + self.shortcuts[i // 3](origin, real))
+        return self.head(x, real)

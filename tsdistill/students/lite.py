@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from tsdistill.students.base import PooledHead, Standardise, Student, check_shape, conv_block
+from tsdistill.students.masking import Chain, standardised
 from tsdistill.students.receptive_field import LocalStage
 
 
@@ -61,7 +62,7 @@ class _LiteNetwork(nn.Module):
             nn.Conv1d(n_channels, n_filters, k, stride=stride, padding=k // 2, bias=False)
             for k in kernel_sizes
         )
-        self.normalise = nn.Sequential(nn.BatchNorm1d(wide), nn.ReLU())
+        self.normalise = Chain(nn.BatchNorm1d(wide), nn.ReLU())
         self.combine = conv_block(wide, wide, 7)
         self.reach = conv_block(wide, wide, 7, dilation=dilation)
         self.head = PooledHead(wide, n_classes)
@@ -76,8 +77,11 @@ class _LiteNetwork(nn.Module):
         return self.standardise, stages, self.head
 
     def forward(self, x):
-        x = self.normalise(self._shapes_at_once(self.standardise(x)))
-        return self.head(self.reach(self.combine(x)))
+        x, real = standardised(self.standardise, x)
+        if real is not None:
+            real = real[..., :: self.shapes[0].stride[0]]
+        x = self.normalise(self._shapes_at_once(x), real)
+        return self.head(self.reach(self.combine(x, real), real), real)
 
     def _shapes_at_once(self, x):
         """Stage 1 as one convolution: shorter filters get zeros at both ends."""

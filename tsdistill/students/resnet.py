@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from tsdistill.students.base import PooledHead, Standardise, Student, check_shape, conv_block
+from tsdistill.students.masking import Chain, standardised
 
 
 class ResNet(Student):
@@ -41,9 +42,7 @@ class ResNet(Student):
             _ResidualBlock(n_in, n_out, self.lengths())
             for n_in, n_out in zip([n_channels, *widths], widths, strict=False)
         ]
-        network = nn.Sequential(Standardise(n_channels), *blocks, PooledHead(widths[-1], n_classes))
-        network.stages = tuple(str(i + 1) for i in range(n_blocks))
-        return network
+        return _ResNetNetwork(Standardise(n_channels), *blocks, PooledHead(widths[-1], n_classes))
 
 
 class _ResidualBlock(nn.Module):
@@ -53,11 +52,25 @@ class _ResidualBlock(nn.Module):
             conv_block(n_in if i == 0 else n_out, n_out, k) for i, k in enumerate(kernel_sizes)
         ]
         del blocks[-1][2]  # the last ReLU comes after the sum
-        self.body = nn.Sequential(*blocks)
-        self.shortcut = nn.Sequential(
+        self.body = Chain(*blocks)
+        self.shortcut = Chain(
             nn.Conv1d(n_in, n_out, 1, bias=False) if n_in != n_out else nn.Identity(),
             nn.BatchNorm1d(n_out),
         )
 
+    def forward(self, x, real=None):
+        return torch.relu(self.body(x, real) + self.shortcut(x, real))
+
+
+class _ResNetNetwork(nn.Sequential):
+    @property
+    def stages(self):
+        """Names of the residual blocks."""
+        return tuple(str(i + 1) for i in range(len(self) - 2))
+
     def forward(self, x):
-        return torch.relu(self.body(x) + self.shortcut(x))
+        standardise, *blocks, head = self
+        x, real = standardised(standardise, x)
+        for block in blocks:
+            x = block(x, real)
+        return head(x, real)

@@ -1,0 +1,130 @@
+"""Networks for series of unequal length: what lies beyond the end of a series changes nothing.
+
+Inside, a panel is padded with NaN after the end of each series, so NaN is the only mask there is.
+:func:`standardised` turns it into zeros and a mask, and every stage of a network leaves zeros
+beyond the end, as a convolution pads a series with zeros by itself. Hence a series gets the answer
+that it would get alone, however far it is padded.
+"""
+
+import torch
+from torch import nn
+
+
+def lengths_of(x):
+    """Number of timesteps of each series, up to its last value.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_instances, n_channels, n_timepoints)
+        Padded with NaN after the end.
+
+    Returns
+    -------
+    lengths : Tensor of shape (n_instances,), int64
+
+    Examples
+    --------
+    >>> nan = float("nan")
+    >>> lengths_of(torch.tensor([[[1.0, nan, 2.0, nan]], [[1.0, 2.0, 3.0, 4.0]]])).tolist()
+    [3, 4]
+    """
+    has_value = (~torch.isnan(x)).any(dim=1)
+    place = torch.arange(1, x.shape[-1] + 1, device=x.device)
+    return (has_value * place).amax(dim=-1)
+
+
+def standardised(standardise, x):
+    """Standardise series, with zeros in place of NaN if the layer expects any.
+
+    Parameters
+    ----------
+    standardise : Standardise
+    x : Tensor of shape (n_instances, n_channels, n_timepoints)
+
+    Returns
+    -------
+    x : Tensor of the same shape
+    real : Tensor of shape (n_instances, 1, n_timepoints), bool, or None
+        Timesteps before the end of each series; None if the layer expects series of one length.
+    """
+    if not standardise.takes_uneven:
+        return standardise(x), None
+    place = torch.arange(x.shape[-1], device=x.device)
+    real = (place < lengths_of(x)[:, None])[:, None]
+    return torch.nan_to_num(standardise(x), nan=0.0), real
+
+
+def take_uneven(network):
+    """Let the students' own layers of a network expect series of unequal length."""
+    for part in network.modules():
+        if hasattr(part, "takes_uneven"):
+            part.takes_uneven = True
+
+
+class Chain(nn.Sequential):
+    """Layers in turn, as in ``nn.Sequential``; with a mask, zeros beyond the end of each series.
+
+    Statistics of batch normalisation count the timesteps before the ends alone. All layers have to
+    keep the number of timesteps.
+    """
+
+    def forward(self, x, real=None):
+        if real is None:
+            return super().forward(x)
+        for layer in self:
+            if isinstance(layer, nn.BatchNorm1d):
+                x = normalised(layer, x, real)
+            elif isinstance(layer, Chain):
+                x = layer(x, real)
+            else:
+                x = layer(x)
+        return x * real
+
+
+def normalised(layer, x, real):
+    """Batch normalisation whose statistics count the timesteps before the end of each series.
+
+    Parameters
+    ----------
+    layer : torch.nn.BatchNorm1d
+    x : Tensor of shape (n_instances, n_filters, n_timepoints)
+    real : Tensor of shape (n_instances, 1, n_timepoints), bool, or None
+
+    Returns
+    -------
+    x : Tensor of the same shape
+        Of any value beyond the ends.
+    """
+    if real is None or not layer.training:
+        return layer(x)
+    n_values = real.sum()
+    mean = (x * real).sum(dim=(0, 2)) / n_values
+    centred = x - mean[:, None]
+    variance = (centred.square() * real).sum(dim=(0, 2)) / n_values
+    with torch.no_grad():
+        layer.num_batches_tracked += 1
+        # Without a momentum, torch takes the mean of all batches.
+        share = 1 / layer.num_batches_tracked if layer.momentum is None else layer.momentum
+        unbiased = variance * (n_values / (n_values - 1).clamp_min(1))
+        for kept, new in ((layer.running_mean, mean), (layer.running_var, unbiased)):
+            kept += share * (new.to(kept.dtype) - kept)
+    scale = layer.weight * torch.rsqrt(variance + layer.eps)
+    return centred * scale[:, None] + layer.bias[:, None]
+
+
+def mean_over_time(features, real=None):
+    """Mean over the timesteps of each series.
+
+    Parameters
+    ----------
+    features : Tensor of shape (n_instances, n_filters, n_timepoints)
+        Zeros beyond the ends.
+    real : Tensor of shape (n_instances, 1, n_timepoints), bool, default=None
+
+    Returns
+    -------
+    means : Tensor of shape (n_instances, n_filters)
+    """
+    if real is None:
+        return features.mean(dim=-1)
+    return features.sum(dim=-1) / real.sum(dim=-1)
