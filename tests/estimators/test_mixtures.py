@@ -10,9 +10,10 @@ from sklearn.linear_model import LogisticRegression
 from tests.conftest import Counted, bump_teacher, transfer_set_of
 from tsdistill.estimators import settings as estimators_settings
 from tsdistill.objectives import ExplanationAutoencoder, InputNoise, PerturbedSoftTargets
-from tsdistill.perturbation.copies import FLAT, STRAIGHT, PerturbedCopies
+from tsdistill.perturbation.copies import PerturbedCopies
 from tsdistill.perturbation.mixtures import Mixtures
 from tsdistill.perturbation.plan import DONORS
+from tsdistill.perturbation.uneven import FLAT, STRAIGHT
 from tsdistill.students import FCN
 from tsdistill.teachers.querying import TeacherAnswers
 from tsdistill.training.recipe import SALIENCY_WEIGHTS

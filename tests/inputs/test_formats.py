@@ -6,8 +6,11 @@ import pytest
 import torch
 from sktime.datatypes import convert_to
 
-from tsdistill.exceptions import PanelError
-from tsdistill.inputs.formats import as_array
+from tests.conftest import bump_teacher
+from tsdistill import Teacher
+from tsdistill.exceptions import PanelError, TeacherError
+from tsdistill.inputs.formats import as_array, form_of
+from tsdistill.inputs.forms import FORMS, UnevenForm
 from tsdistill.sktime import SaliencyDistilledTSC
 
 
@@ -130,15 +133,40 @@ def ragged(name):
     return pd.concat(frames, keys=range(4), names=["instance", "time"])
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["list of arrays", "list of lists", "list of 2-D arrays", "object array", "df-list",
-     "nested_univ", "pd-multiindex", "pandas Series", "list of pandas Series", "list of tensors"],
-)  # fmt: skip
-def test_unequal_length_names_the_transformers(quick, name):
+RAGGED = [
+    "list of arrays", "list of lists", "list of 2-D arrays", "object array", "df-list",
+    "nested_univ", "pd-multiindex", "pandas Series", "list of pandas Series", "list of tensors",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RAGGED)
+def test_unequal_length_names_the_transformers(quick, toy, name):
     names = "PaddingTransformer.*TruncationTransformer.*TSInterpolator"
+    with pytest.raises(TeacherError, match=rf"cannot take series of unequal length.*{names}"):
+        quick(Teacher(bump_teacher, classes=[0, 1, 2])).fit(ragged(name))
+    fitted_on_one_length = quick().fit(*toy)
     with pytest.raises(PanelError, match=rf"of 5 to 8 timepoints.*{names}"):
-        quick().fit(ragged(name), [0, 1, 0, 1])
+        fitted_on_one_length.predict(ragged(name))
+
+
+@pytest.mark.parametrize("name", RAGGED)
+def test_series_of_unequal_length_become_one_array_padded_with_nan(name):
+    X = as_array(ragged(name), uneven=True)
+    panel = X.reshape(4, 1, 8)
+    for one, series in zip(ragged("list of arrays"), panel[:, 0], strict=True):
+        np.testing.assert_array_equal(series[: len(one)], one)
+        assert np.isnan(series[len(one) :]).all()
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_a_form_holds_the_values_of_its_panel(form, ndim):
+    panel = as_array(ragged("list of arrays"), uneven=True)[:, np.newaxis]
+    shown = UnevenForm(form, ndim, 8, ("a",)).of(panel)
+    assert form_of(shown) == form
+    again = as_array(shown, uneven=True)
+    assert again.ndim == (3 if form not in ("list", "array") else ndim)
+    np.testing.assert_array_equal(again.reshape(panel.shape), panel)
 
 
 def test_the_transformers_that_the_error_names_exist():
@@ -159,12 +187,12 @@ def test_the_transformers_that_the_error_names_exist():
     ("X", "message"),
     [
         ([np.zeros((2, 5)), np.zeros((3, 5))], "2 to 3 channels"),
-        ([[[1, 2], [1, 2, 3]], [[1, 2], [1, 2]]], "channels differ in length"),
+        ([[[1, 2], [1, 2, 3]], [[1, 2], [1, 2]]], "channels that differ in length"),
         (
             pd.DataFrame({"a": [pd.Series([1.0, 2.0])] * 2, "b": [1.0, 2.0]}),
-            "1 to 2 timepoints",
+            "channels that differ in length: 2, 1",
         ),
-        (pd.DataFrame({"a": [pd.Series([1.0, np.nan])] * 2}), "NaN"),
+        (pd.DataFrame({"a": [pd.Series([1.0, np.nan, 2.0])] * 2}), "NaN.*timestep 1"),
     ],
 )
 def test_bad_panels(quick, X, message):

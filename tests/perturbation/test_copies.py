@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from tests.perturbation.conftest import plan_of
-from tsdistill.perturbation.copies import FLAT, PerturbedCopies, replace_windows
+from tsdistill.perturbation.copies import PerturbedCopies, replace_windows
+from tsdistill.perturbation.uneven import FLAT
 
 
 def test_gather_equals_a_slow_loop():

@@ -5,8 +5,9 @@ import pytest
 
 from tests.perturbation.conftest import plan_of
 from tsdistill.exceptions import PanelError, ParameterError
-from tsdistill.perturbation.copies import FLAT, STRAIGHT, PerturbedCopies
+from tsdistill.perturbation.copies import PerturbedCopies
 from tsdistill.perturbation.plan import window_width
+from tsdistill.perturbation.uneven import FLAT, STRAIGHT
 
 
 def test_starts_reach_both_ends_and_no_further():

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from tests.training.conftest import material_of, tensors_of
-from tsdistill.perturbation.copies import FLAT, STRAIGHT, PerturbedCopies
+from tsdistill.perturbation.copies import PerturbedCopies
 from tsdistill.perturbation.plan import draw_plan
+from tsdistill.perturbation.uneven import FLAT, STRAIGHT
 from tsdistill.training.steps import Steps, TrainingRows
 
 

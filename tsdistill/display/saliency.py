@@ -7,6 +7,7 @@ from tsdistill.exceptions import ParameterError
 from tsdistill.explainers.registry import find_explainer
 from tsdistill.fidelity.scorers import holder_of_student
 from tsdistill.inputs.checks import check_choice
+from tsdistill.inputs.lengths import lengths_of
 
 MOST_PANELS = 60
 KINDS, SCALES = ("line", "shade"), ("series", "all")
@@ -146,7 +147,7 @@ class SaliencyDisplay:
             size = (max(4.5, 0.8 + 3.2 * n), 0.9 + 1.65 * n_rows)
             figure = pyplot().figure(figsize=size, layout="constrained")
         axes = figure.subplots(n_rows, n, sharex=True, squeeze=False)
-        largest = np.max([np.abs(m).max(axis=(1, 2)) for m in maps.values()], axis=0)
+        largest = np.max([np.nanmax(np.abs(m), axis=(1, 2)) for m in maps.values()], axis=0)
         largest = np.full(n, largest.max()) if scale == "all" else largest
         rows = [(name, channel) for channel in channels for name in names]
         for row, (name, channel) in enumerate(rows):
@@ -179,12 +180,11 @@ class SaliencyDisplay:
     def _checked(self, kind, scale):
         check_look(kind, scale)
         X = np.asarray(self.X)
-        if (
-            X.ndim != 3
-            or not np.isfinite(X).all()
-            or not isinstance(self.maps, dict)
-            or not self.maps
-        ):
+        usable = X.ndim == 3 and X.dtype.kind in "biuf" and bool((lengths_of(X) > 0).all())
+        if usable:  # NaN may follow the end of a series
+            after_end = np.arange(X.shape[-1]) >= lengths_of(X)[:, np.newaxis]
+            usable = (np.isfinite(X) | after_end[:, np.newaxis]).all()
+        if not usable or not isinstance(self.maps, dict) or not self.maps:
             raise ParameterError(
                 f"X has shape {X.shape} and maps is a {type(self.maps).__name__}; expected finite "
                 "series of shape (n_instances, n_channels, n_timepoints), and a dict with at least "
@@ -196,15 +196,15 @@ class SaliencyDisplay:
             )
         maps = {name: np.asarray(m) for name, m in self.maps.items()}
         for name, m in maps.items():
-            if not np.isfinite(m).all():
-                n_bad = np.sum(~np.isfinite(m))
-                raise ParameterError(
-                    f"maps[{name!r}] has NaN or infinity in {n_bad} places; expected none."
-                )
             if m.shape not in (X.shape, X[:, 0].shape):
                 raise ParameterError(
                     f"maps[{name!r}] has shape {m.shape} for X of shape {X.shape}; expected "
                     "(n_instances, n_timepoints), or the shape of X."
+                )
+            bad = ~np.isfinite(m) & ~(after_end if m.ndim == 2 else after_end[:, np.newaxis])
+            if bad.any():
+                raise ParameterError(
+                    f"maps[{name!r}] has NaN or infinity in {bad.sum()} places; expected none."
                 )
         maps = {name: m[:, np.newaxis] if m.ndim == 2 else m for name, m in maps.items()}
         check_n_panels(len(X), len(maps) * max(m.shape[1] for m in maps.values()))
@@ -216,12 +216,15 @@ def _draw_map(ax, series, saliency, largest, kind):
     from matplotlib.collections import LineCollection
     from matplotlib.colors import Normalize
 
+    edges = (-0.5, series.shape[1] - 0.5)
+    end = lengths_of(series[np.newaxis])[0]
+    series, saliency = series[:, :end], saliency[:end]
     if len(series) > 1:  # channels may have different units
         spread = np.ptp(series, axis=1, keepdims=True)
         series = (series - series.min(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1)
     time = np.arange(series.shape[1])
     low, height = series.min(), np.ptp(series) or 1.0
-    base, edges = low - 0.6 * height, (-0.5, len(time) - 0.5)
+    base = low - 0.6 * height
     look = {"norm": Normalize(-largest, largest), "cmap": COLOURS}
     if kind == "line" and len(series) == 1 and len(time) > 1:
         points = np.column_stack([time, series[0]])
@@ -234,7 +237,7 @@ def _draw_map(ax, series, saliency, largest, kind):
     else:
         image = ax.imshow(
             saliency[np.newaxis], **look, aspect="auto", interpolation="nearest",
-            extent=(*edges, low - 0.1 * height, low + 1.1 * height),
+            extent=(-0.5, end - 0.5, low - 0.1 * height, low + 1.1 * height),
         )  # fmt: skip
         width = 1.4 if len(series) == 1 else 0.8
         for channel in series:  # a white outline sets the line off from strong colours

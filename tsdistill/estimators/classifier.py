@@ -516,6 +516,7 @@ class SaliencyDistilledClassifier(
             options = self._teacher_options()
             model = self._recognised_teacher(options)
         explainer.check_model(model)
+        explainer.check_lengths(self._series_lengths)
         log_proba, class_index = None, None
         if target is not None:
             class_index = target_indices(target, self.classes_, len(panel))

@@ -4,6 +4,7 @@ import numpy as np
 
 from tsdistill.exceptions import PanelError, TeacherError
 from tsdistill.inputs.labels import encode_labels, labels_of_one_type
+from tsdistill.inputs.lengths import joined
 from tsdistill.inputs.series import as_panel, check_resolution, match_series, read_series
 from tsdistill.inputs.weights import check_sample_weight, class_factors
 from tsdistill.training.transfer_set import TrainingSeries
@@ -42,7 +43,7 @@ def read_fit_inputs(estimator, teacher, X, y, sample_weight, X_unlabelled, *, co
         )
     series_format, classes, labels = None, None, None
     if not continues:
-        X, y, series_format = read_series(estimator, X, y)
+        X, y, series_format = read_series(estimator, X, y, uneven=True)
     elif y is None:
         X = match_series(estimator, X)
     else:
@@ -61,9 +62,10 @@ def read_fit_inputs(estimator, teacher, X, y, sample_weight, X_unlabelled, *, co
         panel = panel.copy()  # it is kept beyond this fit, and the user may change X
     if X_unlabelled is not None:
         more = _unlabelled_panel(estimator, X_unlabelled, series_format)
-        panel = np.concatenate([panel, more])
+        panel = joined(panel, more)
         weight = np.concatenate([weight, np.ones(len(more))])
-    return TrainingSeries(X, y, panel, classes, labels, weight, teacher_weight), series_format
+    form = estimator._uneven_form if continues else series_format.uneven
+    return TrainingSeries(X, y, panel, classes, labels, weight, teacher_weight, form), series_format
 
 
 def _unlabelled_panel(estimator, X_unlabelled, series_format):

@@ -5,7 +5,7 @@ import copy
 from sklearn.utils.validation import check_is_fitted
 
 from tsdistill.estimators.settings import check_device
-from tsdistill.exceptions import ParameterError
+from tsdistill.exceptions import ExportError, ParameterError
 from tsdistill.export.fitted import FittedStudent, measures_of
 from tsdistill.inputs.checks import check_choice, check_flag, is_whole, shown
 from tsdistill.inputs.files import check_folder
@@ -60,6 +60,7 @@ class LeavesPython:
         from tsdistill.export.saving import check_loads, saved
 
         check_is_fitted(self, "student_")
+        self._check_one_length()
         check_folder(path)
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
             content = saved(self, KIND, _names_of(type(self)))
@@ -112,6 +113,7 @@ class LeavesPython:
                 f"bits={shown(bits)}; expected a whole number from {FEWEST_BITS} to {MOST_BITS}."
             )
         check_is_fitted(self, "student_")
+        self._check_one_length()
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
             classifier, net = copy.copy(self), self.student_
             module = copy.deepcopy(net.module_)
@@ -220,6 +222,7 @@ class LeavesPython:
         from tsdistill.export.costs import student_costs
 
         check_is_fitted(self, "student_")
+        self._check_one_length()
         return student_costs(self._fitted_student())
 
     def to_html(self, path, X=None, *, fill=None):
@@ -262,6 +265,7 @@ class LeavesPython:
 
     def _fitted_student(self, report=None):
         """What the exports need."""
+        self._check_one_length()
         return FittedStudent(
             net=self.student_,
             classes=self.classes_,
@@ -272,6 +276,16 @@ class LeavesPython:
             channels=self._channel_names,
             fidelity={} if report is None else measures_of(report),
         )
+
+    def _check_one_length(self):
+        """Refuse to write a student of series of unequal length: no format here holds its mask."""
+        if self._series_lengths is not None:
+            shortest, longest = self._series_lengths
+            raise ExportError(
+                f"this student was fitted on series of unequal length ({shortest} to {longest} "
+                "timesteps) and can only be pickled; resample the series to one length before fit "
+                "to round it, or to write it as a file, ONNX, C or a page."
+            )
 
     @property
     def n_bits_(self):

@@ -134,6 +134,12 @@ def _own(model):
     return getattr(model, "__dict__", {})
 
 
+def _width_of(window_size, n_timepoints, form):
+    """Timesteps in a window; for series of unequal length, ``form``, a share stays a share."""
+    width = window_width(window_size, n_timepoints)
+    return width if form is None or is_whole(window_size) else float(window_size)
+
+
 def check_device(device):
     """Refuse a device that torch does not know or cannot find."""
     try:
@@ -225,7 +231,7 @@ def recipe_of(estimator, objectives, series):
         ),
         objectives=objectives,
         windows=WindowSettings(
-            width=window_width(estimator.window_size, n_timepoints),
+            width=_width_of(estimator.window_size, n_timepoints, series.form),
             n_windows=budget.n_windows,
             donors=estimator.donors or _default_donors(estimator, n_series),
         ),

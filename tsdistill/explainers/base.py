@@ -63,6 +63,8 @@ class Explainer:
     own_maps_only : bool, default=False
         Whether the maps are the student's own, one for all channels, so that the user can choose
         neither class nor model. ``target`` is then None.
+    takes_uneven : bool, default=False
+        Whether series may be padded with NaN after their end; maps are then NaN there.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Explainer:
     fills: tuple
     needs_gradients: bool = False
     own_maps_only: bool = False
+    takes_uneven: bool = False
 
     def check_arguments(self, target, of, per_channel, n_channels):
         """Check that arguments go with maps that are the student's own.
@@ -92,6 +95,16 @@ class Explainer:
                 f"{per_channel!r}; it explains the student alone, gives one map a series, and "
                 "explains the class that the teacher would predict: leave these arguments at "
                 "their defaults."
+            )
+
+    def check_lengths(self, lengths):
+        """Raise ParameterError if the series of ``fit`` differed in length, ``lengths`` not None,
+        and the explainer cannot take such series.
+        """
+        if lengths is not None and not self.takes_uneven:
+            raise ParameterError(
+                f"method={self.name!r} cannot explain series of unequal length, on which this "
+                "classifier was fitted; use method='occlusion'."
             )
 
     def check_model(self, model):

@@ -6,10 +6,12 @@ import numpy as np
 
 from tsdistill.exceptions import TeacherError
 from tsdistill.explainers.base import Explainer
+from tsdistill.inputs.lengths import lengths_of
 from tsdistill.numerics.batches import batches, rows_that_fit
 from tsdistill.numerics.logits import centred
 from tsdistill.numerics.tensors import as_tensor
 from tsdistill.perturbation.copies import PerturbedCopies
+from tsdistill.perturbation.uneven import stretched, widths_of
 from tsdistill.students.receptive_field import is_local, window_answers
 from tsdistill.teachers.querying import QueryOptions, is_cached, query
 
@@ -27,7 +29,9 @@ def explain_by_occlusion(model, panel, target, settings):
     )  # fmt: skip
 
 
-OCCLUSION = Explainer("occlusion", explain_by_occlusion, fills=("opposing", "mean", "zero"))
+OCCLUSION = Explainer(
+    "occlusion", explain_by_occlusion, fills=("opposing", "mean", "zero"), takes_uneven=True
+)
 
 
 def occlusion(
@@ -51,8 +55,9 @@ def occlusion(
     donors : ndarray of shape (n_series, n_channels, n_timepoints), float32
     donor_rows : ndarray of shape (n_classes, n_donors), int64
         Rows of ``donors`` that replace windows, for each target.
-    width : int
-        Timesteps in a window.
+    width : int or float
+        Timesteps in a window; a float is a share of each series' own length, for series of
+        unequal length.
     per_channel : bool, default=False
         Replace one channel at a time, and give one map per channel.
     options : QueryOptions, default=None
@@ -63,8 +68,14 @@ def occlusion(
     -------
     maps : ndarray of shape (n_instances, n_timepoints), or with per_channel \
             (n_instances, n_channels, n_timepoints), float32
+        NaN after the end of each series.
     """
     options = QueryOptions() if options is None else options
+    if isinstance(width, float) or np.isnan(panel).any() or np.isnan(donors).any():
+        return _of_each_length(
+            model, panel, target, donors, donor_rows, width,
+            per_channel=per_channel, options=options, log_proba=log_proba,
+        )  # fmt: skip
     silent = dataclasses.replace(options, verbose=0)
     n_instances, n_channels, n_timepoints = panel.shape
     starts = sliding_starts(n_timepoints, width)
@@ -86,6 +97,22 @@ def occlusion(
             lost = score - without.reshape(len(series), *grid).mean(axis=-1)
             maps[part] = _spread(lost, starts, width, n_timepoints)
     return maps if per_channel else maps[:, 0]
+
+
+def _of_each_length(model, panel, target, donors, donor_rows, width, *, log_proba, **settings):
+    """Occlusion of series of unequal length: of those of one length at a time."""
+    lengths = lengths_of(panel)
+    n_maps = panel.shape[1] if settings["per_channel"] else 1
+    maps = np.full((len(panel), n_maps, panel.shape[-1]), np.nan, dtype=np.float32)
+    for length in np.unique(lengths):
+        rows = np.flatnonzero(lengths == length)
+        of_rows = occlusion(
+            model, panel[rows, :, :length], target[rows], stretched(donors, length), donor_rows,
+            int(widths_of(width, length)),
+            log_proba=None if log_proba is None else log_proba[rows], **settings,
+        )  # fmt: skip
+        maps[rows, :, :length] = of_rows.reshape(len(rows), n_maps, length)
+    return maps if settings["per_channel"] else maps[:, 0]
 
 
 def _query_copies(model, copies, options):

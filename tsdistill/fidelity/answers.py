@@ -238,17 +238,23 @@ def _log_proba_pair(teacher, student):
     return teacher, student
 
 
-def pair(teacher, student, axes):
-    """Convert both arrays to float64; refuse different shapes and NaN."""
+def pair(teacher, student, axes, ends=False):
+    """Convert both arrays to float64; refuse different shapes and NaN.
+
+    With ``ends`` NaN is allowed where both have it: after the end of a series.
+    """
     teacher, student = as_real(teacher, "teacher"), as_real(student, "student")
     if teacher.shape != student.shape or teacher.ndim < 2 or not len(teacher):
         raise ParameterError(
             f"teacher has shape {teacher.shape} and student {student.shape}; expected the same "
             f"shape ({axes}) with at least one instance."
         )
-    for name, array in (("teacher", teacher), ("student", student)):
-        if np.isnan(array).any():
+    missing = np.isnan(teacher), np.isnan(student)
+    allowed = missing[0] & missing[1] if ends else np.zeros_like(missing[0])
+    for name, array in zip(("teacher", "student"), missing, strict=True):
+        if (array & ~allowed).any():
+            where = ", where the other has values; expected none there." * ends
             raise ParameterError(
-                f"{name} has NaN in {np.isnan(array).sum()} places; expected none."
+                f"{name} has NaN in {(array & ~allowed).sum()} places{where or '; expected none.'}"
             )
     return teacher, student

@@ -125,8 +125,13 @@ def _curve(log_proba, panel, maps, target, fill, n_points, *, inserted):
             "pass an array such as panel.mean(axis=(0, 2), keepdims=True)."
         ) from error
     check_count("n_points", n_points, least=2)
-    for name, values in (("panel", panel), ("maps", maps), ("fill", fill)):
-        if not np.isfinite(values).all():
+    missing = np.isnan(panel)  # after the end of a series
+    fill = np.where(missing, np.nan, fill) if missing.any() else fill
+    no_map = missing if maps.ndim == 3 else missing.all(axis=1)
+    for name, values, allowed in (
+        ("panel", panel, missing), ("maps", maps, no_map), ("fill", fill, missing),
+    ):  # fmt: skip
+        if not (np.isfinite(values) | (allowed & np.isnan(values))).all():
             raise ParameterError(f"{name} has NaN or infinity; expected finite values.")
     n_points = int(n_points)
     shares = np.linspace(0, 1, n_points)
@@ -137,7 +142,8 @@ def _curve(log_proba, panel, maps, target, fill, n_points, *, inserted):
         rank = np.empty(flat.shape, dtype=np.int64)  # 0 for the highest value
         order = np.argsort(-flat, axis=1, kind="stable")
         np.put_along_axis(rank, order, np.broadcast_to(np.arange(flat.shape[1]), flat.shape), 1)
-        reached = rank[:, None] < np.round(shares * flat.shape[1])[:, None]
+        n_values = (~np.isnan(flat)).sum(axis=1)[:, None, None]
+        reached = rank[:, None] < np.round(shares[:, None] * n_values)
         reached = reached.reshape(len(flat), n_points, *maps.shape[1:])
         if maps.ndim == 2:
             reached = reached[:, :, None]

@@ -1,7 +1,8 @@
 """How closely two models' saliency maps agree, and how well a map finds a known truth.
 
 Maps have shape ``(n_instances, n_timepoints)`` or ``(n_instances, n_channels, n_timepoints)``; the
-channels and timesteps of a series are pooled. Means over series are unweighted.
+channels and timesteps of a series are pooled. Means over series are unweighted. Maps of series of
+unequal length are NaN after the end of each, which counts nowhere.
 """
 
 import numpy as np
@@ -52,10 +53,10 @@ def per_series_correlation(teacher, student):
     -------
     correlation : ndarray of shape (n_instances,)
     """
-    maps = [m.reshape(len(m), -1) for m in pair(teacher, student, "n_instances, n_timepoints")]
-    maps = [_of_moderate_size(m) for m in maps]
+    maps = pair(teacher, student, "n_instances, n_timepoints", ends=True)
+    maps = [_of_moderate_size(m.reshape(len(m), -1)) for m in maps]
     constant = _any_constant(maps)
-    a, b = (m - m.mean(axis=1, keepdims=True) for m in maps)
+    a, b = (np.nan_to_num(m - np.nanmean(m, axis=1, keepdims=True), copy=False) for m in maps)
     size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     counted = ~constant & (size > 0)
     product = (a * b).sum(axis=1)
@@ -64,13 +65,14 @@ def per_series_correlation(teacher, student):
 
 def _of_moderate_size(maps):
     """Maps divided by a power of 2 each, which is exact, so that squares do not overflow."""
-    _, exponent = np.frexp(np.abs(maps).max(axis=1, keepdims=True))
+    _, exponent = np.frexp(np.fmax.reduce(np.abs(maps), axis=1, keepdims=True))
     return np.ldexp(maps, -exponent)
 
 
 def _any_constant(maps):
     """For which series one of the maps is constant; its computed variance may differ from 0."""
-    return np.any([np.ptp(m, axis=1) == 0 for m in maps], axis=0)
+    both = [(np.fmax.reduce(m, axis=1), np.fmin.reduce(m, axis=1)) for m in maps]
+    return np.any([highest == lowest for highest, lowest in both], axis=0)
 
 
 def top_overlap(teacher, student, share=0.1):
@@ -119,12 +121,14 @@ def per_series_overlap(teacher, student, share=0.1):
     overlap : ndarray of shape (n_instances,)
     """
     check_share("share", share)
-    maps = pair(teacher, student, "n_instances, n_timepoints")
+    maps = pair(teacher, student, "n_instances, n_timepoints", ends=True)
     flat = [m.reshape(len(m), -1) for m in maps]
-    n_top = max(1, round(share * flat[0].shape[1]))
+    n_values = (~np.isnan(flat[0])).sum(axis=1, keepdims=True)
+    n_top = np.maximum(1, np.round(share * n_values))
     tops = [np.zeros(m.shape, dtype=bool) for m in flat]
     for top, m in zip(tops, flat, strict=True):
-        np.put_along_axis(top, np.argsort(-m, axis=1, kind="stable")[:, :n_top], True, axis=1)
+        order = np.argsort(-m, axis=1, kind="stable")  # NaN last
+        np.put_along_axis(top, order, np.arange(m.shape[1]) < n_top, axis=1)
     both = (tops[0] & tops[1]).sum(axis=1)
     return np.where(_any_constant(flat), 0.0, both / (tops[0] | tops[1]).sum(axis=1))
 
@@ -181,7 +185,7 @@ def per_series_auprc(maps, mask):
     last = np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
     hits = np.take_along_axis(found.cumsum(axis=1), last, 1)
     precision = (found * hits / (last + 1)).sum(axis=1)
-    return _where_counted(precision, mask.sum(axis=1), mask)
+    return _where_counted(precision, mask.sum(axis=1), mask, ~np.isnan(maps))
 
 
 def auroc(maps, mask):
@@ -229,29 +233,38 @@ def per_series_auroc(maps, mask):
     """
     maps, mask = _with_mask(maps, mask)
     n_true = mask.sum(axis=1)
-    rank = (rankdata(maps, axis=1) * mask).sum(axis=1)
+    real = ~np.isnan(maps)
+    rank = (rankdata(np.where(real, maps, np.inf), axis=1) * mask).sum(axis=1)
     above = rank - n_true * (n_true + 1) / 2
-    return _where_counted(above, n_true * (mask.shape[1] - n_true), mask)
+    return _where_counted(above, n_true * (real.sum(axis=1) - n_true), mask, real)
 
 
 def _with_mask(maps, mask):
     maps, mask = as_real(maps, "maps"), np.asarray(as_plain(mask, "mask"))
     if mask.ndim == 3 and mask.shape[1] == 1 and maps.ndim == 2:
         mask = mask[:, 0]
-    if np.isnan(maps).any():
-        raise ParameterError(f"maps have NaN in {np.isnan(maps).sum()} places; expected none.")
     if maps.shape != mask.shape or maps.ndim < 2 or mask.dtype != bool:
         raise ParameterError(
             f"maps have shape {maps.shape} and mask shape {mask.shape} of {mask.dtype}; expected "
             "the same shape, (n_instances, n_timepoints) or (n_instances, n_channels, "
             "n_timepoints), and a boolean mask (mask.astype(bool))."
         )
+    missing = np.isnan(maps)
+    if (missing & mask).any() or missing.all(axis=-1).any() or not _only_after_the_end(missing):
+        raise ParameterError(
+            f"maps have NaN in {missing.sum()} places; expected none but after the end of series, "
+            "where the mask is False."
+        )
     return maps.reshape(len(maps), -1), mask.reshape(len(mask), -1)
 
 
-def _where_counted(total, size, mask):
+def _only_after_the_end(missing):
+    return not (missing[..., :-1] & ~missing[..., 1:]).any()
+
+
+def _where_counted(total, size, mask, real):
     """Total over size for each series; NaN where the mask has only true or only other timesteps."""
-    counted = mask.any(axis=1) & ~mask.all(axis=1)
+    counted = mask.any(axis=1) & (real & ~mask).any(axis=1)
     return np.divide(total, size, out=np.full(len(mask), np.nan), where=counted)
 
 

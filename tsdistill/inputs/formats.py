@@ -11,6 +11,7 @@ import numpy as np
 
 from tsdistill.exceptions import PanelError
 from tsdistill.inputs.labels import few
+from tsdistill.inputs.lengths import padded
 from tsdistill.inputs.plain import as_plain
 
 TO_ONE_LENGTH = (
@@ -19,7 +20,7 @@ TO_ONE_LENGTH = (
 )
 
 
-def as_array(X):
+def as_array(X, uneven=False):
     """Convert series to an array if they are in a known format; return others unchanged.
 
     Parameters
@@ -29,6 +30,8 @@ def as_array(X):
         "pd-multiindex" (data frame indexed by instance and time) and "df-list" (list of data
         frames of shape (n_timepoints, n_channels)), and lists, object arrays and pandas Series of
         sequences of shape (n_timepoints,) or (n_channels, n_timepoints).
+    uneven : bool, default=False
+        Whether series of unequal length are padded with NaN after their end, not refused.
 
     Returns
     -------
@@ -48,19 +51,43 @@ def as_array(X):
     if _is_frame(X):
         _check_names_differ(X)
         if X.index.nlevels > 1:
-            return _from_long(X)
+            return _from_long(X, uneven)
         if _is_nested(X):
-            return _from_cells(X.to_numpy())
+            return _from_cells(X.to_numpy(), uneven)
         if any(getattr(dtype, "kind", "O") == "O" for dtype in X.dtypes):
             return _with_own_dtype(X)
         return X
     if _is_pandas(X, "Series") and X.dtype == object:
-        return _stacked([_plain_parts(instance) for instance in X], X)
+        return _stacked([_plain_parts(instance) for instance in X], X, uneven)
     if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 2:
-        return _from_cells(X) if X.size and _is_sequence(X[0, 0]) else X
+        return _from_cells(X, uneven) if X.size and _is_sequence(X[0, 0]) else X
     if isinstance(X, (list, tuple)) or (isinstance(X, np.ndarray) and X.dtype == object):
-        return _stacked([_plain_parts(instance) for instance in X], X)
+        return _stacked([_plain_parts(instance) for instance in X], X, uneven)
     return X
+
+
+def form_of(X):
+    """The format in which series of unequal length were passed.
+
+    Parameters
+    ----------
+    X : object
+        As for :func:`as_array`.
+
+    Returns
+    -------
+    form : {"array", "list", "df-list", "nested_univ", "pd-multiindex"}
+        "array": one array or data frame, padded with NaN.
+    """
+    if _is_frame(X):
+        if X.index.nlevels > 1:
+            return "pd-multiindex"
+        return "nested_univ" if _is_nested(X) else "array"
+    if isinstance(X, (list, tuple)) and len(X) and all(map(_is_frame, X)):
+        return "df-list"
+    if _is_pandas(X, "Series") or isinstance(X, (list, tuple)):
+        return "list"
+    return "list" if isinstance(X, np.ndarray) and X.dtype.kind == "O" else "array"
 
 
 def _with_own_dtype(frame):
@@ -157,19 +184,42 @@ def _is_sequence(cell):
     return hasattr(cell, "__len__") and not isinstance(cell, (str, bytes))
 
 
-def _from_long(X):
+def _from_long(X, uneven):
     """Convert "pd-multiindex"; the rows of an instance need not be adjacent."""
     instance = X.index.get_level_values(0).factorize()[0]
-    _check_one_length(np.bincount(instance).tolist(), "timepoints")
+    lengths = np.bincount(instance)
     if (np.diff(instance) < 0).any():
         X = X.iloc[np.argsort(instance, kind="stable")]
+    if uneven and len(set(lengths.tolist())) > 1:
+        return padded([part.T for part in np.split(_plain_frame(X), np.cumsum(lengths)[:-1])])
+    _check_one_length(lengths.tolist(), "timepoints")
     return _converted(X)
 
 
-def _from_cells(cells):
+def _plain_frame(frame):
+    values = frame.to_numpy()
+    return _numbers(list(values)) if values.dtype == object else values
+
+
+def _from_cells(cells, uneven):
     """Convert an object array of series, of shape (n_instances, n_channels)."""
-    _check_one_length([len(c) if _is_sequence(c) else 1 for c in cells.ravel()], "timepoints")
+    lengths = [[len(c) if _is_sequence(c) else 1 for c in instance] for instance in cells]
+    flat = [length for of_channels in lengths for length in of_channels]
+    if uneven and len(set(flat)) > 1:
+        _check_channels_of_one_length(lengths)
+        return padded([_numbers([np.asarray(as_plain(c)) for c in instance]) for instance in cells])
+    _check_one_length(flat, "timepoints")
     return _numbers([[np.asarray(as_plain(cell)) for cell in instance] for instance in cells])
+
+
+def _check_channels_of_one_length(lengths):
+    """Refuse an instance whose channels differ in length; lengths are a list for each instance."""
+    for i, of_channels in enumerate(lengths):
+        if len(set(of_channels)) > 1:
+            raise PanelError(
+                f"X[{i}] has channels that differ in length: {few(of_channels)} timesteps; pad or "
+                "cut them to one length first."
+            )
 
 
 def _converted(X):
@@ -181,7 +231,7 @@ def _converted(X):
         raise PanelError(f"sktime cannot convert X to its format numpy3D: {error}") from error
 
 
-def _stacked(instances, X):
+def _stacked(instances, X, uneven):
     """Stack instances into one array; return X if they are not series."""
     if instances and all(map(_is_frame, instances)):
         _check_names_differ(instances[0])
@@ -192,17 +242,26 @@ def _stacked(instances, X):
                 f"X has instances with the channels {names[0]} and with {other}; expected the same "
                 "channels, in the same order, in all instances."
             )
-        _check_one_length([len(instance) for instance in instances], "timepoints")
+        lengths = [len(instance) for instance in instances]
+        if uneven and len(set(lengths)) > 1:
+            return padded([_plain_frame(instance).T for instance in instances])
+        _check_one_length(lengths, "timepoints")
         return _converted(instances)
     if not instances or not all(map(_is_sequence, instances)):
         return X
-    try:
-        shapes = [np.shape(instance) for instance in instances]
-    except ValueError as error:
-        raise PanelError(f"X has an instance whose channels differ in length: {error}") from error
+    shapes = []
+    for i, instance in enumerate(instances):
+        try:
+            shapes.append(np.shape(instance))
+        except ValueError as error:
+            raise PanelError(f"X[{i}] has channels that differ in length: {error}") from error
     if 0 in map(len, shapes):
         return X
-    _check_one_length([shape[-1] for shape in shapes], "timepoints")
+    if uneven and len({shape[-1] for shape in shapes}) > 1:
+        if len({shape[:-1] for shape in shapes}) == 1 and len(shapes[0]) <= 2:
+            return padded([_numbers(list(np.asarray(instance))) for instance in instances])
+    else:
+        _check_one_length([shape[-1] for shape in shapes], "timepoints")
     if len(set(shapes)) > 1:
         _check_one_length([shape[0] for shape in shapes], "channels")
     return _numbers([np.asarray(instance) for instance in instances])

@@ -12,7 +12,9 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from tsdistill.exceptions import PanelError, PanelTypeError
-from tsdistill.inputs.formats import as_array, channel_names, check_channel_names
+from tsdistill.inputs.formats import as_array, channel_names, check_channel_names, form_of
+from tsdistill.inputs.forms import UnevenForm
+from tsdistill.inputs.lengths import check_ends, check_range, is_uneven, lengths_of
 from tsdistill.inputs.plain import as_plain
 from tsdistill.numerics.logits import usual_float_errors
 
@@ -37,6 +39,11 @@ class SeriesFormat:
         Number of axes of X.
     channel_names : list or None
         Names of the channels, if X is in a format of sktime that has them.
+    form : str or None
+        How series of unequal length were passed, see :func:`~tsdistill.inputs.formats.form_of`;
+        None for series of one length.
+    lengths : tuple of int or None
+        Length of the shortest and of the longest series, if these differ.
     """
 
     n_features_in: int
@@ -45,6 +52,16 @@ class SeriesFormat:
     n_timepoints: int
     ndim: int
     channel_names: list | None
+    form: str | None = None
+    lengths: tuple | None = None
+
+    @property
+    def uneven(self):
+        """The form of series of unequal length, an UnevenForm; None for series of one length."""
+        if self.form is None:
+            return None
+        names = self.channel_names or range(self.n_channels)
+        return UnevenForm(self.form, self.ndim, self.n_timepoints, tuple(names))
 
     def attributes(self):
         """The fitted attributes that store this format in an estimator, by name."""
@@ -54,13 +71,15 @@ class SeriesFormat:
             "n_timepoints_in_": self.n_timepoints,
             "panel_ndim_": self.ndim,
             "_channel_names": self.channel_names,
+            "_uneven_form": self.uneven,
+            "_series_lengths": self.lengths,
         }
         if self.feature_names_in is not None:
             stored["feature_names_in_"] = self.feature_names_in
         return stored
 
 
-def read_series(estimator, X, y=None):
+def read_series(estimator, X, y=None, *, uneven=False):
     """Validate the series of a ``fit`` as scikit-learn does, and their time axis.
 
     Parameters
@@ -70,11 +89,14 @@ def read_series(estimator, X, y=None):
     X : array-like of shape (n_instances, n_timepoints) or \
             (n_instances, n_channels, n_timepoints), or one of sktime's panel formats
     y : array-like of shape (n_instances,), default=None
+    uneven : bool, default=False
+        Whether series may differ in length.
 
     Returns
     -------
     X : ndarray in the user's shape
-        Finite and numeric; a numeric array is not copied.
+        Finite and numeric; a numeric array is not copied. Series of unequal length are padded with
+        NaN after their end.
     y : ndarray of shape (n_instances,), or None if none was passed
     series_format : SeriesFormat
 
@@ -86,12 +108,14 @@ def read_series(estimator, X, y=None):
     ValueError, TypeError
         Raised by scikit-learn: NaN, infinity, complex, sparse, empty, inconsistent lengths.
     """
-    names, X, y = channel_names(X), as_array(X), as_plain(y, "y")
+    form, names, X, y = form_of(X), channel_names(X), as_array(X, uneven), as_plain(y, "y")
+    uneven = uneven and is_uneven(X)
     reader = copy.copy(estimator)  # scikit-learn sets attributes of the estimator it is given
     if y is None:
-        X = _validated(reader, X, reset=True)
+        X = _validated(reader, X, reset=True, uneven=uneven)
     else:
-        X, y = _validated(reader, X, y, reset=True)
+        X, y = _validated(reader, X, y, reset=True, uneven=uneven)
+    lengths = lengths_of(X) if uneven else None
     series_format = SeriesFormat(
         n_features_in=reader.n_features_in_,
         feature_names_in=getattr(reader, "feature_names_in_", None),
@@ -99,6 +123,8 @@ def read_series(estimator, X, y=None):
         n_timepoints=X.shape[-1],
         ndim=X.ndim,
         channel_names=names,
+        form=form if uneven else None,
+        lengths=(int(lengths.min()), int(lengths.max())) if uneven else None,
     )
     return X, y, series_format
 
@@ -133,12 +159,26 @@ def match_series(estimator, X, y=None, *, series_format=None):
         estimator = _with_format(estimator, series_format)
     elif y is None and _plainly_matches(estimator, X):
         return X
-    names, X = channel_names(X), as_array(X)
+    uneven = estimator._series_lengths is not None
+    names, X = channel_names(X), as_array(X, uneven)
     check_channel_names(names, estimator._channel_names)
     _check_same_ndim(estimator, X)
     labels = () if y is None else (as_plain(y, "y"),)
-    _check_same_shape(estimator, X)
-    return _validated(estimator, X, *labels, reset=False)
+    if not uneven:
+        _check_same_shape(estimator, X)
+        return _validated(estimator, X, *labels, reset=False)
+    shape = _shape_of(X)
+    if len(shape) == 3 and shape[1] != estimator.n_channels_in_:
+        raise PanelError(
+            f"X has {shape[1]} channel(s), but {type(estimator).__name__} was fitted on "
+            f"{estimator.n_channels_in_}; pass series with the same channels."
+        )
+    if len(shape) == 2:  # of any number of timepoints
+        estimator = copy.copy(estimator)
+        estimator.n_features_in_ = shape[1]
+    found = _validated(estimator, X, *labels, reset=False, uneven=True)
+    check_range(found[0] if labels else found, estimator._series_lengths)
+    return found
 
 
 def _plainly_matches(estimator, X):
@@ -150,6 +190,7 @@ def _plainly_matches(estimator, X):
     return (
         type(X) is np.ndarray
         and X.dtype in PLAIN_DTYPES
+        and estimator._series_lengths is None
         and X.ndim == estimator.panel_ndim_
         and X.shape[-1] == estimator.n_timepoints_in_
         and (X.ndim == 2 or X.shape[1] == estimator.n_channels_in_)
@@ -167,14 +208,15 @@ def _with_format(estimator, series_format):
     return fitted
 
 
-def _validated(estimator, X, *y, reset):
+def _validated(estimator, X, *y, reset, uneven=False):
     """Validate X (and y) with scikit-learn, then check that X fits a panel."""
     if getattr(X, "dtype", np.dtype(float)).kind in "mM":
         raise PanelError(f"X has values of type {X.dtype}; expected numbers.")
     try:
         found = validate_data(
-            estimator, X, *y, reset=reset, dtype="numeric", allow_nd=True, ensure_min_samples=1
-        )
+            estimator, X, *y, reset=reset, dtype="numeric", allow_nd=True, ensure_min_samples=1,
+            ensure_all_finite="allow-nan" if uneven else True,
+        )  # fmt: skip
     except OverflowError as error:
         raise PanelError(f"X has values too large for a float: {error}") from error
     except (TypeError, ValueError) as error:
@@ -195,6 +237,8 @@ def _validated(estimator, X, *y, reset):
             f"X of shape {X.shape} has no {'timepoints' if X.shape[-1] == 0 else 'channels'}."
         )
     _check_fits_float32(X)
+    if uneven and X.dtype.kind == "f":
+        check_ends(X)
     return found
 
 
@@ -243,7 +287,7 @@ def _check_same_shape(estimator, X):
 def _check_fits_float32(X):
     if (X.dtype.kind == "f" and X.dtype.itemsize <= 4) or X.dtype.kind in "bui":
         return
-    low, high = float(X.min()), float(X.max())
+    low, high = float(np.fmin.reduce(X, axis=None)), float(np.fmax.reduce(X, axis=None))
     if max(-low, high) > FLOAT32_MAX:
         raise PanelError(
             f"X has values from {low:.3g} to {high:.3g}, too large for float32 "
@@ -273,7 +317,10 @@ def check_resolution(X, panel):
     if X.dtype.kind in "biu" and X.dtype.itemsize <= 2:
         return
     for channel in range(panel.shape[1]):
-        above = _above_lowest(exact[:, channel])
+        values, rounded = exact[:, channel], panel[:, channel]
+        if X.dtype.kind == "f" and np.isnan(rounded).any():
+            values, rounded = values[~np.isnan(values)], rounded[~np.isnan(rounded)]
+        above = _above_lowest(values)
         highest = above.max()
         deviation = highest * (above / highest).std() if highest else 0.0  # squares may underflow
         if not deviation:
@@ -283,7 +330,7 @@ def check_resolution(X, panel):
                 f"X varies by {deviation:.3g} in channel {channel}, too little for float32; "
                 "multiply the series by a constant before fitting, so that they vary by about 1."
             )
-        rounded = panel[:, channel].astype(np.float64)
+        rounded = rounded.astype(np.float64)
         if np.abs(above - (rounded - rounded.min())).max() > LOST_SHARE * deviation:
             raise PanelError(
                 f"X varies by {deviation:.3g} in channel {channel} around values of "
@@ -335,7 +382,10 @@ def in_layout(panel, ndim):
     Parameters
     ----------
     panel : array or tensor of shape (n_instances, n_channels, n_timepoints)
-    ndim : {2, 3}
-        2 gives ``(n_instances, n_timepoints)``, and needs a panel of one channel.
+    ndim : {2, 3} or UnevenForm
+        2 gives ``(n_instances, n_timepoints)``, and needs a panel of one channel. Series of
+        unequal length are converted to their form.
     """
+    if isinstance(ndim, UnevenForm):
+        return ndim.of(panel)
     return panel[:, 0, :] if ndim == 2 else panel

@@ -88,9 +88,10 @@ class Objective(BaseEstimator):
     if it uses the answers for perturbed copies, and ``compares_copies`` if it compares them with
     those for the series; sets ``makes_mixtures`` to True if ``n_mixtures=None`` is to add none,
     since it mixes series on its own; sets ``learns_answers`` to False if it uses none of the
-    teacher's answers; and computes :meth:`losses`. Most subclasses need no more: the other
-    methods do nothing by default. Every ``fit`` works on a clone, so attributes that are set on an
-    objective during ``fit`` are lost afterwards.
+    teacher's answers; sets ``takes_uneven`` to True if series may differ in length (they are then
+    padded with NaN, which answers never hold); and computes :meth:`losses`. Most subclasses need
+    no more: the other methods do nothing by default. Every ``fit`` works on a clone, so attributes
+    that are set on an objective during ``fit`` are lost afterwards.
 
     Objectives are scikit-learn estimators, so they can be cloned and their parameters searched
     (``auxiliary__weight``).
@@ -120,6 +121,7 @@ class Objective(BaseEstimator):
     compares_copies = False
     makes_mixtures = False
     learns_answers = True
+    takes_uneven = False
     weight = 1.0  # for subclasses without this parameter
 
     def __init__(self, weight=1.0):

@@ -76,6 +76,7 @@ class GradientSaliency(Objective):
     """
 
     name = "gradient_saliency"
+    takes_uneven = False
 
     def check_models(self, preparation):
         teacher, network = preparation.teacher, preparation.network

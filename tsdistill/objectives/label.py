@@ -25,6 +25,7 @@ class Label(Objective):
     """Cross-entropy with the labels, or with the teacher's prediction for unlabelled series."""
 
     name = "label"
+    takes_uneven = True
     learns_answers = False
 
     def losses(self, answers, sample_weight):

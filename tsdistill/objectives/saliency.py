@@ -200,6 +200,7 @@ class TemporalSaliency(Objective):
     """
 
     name = "saliency"
+    takes_uneven = True
     needs_copies = True
     compares_copies = True
 

@@ -50,6 +50,7 @@ class SoftTargets(Objective):
     """
 
     name = "soft_targets"
+    takes_uneven = True
 
     def __init__(self, weight=1.0, temperature=4.0):
         super().__init__(weight)
@@ -79,6 +80,7 @@ class PerturbedSoftTargets(SoftTargets):
     """
 
     name = "perturbed_soft_targets"
+    takes_uneven = True
     needs_copies = True
 
     def __init__(self, weight=1.0, temperature=None):

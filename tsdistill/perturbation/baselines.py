@@ -29,10 +29,10 @@ def stand_in_donors(panel, kind, rng=None):
     _, n_channels, n_timepoints = panel.shape
     if kind == "zero":
         return np.zeros((1, n_channels, n_timepoints), dtype=np.float32)
-    mean = panel.mean(axis=(0, 2), dtype=np.float64)[:, np.newaxis]
+    mean = np.nanmean(panel, axis=(0, 2), dtype=np.float64)[:, np.newaxis]
     if kind == "mean":
         return np.repeat(mean, n_timepoints, axis=1)[np.newaxis].astype(np.float32)
-    scale = panel.std(axis=(0, 2), dtype=np.float64)[:, np.newaxis]
+    scale = np.nanstd(panel, axis=(0, 2), dtype=np.float64)[:, np.newaxis]
     noise = rng.standard_normal((N_NOISE_SERIES, n_channels, n_timepoints))
     return (mean + scale * noise).astype(np.float32)
 

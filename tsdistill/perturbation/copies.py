@@ -6,9 +6,7 @@ import numpy as np
 import torch
 
 from tsdistill.numerics.tensors import as_tensor
-
-FLAT, STRAIGHT = -1, -2
-"""In place of a donor: the window's own mean, or a line between the timesteps beside it."""
+from tsdistill.perturbation.uneven import FLAT, uneven_copies
 
 
 def replace_windows(series, donor, start, width, channel=None):
@@ -102,9 +100,10 @@ class PerturbedCopies:
     row, donor, start : ndarray of shape (n_copies,), int64
         For each copy its row of ``panel``, its row of ``donors`` (or ``FLAT`` or ``STRAIGHT``)
         and the first timestep of its window.
-    width : int
+    width : int, or ndarray of shape (n_copies,), int64
+        Timesteps in a window, of each copy if the series differ in length.
     channel : ndarray of shape (n_copies,), int64, optional
-        The only channel to replace in each copy.
+        The only channel to replace in each copy; not for series that differ in length.
     """
 
     panel: np.ndarray
@@ -112,7 +111,7 @@ class PerturbedCopies:
     row: np.ndarray
     donor: np.ndarray
     start: np.ndarray
-    width: int
+    width: int | np.ndarray
     channel: np.ndarray | None = None
 
     def __len__(self):
@@ -133,14 +132,23 @@ class PerturbedCopies:
         own = self.donor[part] < 0
         donor_rows, donor = np.unique(np.maximum(self.donor[part], 0), return_inverse=True)
         donor = np.where(own, self.donor[part], donor)
+        width = self.width[part] if isinstance(self.width, np.ndarray) else self.width
         return PerturbedCopies(
-            self.panel[rows], self.donors[donor_rows], row, donor, self.start[part], self.width,
+            self.panel[rows], self.donors[donor_rows], row, donor, self.start[part], width,
             None if self.channel is None else self.channel[part],
         )  # fmt: skip
 
     def __getitem__(self, part):
         series, donor = self.panel[self.row[part]], self.donor[part]
         series, start = as_tensor(series), as_tensor(self.start[part])
+        if isinstance(self.width, np.ndarray):
+            used, donor = np.unique(donor, return_inverse=True)
+            own = np.minimum(used, 0)
+            donor = np.where(own[donor] < 0, own[donor], donor)
+            donors = as_tensor(self.donors[np.maximum(used, 0)])
+            width = as_tensor(self.width[part])
+            some_own = bool((donor < 0).any())
+            return uneven_copies(series, donors, as_tensor(donor), start, width, some_own).numpy()
         if (donor < 0).any():
             donors = self.donors[np.maximum(donor, 0)]
             place = np.where(donor < 0, donor, np.arange(len(donor)))

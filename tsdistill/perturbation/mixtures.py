@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tsdistill.inputs.lengths import lengths_of, to_length
+from tsdistill.perturbation.uneven import stretched
+
 MOST_STRETCHED = 3.0
 
 
@@ -18,6 +21,7 @@ def mix(series, others, share):
     mean and standard deviation over time are the weighted means of those of both series. So
     mixtures of series of mean 0 and standard deviation 1 are such series, too. No channel is
     stretched by more than a factor of 3: in the mean of opposite series, only noise is left.
+    Series of unequal length are first resampled to the weighted mean of both lengths.
 
     Parameters
     ----------
@@ -36,19 +40,27 @@ def mix(series, others, share):
     >>> mix(low, high, np.array([0.75])).round(2)
     array([[[-1.26,  0.63, -0.63,  1.26]]], dtype=float32)
     """
-    share = np.asarray(share, dtype=np.float64)[:, np.newaxis, np.newaxis]
+    share = np.asarray(share, dtype=np.float64)
     series, others = series.astype(np.float64), others.astype(np.float64)
+    n_timepoints, mean, std = series.shape[-1], np.mean, np.std
+    if np.isnan(series).any() or np.isnan(others).any():
+        mean, std = np.nanmean, np.nanstd
+        lengths = share * lengths_of(series) + (1 - share) * lengths_of(others)
+        lengths = np.round(lengths).astype(np.int64)
+        series, others = stretched(series, lengths), stretched(others, lengths)
+    share = share[:, np.newaxis, np.newaxis]
 
     def between(statistic):
         of_series, of_others = (statistic(part, axis=2, keepdims=True) for part in (series, others))
         return share * of_series + (1 - share) * of_others
 
     mixed = share * series + (1 - share) * others
-    centred = mixed - mixed.mean(axis=2, keepdims=True)
-    spread = centred.std(axis=2, keepdims=True)
-    wanted = between(np.std)
+    centred = mixed - mean(mixed, axis=2, keepdims=True)
+    spread = std(centred, axis=2, keepdims=True)
+    wanted = between(std)
     stretch = np.divide(wanted, spread, out=np.ones_like(spread), where=spread > 0)
-    return (between(np.mean) + np.minimum(stretch, MOST_STRETCHED) * centred).astype(np.float32)
+    mixed = between(mean) + np.minimum(stretch, MOST_STRETCHED) * centred
+    return to_length(mixed, n_timepoints).astype(np.float32)
 
 
 @dataclass(frozen=True)

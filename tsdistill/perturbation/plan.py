@@ -11,8 +11,9 @@ import numpy as np
 
 from tsdistill.exceptions import PanelError, ParameterError
 from tsdistill.inputs.checks import check_choice, is_number, is_whole, shown
+from tsdistill.inputs.lengths import lengths_of
 from tsdistill.perturbation.baselines import stand_in_donors
-from tsdistill.perturbation.copies import FLAT, STRAIGHT
+from tsdistill.perturbation.uneven import FLAT, STRAIGHT, widths_of
 
 DONORS = ("varied", "opposing", "same", "any", "mean", "zero", "noise")
 OWN_SHARE = 0.25
@@ -24,8 +25,9 @@ class WindowSettings(NamedTuple):
 
     Attributes
     ----------
-    width : int
-        Timesteps in a window.
+    width : int or float
+        Timesteps in a window; a float is a share of each series' own length, for series of
+        unequal length.
     n_windows : int
         Windows of each series.
     donors : str
@@ -44,12 +46,12 @@ class WindowPlan:
     Attributes
     ----------
     start : ndarray of shape (n_instances, n_windows), int64
-        First timestep of each window, in 0 .. n_timepoints - width.
+        First timestep of each window, in 0 .. n_timepoints - width (of each series).
     donor : ndarray of shape (n_instances, n_windows), int64
         Row of ``donors`` from which the window is taken; or ``FLAT`` or ``STRAIGHT``, if it is
         made from the series itself.
-    width : int
-        Timesteps in a window.
+    width : int, or ndarray of shape (n_instances,), int64
+        Timesteps in a window, of each series if they differ in length.
     donors : ndarray of shape (n_donors, n_channels, n_timepoints), float32
         The panel for the kinds "varied", "opposing", "same" and "any"; means, zeros or noise
         otherwise.
@@ -57,7 +59,7 @@ class WindowPlan:
 
     start: np.ndarray
     donor: np.ndarray
-    width: int
+    width: int | np.ndarray
     donors: np.ndarray
 
 
@@ -109,8 +111,8 @@ def draw_plan(panel, labels, *, width, n_windows, donors, rng):
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
     labels : ndarray of shape (n_instances,)
         Label of each series, given or predicted by the teacher.
-    width : int
-        Timesteps in a window.
+    width : int or float
+        As in :class:`WindowSettings`.
     n_windows : int
         Windows in each series.
     donors : {"varied", "opposing", "same", "any", "mean", "zero", "noise"}
@@ -134,7 +136,11 @@ def draw_plan(panel, labels, *, width, n_windows, donors, rng):
     """
     check_choice("donors", donors, DONORS)
     n_instances, _, n_timepoints = panel.shape
-    start = _even_starts(n_instances, n_windows, n_timepoints - width + 1, rng)
+    if np.isnan(panel).any():
+        n_timepoints = lengths_of(panel)
+        width = widths_of(width, n_timepoints)
+    n_starts = np.broadcast_to(n_timepoints - width + 1, n_instances)
+    start = _even_starts(n_windows, n_starts[:, np.newaxis], rng)
     if donors in ("varied", "opposing", "same", "any"):
         kind = "opposing" if donors == "varied" else donors
         series, donor = panel, _series_donors(np.asarray(labels), n_windows, kind, rng)
@@ -155,19 +161,24 @@ def _some_from_the_series_itself(donor, width, rng):
     order = rng.permuted(np.tile(np.arange(n_windows), (n_instances, 1)), axis=1)
     place = (order + rng.random((n_instances, 1))) / n_windows % 1
     kinds = [place < OWN_SHARE, place < 2 * OWN_SHARE]
-    return np.select(kinds, [FLAT if width > 1 else STRAIGHT, STRAIGHT], donor)
+    first = np.where(width > 1, FLAT, STRAIGHT).reshape(-1, 1)
+    return np.select(kinds, [first, STRAIGHT], donor)
 
 
-def _even_starts(n_instances, n_windows, n_starts, rng):
-    """Draw one start in each of n_windows equal parts of 0 .. n_starts - 1, in random order."""
-    strata = np.arange(n_windows) + rng.random((n_instances, n_windows))
+def _even_starts(n_windows, n_starts, rng):
+    """Draw one start in each of n_windows equal parts of 0 .. n_starts - 1, in random order.
+
+    ``n_starts`` has a row for each series, (n_instances, 1).
+    """
+    strata = np.arange(n_windows) + rng.random((len(n_starts), n_windows))
     start = np.minimum(np.floor(strata * (n_starts / n_windows)), n_starts - 1).astype(np.int64)
     # Rounding can give adjacent strata the same start.
-    if n_windows <= n_starts:
-        for m in range(1, n_windows):
-            clash = start[:, m] <= start[:, m - 1]
-            start[clash, m] = start[clash, m - 1] + 1
-        start = np.minimum(start, n_starts - n_windows + np.arange(n_windows))
+    fits = n_windows <= n_starts[:, 0]
+    for m in range(1, n_windows if fits.any() else 0):
+        clash = fits & (start[:, m] <= start[:, m - 1])
+        start[clash, m] = start[clash, m - 1] + 1
+    last = n_starts - n_windows + np.arange(n_windows)
+    start = np.where(fits[:, np.newaxis], np.minimum(start, last), start)
     return rng.permuted(start, axis=1)
 
 

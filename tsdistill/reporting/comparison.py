@@ -11,12 +11,19 @@ from tsdistill.fidelity.curves import area, deletion_curve, insertion_curve
 from tsdistill.fidelity.maps import random_maps
 from tsdistill.fidelity.scorers import OF_ANSWERS, OF_MAPS, OF_MASKS, OF_TRUTH
 from tsdistill.inputs.labels import class_indices
+from tsdistill.inputs.lengths import lengths_of, to_length
 from tsdistill.numerics.random_states import global_states_kept
+from tsdistill.perturbation.uneven import stretched
 from tsdistill.teachers.fingerprint import with_fingerprint
 from tsdistill.teachers.querying import query
 
 CURVE_FILLS = ("mean", "opposing")
 RANDOM_ORDER = "student, random order"
+
+
+def noise_like(maps, random_state):
+    """Maps of normal noise, NaN where the maps are: after the end of series."""
+    return np.where(np.isnan(maps), np.nan, random_maps(maps.shape, random_state))
 
 
 class Comparison:
@@ -125,10 +132,13 @@ class Comparison:
         shares : ndarray of shape (n_points,)
         proba : ndarray of shape (n_instances, n_points)
         """
-        baseline = self.baselines.mean
+        baseline = self.baselines.mean[..., :1]  # series may be longer than those of fit
         if fill == "opposing":
             series, rows = self.baselines.opposing(len(self.models[name].classes_))
             baseline = series[rows[self.target, 0]]
+            if np.isnan(self.panel).any():
+                baseline = stretched(baseline, lengths_of(self.panel))
+                baseline = to_length(baseline, self.panel.shape[-1])
         curve = insertion_curve if inserted else deletion_curve
         return curve(
             lambda panel: self.ask(name, panel, "curve"),
@@ -148,7 +158,7 @@ class Comparison:
         curves : dict of (model, fill, kind) to (shares, proba)
             The third "model" is the student with its timesteps in random order.
         """
-        noise = random_maps(self.map_of("student").shape, random_state)
+        noise = noise_like(self.map_of("student"), random_state)
         orders = {"teacher": None, "student": None, RANDOM_ORDER: noise}
         return {
             (order, fill, kind): self.curves(

@@ -17,10 +17,11 @@ from tsdistill.fidelity.answers import (
     predictive_kl,
 )
 from tsdistill.fidelity.intervals import bootstrap_interval, clopper_pearson
-from tsdistill.fidelity.maps import per_series_correlation, per_series_overlap, random_maps
+from tsdistill.fidelity.maps import per_series_correlation, per_series_overlap
 from tsdistill.inputs.checks import check_count, check_share, quoted
 from tsdistill.inputs.random_state import generator
 from tsdistill.objectives.label import Label
+from tsdistill.reporting.comparison import noise_like
 from tsdistill.reporting.costs import costs_of, n_weights
 from tsdistill.reporting.report import FidelityReport
 from tsdistill.students.rounding import rounding_of
@@ -85,7 +86,7 @@ def make_report(comparison, y=None, label_only=None, *, n_explained, confidence,
     agrees = comparison.answers("student").argmax(axis=1) == comparison.target
     worst = np.lexsort((-kl, agrees))[:N_WORST]
     differ = comparison.rows(worst)
-    noise = random_maps(explained.maps["teacher"].shape, rng)
+    noise = noise_like(explained.maps["teacher"], rng)
 
     values, intervals = _of_answers(comparison, level)
     of_student = _of_maps(explained.maps["teacher"], explained.maps["student"])

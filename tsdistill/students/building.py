@@ -15,6 +15,7 @@ from tsdistill.numerics.logits import first_output
 from tsdistill.numerics.tensors import plain_device
 from tsdistill.students import STUDENTS
 from tsdistill.students.base import Standardise, Student
+from tsdistill.students.masking import take_uneven
 
 CONFIGURATION = "_tsdistill_configuration"
 """Attribute of a network with the configuration from which it is built again after loading."""
@@ -141,6 +142,17 @@ def _completed_net(net, n_classes):
         net.set_params(classes=list(range(n_classes)))
     net.set_params(device="cpu" if net.device is None else plain_device(net.device))
     return net
+
+
+def let_take_uneven(net):
+    """Let the network of a net that is not initialised yet expect series of unequal length."""
+    net.set_params(module=functools.partial(_uneven_module, net.module))
+
+
+def _uneven_module(module, /, **settings):
+    module = _extended_module(module, [], **settings)
+    take_uneven(module)
+    return module
 
 
 def extend_net(net, panel, n_classes, extensions):

@@ -13,13 +13,14 @@ import torch
 from torch import nn
 
 from tsdistill.exceptions import TeacherError
+from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.plain import as_real
 from tsdistill.inputs.series import in_layout
 from tsdistill.numerics.logits import first_output, log_softmax
 from tsdistill.numerics.shared import quiet
 from tsdistill.numerics.tensors import as_tensor, threads_kept
 from tsdistill.teachers.inner_heads import inner_decision_function
-from tsdistill.teachers.module_use import in_use
+from tsdistill.teachers.module_use import ask_uneven, in_use
 
 PROBABILITY_FLOOR = 1e-4
 """Smaller probabilities of a teacher are raised to it: log-probabilities stay above -9.22."""
@@ -147,7 +148,10 @@ class ModuleAdapter:
     def _logits(self, panel, place):
         if place.dtype is not None:
             panel = panel.to(place.dtype)
-        answers = first_output(self.module(in_layout(panel, self.ndim)))
+        if isinstance(self.ndim, UnevenForm):
+            answers = first_output(ask_uneven(self.module, panel))
+        else:
+            answers = first_output(self.module(in_layout(panel, self.ndim)))
         if self.gives_proba:
             return torch.log(answers.clamp_min(self.floor))
         return answers

@@ -8,6 +8,8 @@ from sklearn.utils.validation import check_array
 
 from tsdistill.exceptions import PanelError, TeacherError
 from tsdistill.inputs.formats import as_array
+from tsdistill.inputs.forms import UnevenForm
+from tsdistill.inputs.lengths import check_ends
 from tsdistill.inputs.series import as_panel
 from tsdistill.numerics.batches import batches_of_series
 from tsdistill.numerics.logits import log_softmax, proba_of
@@ -100,8 +102,15 @@ class BoundTeacher:
             raise TeacherError(
                 f"{self!r} has not been bound to classes yet; use the teacher_ of a fitted student."
             )
-        panel = as_panel(check_array(as_array(X), dtype="numeric", allow_nd=True))
-        if self._series_shape not in (None, panel.shape[1:]):
+        uneven = isinstance(self._adapter.ndim, UnevenForm)
+        X = check_array(
+            as_array(X, uneven), dtype="numeric", allow_nd=True,
+            ensure_all_finite="allow-nan" if uneven else True,
+        )  # fmt: skip
+        if uneven and X.dtype.kind == "f":
+            check_ends(X)
+        panel = as_panel(X)
+        if not uneven and self._series_shape not in (None, panel.shape[1:]):
             raise PanelError(
                 f"X has series of shape {panel.shape[1:]} (n_channels, n_timepoints), but "
                 f"{self!r} answers for {self._series_shape}; pass series of that shape."

@@ -16,6 +16,8 @@ import torch
 from torch import nn
 
 from tsdistill.inputs.checks import as_list
+from tsdistill.inputs.lengths import lengths_of, to_length
+from tsdistill.perturbation.uneven import stretched
 from tsdistill.teachers.adapters import is_skorch_net
 from tsdistill.teachers.querying import QueryOptions, query
 
@@ -139,7 +141,10 @@ def probes(panel):
     first, second = rng.integers(n_instances, size=(2, MIXED_PROBES))
     until = rng.integers(n_timepoints, size=MIXED_PROBES)
     starts = np.arange(n_timepoints) < until[:, np.newaxis]
-    mixed = np.where(starts[:, np.newaxis], panel[first], panel[second])
+    first, second = panel[first], panel[second]
+    if np.isnan(panel).any():  # both as long as the first
+        second = to_length(stretched(second, lengths_of(first)), n_timepoints)
+    mixed = np.where(starts[:, np.newaxis], first, second)
     return np.concatenate([panel[some], mixed])
 
 

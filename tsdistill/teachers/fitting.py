@@ -1,5 +1,7 @@
 """Unfitted teachers: whether a model is fitted, and how a clone of it is fitted."""
 
+import copy
+
 import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
@@ -9,8 +11,10 @@ from sklearn.utils.validation import has_fit_parameter
 from torch import nn
 
 from tsdistill.exceptions import TeacherError
+from tsdistill.inputs.series import with_channels
 from tsdistill.numerics.tensors import threads_kept
 from tsdistill.teachers.adapters import name_of, no_answers_error
+from tsdistill.teachers.layouts import uneven_error
 
 
 def is_fitted(model):
@@ -44,7 +48,7 @@ def is_fitted(model):
     return any(name.endswith("_") and not name.startswith("_") for name in vars(model))
 
 
-def fit_clone(model, X, y, random_state, sample_weight):
+def fit_clone(model, X, y, random_state, sample_weight, form=None):
     """Fit a clone of a model on X, or on X in the other layout (2-D or 3-D) if that fails.
 
     The model is given copies of the arrays.
@@ -58,6 +62,8 @@ def fit_clone(model, X, y, random_state, sample_weight):
         Source of a seed for every ``random_state`` of the clone that is None.
     sample_weight : ndarray of shape (n_instances,) or None
         Passed to the model if its ``fit`` takes it.
+    form : UnevenForm, default=None
+        How series of unequal length were passed; other forms are tried after it.
 
     Returns
     -------
@@ -69,7 +75,9 @@ def fit_clone(model, X, y, random_state, sample_weight):
         If fitting fails in every layout.
     """
     layouts = [X]
-    if X.ndim == 2:
+    if form is not None:
+        layouts = (other.of(with_channels(X)) for other in form.in_turn())
+    elif X.ndim == 2:
         layouts.append(X[:, np.newaxis])
     elif X.shape[1] == 1:
         layouts.append(X[:, 0])
@@ -82,11 +90,13 @@ def fit_clone(model, X, y, random_state, sample_weight):
             weights = _as_fit_parameters(unfitted, sample_weight.copy())
         try:
             with threads_kept():
-                unfitted.fit(layout.copy(), y.copy(), **weights)
+                unfitted.fit(copy.deepcopy(layout), y.copy(), **weights)
             return unfitted
         except Exception as error:  # the user's model may raise anything
             failures.append(error)
     error = failures[0]
+    if form is not None:
+        raise uneven_error(model, error) from error
     raise TeacherError(
         f"teacher {name_of(model)} is not fitted, and fitting it on X of shape {X.shape} "
         f"failed: {type(error).__name__}: {str(error).rstrip('.')}. Pass a fitted teacher, or one "

@@ -3,19 +3,26 @@
 import numpy as np
 
 from tsdistill.exceptions import TeacherError
+from tsdistill.inputs.lengths import lengths_of
 from tsdistill.inputs.series import with_channels
 from tsdistill.teachers.adapters import adapter_for, name_of
 
+MOST_LETTERS = 300
 
-def find_layout(model, X):
+
+def find_layout(model, X, form=None):
     """Adapter for the first layout in which a model answers, and the number of its columns.
 
-    The layout of X is tried first, then, for series of one channel, the other one.
+    The layout of X is tried first, then, for series of one channel, the other one. Series of
+    unequal length are passed in their form, an UnevenForm, and then in other forms.
     """
     sample = np.array(X[:2], dtype=np.float32)
+    if form is not None:
+        lengths = lengths_of(X)
+        sample = np.array(X[[lengths.argmin(), lengths.argmax()]], dtype=np.float32)
     panel = with_channels(sample)
-    layouts = [X.ndim]
-    if panel.shape[1] == 1:
+    layouts = [X.ndim] if form is None else form.in_turn()
+    if form is None and panel.shape[1] == 1:
         layouts.append(3 if X.ndim == 2 else 2)
     failures = []
     for ndim in layouts:
@@ -25,6 +32,8 @@ def find_layout(model, X):
         except Exception as error:  # the model is the user's: any exception can come out of it
             failures.append(error)
     error = failures[0]
+    if form is not None:
+        raise uneven_error(model, error) from error
     if isinstance(error, TeacherError):
         raise error
     raise TeacherError(
@@ -33,6 +42,18 @@ def find_layout(model, X):
         "was fitted on as many channels and timepoints. To use a model that takes flat features, "
         "pass a callable that reshapes X first."
     ) from error
+
+
+def uneven_error(model, error):
+    """Build the error for a model that cannot take series of unequal length."""
+    return TeacherError(
+        f"teacher {name_of(model)} cannot take series of unequal length (as they were passed: "
+        f"{type(error).__name__}: {str(error)[:MOST_LETTERS].rstrip('.')}). Put a step in front of "
+        "it that brings them to one length, such as PaddingTransformer, TruncationTransformer or TSInterpolator "
+        "of sktime.transformations in a pipeline, or pass a callable that does so; a torch module "
+        "is also asked as module(series, lengths) or module(series, mask), if its forward has a "
+        "parameter of that name."
+    )
 
 
 def check_declared_shape(model, X):

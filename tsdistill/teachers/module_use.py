@@ -1,6 +1,7 @@
 """Torch modules while they are queried: in eval mode, on a device, in full precision."""
 
 import contextlib
+import inspect
 import threading
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import torch
 
 from tsdistill.numerics.forks import now_and_in_children
 from tsdistill.numerics.tensors import without_autocast
+from tsdistill.students.masking import lengths_of
 
 
 def _start():
@@ -99,3 +101,25 @@ def _in_eval_mode(module, parts):
                 part.training = not left
                 if left:
                     _IN_EVAL[id(part)] = left
+
+
+def ask_uneven(module, panel):
+    """Call a module on series of unequal length.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        If its ``forward`` has a parameter ``lengths`` or ``mask``, it is given series padded with
+        zeros, and their lengths, (n_instances,), int64, or where they have values,
+        (n_instances, n_timepoints), bool. Otherwise it is given series padded with NaN.
+    panel : Tensor of shape (n_instances, n_channels, n_timepoints)
+        Padded with NaN after the end of each series.
+    """
+    parameters = inspect.signature(module.forward).parameters
+    zeros = torch.nan_to_num(panel, nan=0.0)
+    if "lengths" in parameters:
+        return module(zeros, lengths=lengths_of(panel))
+    if "mask" in parameters:
+        place = torch.arange(panel.shape[-1], device=panel.device)
+        return module(zeros, mask=place < lengths_of(panel)[:, None])
+    return module(panel)

@@ -194,8 +194,7 @@ def query_windows(teacher, panel, plan, options=None):
     perturbed : ndarray of shape (n_instances, n_windows, n_classes), float32
     """
     row = np.repeat(np.arange(len(panel)), plan.start.shape[1])
-    copies = PerturbedCopies(
-        panel, plan.donors, row, plan.donor.ravel(), plan.start.ravel(), plan.width
-    )
+    width = plan.width[row] if isinstance(plan.width, np.ndarray) else plan.width
+    copies = PerturbedCopies(panel, plan.donors, row, plan.donor.ravel(), plan.start.ravel(), width)
     flat = query(teacher, copies, options, title="teacher: windows")
     return flat.reshape(*plan.start.shape, flat.shape[1])

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.base import clone
 
 from tsdistill.exceptions import TeacherError
+from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.labels import few
 from tsdistill.inputs.series import in_layout
 from tsdistill.numerics.logits import SMALLEST_PROBABILITY
@@ -121,7 +122,7 @@ class Teacher(BoundTeacher):
             return any(as_teacher(member).is_named for member in self.model)
         return self.classes is not None or hasattr(self.model, "classes_")
 
-    def fit(self, X, y, random_state=None, sample_weight=None):
+    def fit(self, X, y, random_state=None, sample_weight=None, form=None):
         """Fit a clone of the model; the model itself is not changed.
 
         Parameters
@@ -132,6 +133,8 @@ class Teacher(BoundTeacher):
             Passed to the model if its ``fit`` takes it.
         random_state : numpy.random.RandomState, optional
             Source of a seed for every ``random_state`` of the clone that is None.
+        form : UnevenForm, optional
+            How series of unequal length were passed; X is then padded with NaN.
 
         Returns
         -------
@@ -141,14 +144,15 @@ class Teacher(BoundTeacher):
         classes = self.classes
         if isinstance(self.model, (list, tuple)):
             members = [as_teacher(member) for member in self.model]
-            given = (X, y, random_state, sample_weight)
+            given = (X, y, random_state, sample_weight, form)
             return self._around([m if m.is_fitted else m.fit(*given) for m in members])
         if is_skorch_net(self.model):  # takes float32 and class indices
             X, (labels, y) = X.astype(np.float32), np.unique(y, return_inverse=True)
             classes = labels if classes is None else classes
-        return self._around(fit_clone(self.model, X, y, random_state, sample_weight), classes)
+        fitted = fit_clone(self.model, X, y, random_state, sample_weight, form)
+        return self._around(fitted, classes)
 
-    def bind(self, X, classes=None, class_index=None):
+    def bind(self, X, classes=None, class_index=None, form=None):
         """Find the adapter that queries the model, and the columns that are needed.
 
         Parameters
@@ -161,6 +165,8 @@ class Teacher(BoundTeacher):
         class_index : ndarray of shape (n_instances,), int64, optional
             Class index of each series of X in ``classes``. Needed if ``classes`` are numbers
             0 .. n_classes - 1 that encode the model's own labels.
+        form : UnevenForm, optional
+            How series of unequal length were passed; X is then padded with NaN.
 
         Returns
         -------
@@ -174,7 +180,9 @@ class Teacher(BoundTeacher):
         """
         bound = copy.copy(self)
         bound.fingerprint, bound.factor = None, factor_of(self.scale)
-        bound._adapter, known = _find_adapter(self.model, X, self.classes, classes, class_index)
+        bound._adapter, known = _find_adapter(
+            self.model, X, self.classes, classes, class_index, form
+        )
         bound.classes_ = np.unique(known) if classes is None else np.asarray(classes)
         wanted = bound.classes_
         if class_index is not None:
@@ -198,7 +206,12 @@ class Teacher(BoundTeacher):
         teacher : Teacher
             This teacher if no class was left out, otherwise a new one.
         """
-        return self.bind(in_layout(panel, self._adapter.ndim)) if self.left_out else self
+        if not self.left_out:
+            return self
+        form = self._adapter.ndim
+        if isinstance(form, UnevenForm):
+            return self.bind(panel, form=form)
+        return self.bind(in_layout(panel, form))
 
     @classmethod
     def of_student(cls, net, classes):
@@ -248,7 +261,7 @@ def clone_teacher(model):
     return clone(model, safe=False)
 
 
-def _find_adapter(model, X, classes, wanted, class_index):
+def _find_adapter(model, X, classes, wanted, class_index, form):
     """Find the adapter that queries a fitted model, by querying it for two series.
 
     Returns
@@ -259,23 +272,25 @@ def _find_adapter(model, X, classes, wanted, class_index):
     """
     if isinstance(model, (list, tuple)):
         if wanted is None and classes is None:
-            wanted = _common_classes([as_teacher(member) for member in model], X)
+            wanted = _common_classes([as_teacher(member) for member in model], X, form)
         target = wanted if wanted is not None else np.asarray(classes)
-        average = AverageAdapter([_member(m, classes).bind(X, target, class_index) for m in model])
+        bound = [_member(m, classes).bind(X, target, class_index, form) for m in model]
+        average = AverageAdapter(bound)
         return average, average.teachers[0].classes_
-    check_declared_shape(model, X)
-    adapter, n_columns = find_layout(model, X)
+    if form is None:
+        check_declared_shape(model, X)
+    adapter, n_columns = find_layout(model, X, form)
     known = classes_of_columns(model, classes, wanted, n_columns)
     if isinstance(adapter, DecisionAdapter):
         check_decision_values(model, adapter, X[:16])
     return adapter, known
 
 
-def _common_classes(members, X):
+def _common_classes(members, X, form):
     """Labels that all named members know; the labels of the first member if none is named."""
-    known = [member.bind(X).classes_ for member in members if member.is_named]
+    known = [member.bind(X, form=form).classes_ for member in members if member.is_named]
     if not known:
-        return members[0].bind(X).classes_
+        return members[0].bind(X, form=form).classes_
     common = [label for label in known[0] if all(label in labels for labels in known[1:])]
     if len(common) < 2:
         raise TeacherError(

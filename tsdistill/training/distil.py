@@ -7,6 +7,8 @@ import numpy as np
 from skorch import NeuralNetClassifier
 from torch import nn
 
+from tsdistill.exceptions import ParameterError
+from tsdistill.inputs.formats import TO_ONE_LENGTH
 from tsdistill.numerics.tensors import as_tensor
 from tsdistill.objectives.preparation import Preparation
 from tsdistill.perturbation.baselines import Baselines
@@ -17,6 +19,7 @@ from tsdistill.students.building import (
     extend_net,
     initialised,
     learn_standardisation,
+    let_take_uneven,
     load_weights,
 )
 from tsdistill.teachers.answer_checks import is_hard, warn_if_mismatched, warn_of_hard
@@ -117,6 +120,11 @@ def distil(transfer_set, recipe, sample_weight, options, seeds, *, previous=None
         options=options,
     )
     for objective in recipe.objectives:
+        if np.isnan(transfer_set.panel).any() and not objective.takes_uneven:
+            raise ParameterError(
+                f"X has series of unequal length, which {type(objective).__name__} cannot take; "
+                f"bring them to one length first ({TO_ONE_LENGTH}), or leave it out."
+            )
         objective.check_models(preparation)
 
     # What the student is to learn, from which series and of which weight.
@@ -153,6 +161,8 @@ def _build_student(transfer_set, recipe, previous):
     panel, n_classes = as_tensor(transfer_set.panel), len(transfer_set.teacher.classes_)
     shape = (*panel.shape[1:], n_classes)
     net = as_net(recipe.student, *shape, **recipe.net_settings(n_classes))
+    if panel.isnan().any():
+        let_take_uneven(net)
     extensions = [objective.extension(*shape) for objective in recipe.objectives]
     extend_net(net, panel, n_classes, [extend for extend in extensions if extend is not None])
     delivered = copied(net)

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from tsdistill.numerics.forks import no_fork
 from tsdistill.numerics.tensors import as_tensor
 from tsdistill.perturbation.copies import donors_or_own, replace_windows
+from tsdistill.perturbation.uneven import uneven_copies
 from tsdistill.teachers.querying import TeacherAnswers
 
 MIXED_SHARE = 0.75
@@ -51,6 +52,9 @@ class TransferTensors:
             self.mean_change = put(np.float32(np.average(changes, weights=trusted_weight)))
             self.start, self.donor = put(self.plan.start), put(self.plan.donor)
             self.some_own = bool((self.plan.donor < 0).any())
+            self.widths = None
+            if isinstance(self.plan.width, np.ndarray):
+                self.widths = put(self.plan.width)
             own = self.plan.donors is transfer_set.panel
             self.donors = self.panel if own else put(self.plan.donors)
 
@@ -85,12 +89,21 @@ class TransferTensors:
         at = (rows if copied is None else rows[copied])[:, None], windows
         donor, start, width = self.donor[at], self.start[at], self.plan.width
         copied_series = self.panel[at[0]]
+        if self.widths is not None:
+            copied_series = copied_series.expand(*donor.shape, *series.shape[1:])
+            width = self.widths[at[0]].expand_as(start)
+            copies = uneven_copies(copied_series, self.donors, donor, start, width, self.some_own)
+            return self._with_copies(series, copies, targets, rows, at, copied)
         if self.some_own:
             copied_series = copied_series.expand(*donor.shape, *series.shape[1:])
             donors = donors_or_own(copied_series, self.donors, donor, start, width)
         else:
             donors = self.donors[donor]
         copies = replace_windows(copied_series, donors, start, width)
+        return self._with_copies(series, copies, targets, rows, at, copied)
+
+    def _with_copies(self, series, copies, targets, rows, at, copied):
+        """Inputs and targets of a step with copies."""
         if copied is not None:
             targets["copied"] = copied
         targets["teacher_perturbed"] = self.answers.perturbed[at]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tsdistill.exceptions import LeftOutWarning, warn_user
+from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.labels import check_two_classes, few
 from tsdistill.inputs.weights import class_factors, scaled_to_mean_one
 from tsdistill.perturbation.baselines import Baselines
@@ -42,6 +43,8 @@ class TrainingSeries:
         Classes are not weighed yet.
     teacher_weight : ndarray of shape (n_labelled,), float64, or None
         With which an unfitted teacher is fitted.
+    form : UnevenForm or None
+        In which the teacher is asked about series of unequal length.
     """
 
     X: np.ndarray
@@ -51,6 +54,7 @@ class TrainingSeries:
     labels: np.ndarray | None
     sample_weight: np.ndarray
     teacher_weight: np.ndarray | None
+    form: UnevenForm | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,8 @@ class TransferSet:
         """Whether these series and a teacher of that source would give the same transfer set."""
         if not source.is_still(self.source):
             return False
-        if not np.array_equal(series.panel, self.panel[: self.n_given]):
+        uneven = series.form is not None
+        if not np.array_equal(series.panel, self.panel[: self.n_given], equal_nan=uneven):
             return False
         if series.labels is None or self.labels is None:
             return series.labels is self.labels
@@ -358,8 +363,8 @@ def start_transfer_set(teacher, series, *, previous=None, keep_source=False, see
     fitted_before = teacher.is_fitted
     if not fitted_before:
         rng = np.random.RandomState(seed)
-        teacher = teacher.fit(series.X, series.y, rng, series.teacher_weight)
-    teacher = teacher.bind(series.X, series.classes, series.labels)
+        teacher = teacher.fit(series.X, series.y, rng, series.teacher_weight, series.form)
+    teacher = teacher.bind(series.X, series.classes, series.labels, series.form)
     if teacher.left_out:
         warn_user(
             f"{teacher!r} also knows class {few(teacher.left_out)}, of which y has no series: the "

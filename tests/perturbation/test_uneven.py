@@ -1,0 +1,119 @@
+"""Windows, copies and mixtures of series of unequal length, against slow loops."""
+
+import numpy as np
+import pytest
+import torch
+
+from tsdistill.inputs.lengths import lengths_of, padded, to_length
+from tsdistill.perturbation.copies import PerturbedCopies
+from tsdistill.perturbation.mixtures import Mixtures, mix
+from tsdistill.perturbation.plan import draw_plan
+from tsdistill.perturbation.uneven import FLAT, STRAIGHT, stretched, uneven_copies, widths_of
+
+LENGTHS = np.array([12, 30, 7, 30, 21, 2, 18, 25] * 4)
+
+
+@pytest.fixture(scope="module")
+def panel():
+    rng = np.random.default_rng(0)
+    return padded([rng.normal(size=(2, n)).astype(np.float32) for n in LENGTHS])
+
+
+def slowly_stretched(series, n):
+    """Linear interpolation at the middles of n equal parts of a series."""
+    old = (np.arange(series.shape[1]) + 0.5) / series.shape[1]
+    new = (np.arange(n) + 0.5) / n
+    return np.stack([np.interp(new, old, channel) for channel in series])
+
+
+@pytest.mark.parametrize("width", [0.2, 4])
+@pytest.mark.parametrize("donors", ["varied", "opposing", "mean", "noise"])
+def test_copies_equal_a_slow_loop(panel, width, donors):
+    rng = np.random.default_rng(0)
+    plan = draw_plan(panel, np.arange(32) % 3, width=width, n_windows=6, donors=donors, rng=rng)
+    row = np.repeat(np.arange(32), 6)
+    copies = PerturbedCopies(
+        panel, plan.donors, row, plan.donor.ravel(), plan.start.ravel(), plan.width[row]
+    )
+    found = np.concatenate([copies[a : a + 50] for a in range(0, len(copies), 50)])
+    parts = [copies.part(slice(a, a + 50)) for a in range(0, len(copies), 50)]
+    np.testing.assert_array_equal(found, np.concatenate([part[0:50] for part in parts]))
+    for copy, i, donor, start in zip(
+        found, row, plan.donor.ravel(), plan.start.ravel(), strict=True
+    ):
+        n = LENGTHS[i]
+        w = max(1, round(width * n)) if width < 1 else min(width, n)
+        assert plan.width[i] == w and 0 <= start <= n - w
+        expected = panel[i].copy()
+        for channel, values in enumerate(expected):
+            window = slice(start, start + w)
+            if donor == FLAT or (donor == STRAIGHT and w == n):
+                values[window] = panel[i, channel, window].mean()
+            elif donor == STRAIGHT:
+                low = panel[i, channel, start - 1] if start else panel[i, channel, start + w]
+                high = panel[i, channel, start + w] if start + w < n else low
+                values[window] = np.linspace(low, high, w + 2)[1:-1]
+            else:
+                of_donor = plan.donors[donor][:, : lengths_of(plan.donors)[donor]]
+                values[window] = slowly_stretched(of_donor, n)[channel, window]
+        np.testing.assert_allclose(copy, expected, atol=1e-5)
+
+
+def test_starts_are_even_and_distinct_where_series_are_long_enough(panel):
+    rng = np.random.default_rng(1)
+    plan = draw_plan(panel, np.arange(32) % 2, width=0.2, n_windows=5, donors="any", rng=rng)
+    for start, n_starts in zip(plan.start, LENGTHS - plan.width + 1, strict=True):
+        if n_starts >= 5:
+            assert len(set(start.tolist())) == 5
+            thirds = np.histogram(start, bins=3, range=(0, n_starts))[0]
+            assert thirds.min() >= 1
+
+
+def test_a_donor_of_the_same_length_is_taken_as_it_is(panel):
+    same = stretched(panel[1:2], 30)
+    np.testing.assert_array_equal(same, panel[1:2])
+
+
+@pytest.mark.parametrize("n", [3, 12, 40])
+def test_series_are_stretched_by_linear_interpolation(panel, n):
+    for one, length, found in zip(panel, LENGTHS, stretched(panel, n), strict=True):
+        np.testing.assert_allclose(found, slowly_stretched(one[:, :length], n), atol=1e-5)
+
+
+def test_each_series_may_be_stretched_to_a_length_of_its_own(panel):
+    wanted = LENGTHS[::-1].copy()
+    found = stretched(panel, wanted)
+    assert lengths_of(found).tolist() == wanted.tolist()
+
+
+def test_widths_are_shares_of_each_length_or_timesteps():
+    lengths = np.array([100, 7, 3])
+    assert widths_of(0.1, lengths).tolist() == [10, 1, 1]
+    assert widths_of(5, lengths).tolist() == [5, 5, 3]
+
+
+def test_mixtures_have_lengths_between_those_of_their_series(panel):
+    rng = np.random.default_rng(0)
+    mixtures = Mixtures.draw(np.arange(32), 50, rng)
+    mixed = mixtures.of(panel)
+    assert mixed.shape == (50, 2, 30) and mixed.dtype == np.float32
+    first, second = LENGTHS[mixtures.first], LENGTHS[mixtures.second]
+    expected = np.round(mixtures.share * first + (1 - mixtures.share) * second)
+    assert lengths_of(mixed).tolist() == expected.tolist()
+    for one, n in zip(mixed, expected.astype(int), strict=True):
+        assert np.isfinite(one[:, :n]).all()
+
+
+def test_mixtures_of_padded_series_are_those_of_the_series(panel):
+    rows = np.flatnonzero(LENGTHS == 30)
+    series, others, share = panel[rows[:4]], panel[rows[4:]], np.array([0.2, 0.5, 0.7, 1.0])
+    wide = [to_length(part, 39) for part in (series, others)]
+    found = mix(*wide, share)
+    np.testing.assert_allclose(found[..., :30], mix(series, others, share), atol=1e-5)
+    assert np.isnan(found[..., 30:]).all()
+
+
+def test_copies_are_built_on_any_device(panel):
+    place = torch.zeros(4, dtype=torch.int64, device="meta")
+    series = torch.from_numpy(panel[:4]).to("meta")
+    assert uneven_copies(series, series, place, place, place).shape == (4, 2, 30)

@@ -1,0 +1,77 @@
+"""Series of unequal length in the form in which a teacher takes them.
+
+A teacher is asked in the form in which the user passed the series. Inside they are one panel,
+padded with NaN.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+from tsdistill.inputs.lengths import lengths_of, to_length
+
+FORMS = ("list", "df-list", "nested_univ", "pd-multiindex", "array")
+
+
+@dataclass(frozen=True)
+class UnevenForm:
+    """How series of unequal length are passed.
+
+    Attributes
+    ----------
+    name : {"list", "array", "df-list", "nested_univ", "pd-multiindex"}
+        "list": arrays of shape (n_timepoints_i,) or (n_channels, n_timepoints_i); "array": one
+        array, padded with NaN; the others are formats of sktime.
+    ndim : {2, 3}
+        Number of axes of the series in one array.
+    n_timepoints : int
+        To which "array" is padded, at least.
+    channel_names : tuple of str or int
+    """
+
+    name: str
+    ndim: int
+    n_timepoints: int
+    channel_names: tuple
+
+    def in_turn(self):
+        """Forms to try: the user's own first, then the others."""
+        forms = [self]
+        for name in (self.name, *FORMS):
+            for ndim in (self.ndim, 5 - self.ndim):
+                usable = ndim == 3 or len(self.channel_names) == 1
+                matters = name in ("list", "array") or ndim == self.ndim
+                other = dataclasses.replace(self, name=name, ndim=ndim)
+                if usable and matters and other not in forms:
+                    forms.append(other)
+        return forms
+
+    def of(self, panel):
+        """Convert a panel.
+
+        Parameters
+        ----------
+        panel : ndarray of shape (n_instances, n_channels, n_timepoints)
+            Padded with NaN after the end of each series.
+
+        Returns
+        -------
+        X : list, ndarray or DataFrame
+        """
+        if self.name == "array":
+            panel = to_length(panel, self.n_timepoints)
+            return panel[:, 0] if self.ndim == 2 else panel
+        ends = lengths_of(panel)
+        series = [one[:, :end] for one, end in zip(panel, ends, strict=True)]
+        if self.name == "list":
+            return [one[0] if self.ndim == 2 else one for one in series]
+        import pandas as pd
+
+        names = list(self.channel_names)
+        if self.name == "nested_univ":
+            cells = [[pd.Series(channel) for channel in one] for one in series]
+            columns = {name: [row[i] for row in cells] for i, name in enumerate(names)}
+            return pd.DataFrame(columns)
+        frames = [pd.DataFrame(one.T, columns=names) for one in series]
+        if self.name == "df-list":
+            return frames
+        return pd.concat(frames, keys=range(len(frames)), names=["instances", "timepoints"])

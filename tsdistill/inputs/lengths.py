@@ -1,0 +1,164 @@
+"""Series of unequal length: inside, one array that is padded with NaN after the end of each.
+
+NaN is thus the only mask, and travels with the series wherever they are cut, copied or sent.
+"""
+
+import numpy as np
+
+from tsdistill.exceptions import PanelError
+from tsdistill.inputs.labels import few
+
+SHORTEST_SHARE, LONGEST_SHARE = 0.5, 2.0
+"""Later series may be as long as half of the shortest and twice the longest series of ``fit``."""
+IMPUTE = (
+    "fill them first, for example with sktime's Imputer or scikit-learn's SimpleImputer in front "
+    "of the classifier in a Pipeline"
+)
+
+
+def padded(instances):
+    """Put series of unequal length into one array, padded with NaN after the end of each.
+
+    Parameters
+    ----------
+    instances : list of ndarray of shape (n_timepoints_i,) or (n_channels, n_timepoints_i)
+
+    Returns
+    -------
+    X : ndarray of shape (n_instances, n_timepoints) or (n_instances, n_channels, n_timepoints)
+        float32 if all instances are, else float64; as long as the longest series.
+
+    Examples
+    --------
+    >>> padded([np.array([1.0, 2.0]), np.array([3.0])])
+    array([[ 1.,  2.],
+           [ 3., nan]])
+    """
+    dtype = np.result_type(*instances)
+    dtype = np.float32 if dtype == np.float32 else np.float64
+    longest = max(one.shape[-1] for one in instances)
+    X = np.full((len(instances), *instances[0].shape[:-1], longest), np.nan, dtype)
+    for row, one in zip(X, instances, strict=True):
+        row[..., : one.shape[-1]] = one
+    return X
+
+
+def lengths_of(X):
+    """Number of timesteps of each series, up to its last value in any channel.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_instances, n_timepoints) or (n_instances, n_channels, n_timepoints)
+
+    Returns
+    -------
+    lengths : ndarray of shape (n_instances,), int64
+        0 for a series without a value.
+
+    Examples
+    --------
+    >>> lengths_of(np.array([[1.0, np.nan, 2.0, np.nan], [1.0, 2.0, 3.0, 4.0]])).tolist()
+    [3, 4]
+    """
+    has_value = np.full(X.shape, True) if X.dtype.kind in "biu" else ~np.isnan(X)
+    if X.ndim == 3:
+        has_value = has_value.any(axis=1)
+    return np.where(has_value, np.arange(1, X.shape[-1] + 1), 0).max(axis=-1, initial=0)
+
+
+def joined(*panels):
+    """Panels one after the other, padded to the longest of them.
+
+    Parameters
+    ----------
+    *panels : ndarray of shape (n_instances_i, n_channels, n_timepoints_i), float32
+    """
+    longest = max(panel.shape[-1] for panel in panels)
+    return np.concatenate([to_length(panel, longest) for panel in panels])
+
+
+def to_length(panel, n_timepoints):
+    """A panel padded with NaN to a number of timesteps; itself if it has as many or more."""
+    missing = n_timepoints - panel.shape[-1]
+    if missing <= 0:
+        return panel
+    return np.pad(panel, [(0, 0), (0, 0), (0, missing)], constant_values=np.nan)
+
+
+def is_uneven(X):
+    """Whether series are padded: an array, or a data frame of numbers, with NaN in it."""
+    values = X.to_numpy() if hasattr(X, "to_numpy") else X
+    return (
+        isinstance(values, np.ndarray)
+        and values.ndim in (2, 3)
+        and values.dtype.kind == "f"
+        and bool(np.isnan(values).any())
+    )
+
+
+def check_ends(X, name="X"):
+    """Raise PanelError where NaN is anything but padding after the end of a series.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_instances, n_timepoints) or (n_instances, n_channels, n_timepoints)
+    name : str, default="X"
+
+    Raises
+    ------
+    PanelError
+        Naming the position of the first such series: without a value or with a single timestep,
+        with a channel without values or of another length, or with NaN before its end.
+    """
+    panel = X if X.ndim == 3 else X[:, np.newaxis]
+    missing = np.isnan(panel)
+    lengths = lengths_of(panel)
+    for i in np.flatnonzero(lengths < 2):
+        raise PanelError(
+            f"{name}[{i}] has {'no value' if lengths[i] == 0 else 'a single timestep'}; expected "
+            "two timesteps or more in every series. Drop such series first."
+        )
+    before_end = np.arange(panel.shape[-1]) < lengths[:, np.newaxis, np.newaxis]
+    at = np.argwhere(missing & before_end)
+    if not len(at):
+        return
+    i, channel, time = at[0]
+    within = missing[i, channel, : lengths[i]]
+    where = f"in channel {channel}" if panel.shape[1] > 1 else "inside"
+    if within.all():
+        raise PanelError(
+            f"{name}[{i}] has no value in channel {channel}, where other channels have "
+            f"{lengths[i]}; drop the series, or {IMPUTE}."
+        )
+    end = np.flatnonzero(~within)[-1] + 1
+    if within[end:].all() and not within[:end].any():
+        raise PanelError(
+            f"{name}[{i}] has channels that differ in length: {end} timesteps in channel {channel},"
+            f" {lengths[i]} in another; pad or cut them to one length first."
+        )
+    affected = np.unique(at[:, 0])
+    raise PanelError(
+        f"{name}[{i}] has a missing value (NaN) {where}, at timestep {time}; NaN may only pad a "
+        f"series after its end. {len(affected)} of {len(panel)} series have such gaps "
+        f"(positions {few(affected.tolist())}); {IMPUTE}."
+    )
+
+
+def check_range(X, known, name="X"):
+    """Raise PanelError if a series is much shorter or longer than those of ``fit``.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_instances, n_timepoints) or (n_instances, n_channels, n_timepoints)
+    known : tuple of int
+        Length of the shortest and of the longest series of ``fit``.
+    name : str, default="X"
+    """
+    lengths = lengths_of(X)
+    shortest, longest = np.ceil(SHORTEST_SHARE * known[0]), np.floor(LONGEST_SHARE * known[1])
+    for i in np.flatnonzero((lengths < shortest) | (lengths > longest)):
+        raise PanelError(
+            f"{name}[{i}] has {lengths[i]} timesteps, but the series of fit had {known[0]} to "
+            f"{known[1]}; expected {shortest:.0f} to {longest:.0f} (half of the shortest to twice "
+            "the longest): resample or cut it."
+        )
