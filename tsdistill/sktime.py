@@ -55,7 +55,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
     >>> from tsdistill.sktime import SaliencyDistilledTSC
     >>> X, y = load_unit_test(split="train")
     >>> teacher = SummaryClassifier().fit(X, y)
-    >>> student = SaliencyDistilledTSC(teacher, max_epochs=10, random_state=0).fit(X, y)
+    >>> student = SaliencyDistilledTSC(teacher, n_queries=200, max_epochs=10).fit(X, y)
     >>> student.predict(X).shape, student.explain(X).shape
     ((20,), (20, 24))
     """

@@ -18,7 +18,15 @@ from tsdistill.training.transfer_set import TransferSet
 FITTED = {
     *("teacher_", "classes_", "student_", "history_", "n_queries_"),
     *("n_features_in_", "n_channels_in_", "n_timepoints_in_", "panel_ndim_"),
-    *("_channel_names", "_baselines", "_window_width", "_terms", "_transfer_set"),
+    *(
+        "_channel_names",
+        "_series_lengths",
+        "_uneven_form",
+        "_baselines",
+        "_window_width",
+        "_terms",
+        "_transfer_set",
+    ),
 }
 
 

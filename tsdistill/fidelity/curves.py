@@ -105,8 +105,8 @@ def area(shares, proba):
     return ((proba[:, 1:] + proba[:, :-1]) / 2) @ np.diff(shares)
 
 
-@usual_float_errors()
-def _curve(log_proba, panel, maps, target, fill, n_points, *, inserted):
+def _checked(panel, maps, target, fill):
+    """The arguments of a curve as arrays; NaN may stand after the end of series alone."""
     panel, maps = as_real(panel, "panel", dtype=None), as_real(maps, "maps")
     target = np.asarray(as_plain(target, "target"))
     fits = panel.ndim == 3 and panel.size and maps.shape in (panel.shape, panel[:, 0].shape)
@@ -124,15 +124,25 @@ def _curve(log_proba, panel, maps, target, fill, n_points, *, inserted):
             f"fill={fill!r} is not an array that broadcasts to the panel's shape {panel.shape}; "
             "pass an array such as panel.mean(axis=(0, 2), keepdims=True)."
         ) from error
-    check_count("n_points", n_points, least=2)
-    missing = np.isnan(panel)  # after the end of a series
-    fill = np.where(missing, np.nan, fill) if missing.any() else fill
-    no_map = missing if maps.ndim == 3 else missing.all(axis=1)
+    after_end = np.isnan(panel)
+    missing = after_end if maps.ndim == 3 else after_end.all(axis=1)
+    if not np.array_equal(np.isnan(maps), missing):
+        after_end = missing = False
     for name, values, allowed in (
-        ("panel", panel, missing), ("maps", maps, no_map), ("fill", fill, missing),
+        ("panel", panel, after_end), ("maps", maps, missing), ("fill", fill, after_end),
     ):  # fmt: skip
         if not (np.isfinite(values) | (allowed & np.isnan(values))).all():
-            raise ParameterError(f"{name} has NaN or infinity; expected finite values.")
+            raise ParameterError(
+                f"{name} has NaN or infinity; expected finite values, but for NaN after the end of "
+                "series in both panel and maps."
+            )
+    return panel, maps, target, np.where(after_end, np.nan, fill) if np.any(after_end) else fill
+
+
+@usual_float_errors()
+def _curve(log_proba, panel, maps, target, fill, n_points, *, inserted):
+    panel, maps, target, fill = _checked(panel, maps, target, fill)
+    check_count("n_points", n_points, least=2)
     n_points = int(n_points)
     shares = np.linspace(0, 1, n_points)
     proba = np.empty((len(panel), n_points))

@@ -115,7 +115,7 @@ def check_ends(X, name="X"):
     lengths = lengths_of(panel)
     for i in np.flatnonzero(lengths < 2):
         raise PanelError(
-            f"{name}[{i}] has {'no value' if lengths[i] == 0 else 'a single timestep'}; expected "
+            f"{name}[{i}] has {'no value, only NaN' if lengths[i] == 0 else 'a single timestep'}; expected "
             "two timesteps or more in every series. Drop such series first."
         )
     before_end = np.arange(panel.shape[-1]) < lengths[:, np.newaxis, np.newaxis]

@@ -63,6 +63,7 @@ def donors_or_own(series, donors, donor, start, width):
 
     Examples
     --------
+    >>> from tsdistill.perturbation.uneven import FLAT, STRAIGHT
     >>> x = torch.tensor([[0.0, 4.0, 2.0, 3.0]])
     >>> for kind in (FLAT, STRAIGHT):
     ...     own = donors_or_own(x, x[None], torch.tensor(kind), torch.tensor(1), width=2)

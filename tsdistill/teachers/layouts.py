@@ -49,10 +49,10 @@ def uneven_error(model, error):
     return TeacherError(
         f"teacher {name_of(model)} cannot take series of unequal length (as they were passed: "
         f"{type(error).__name__}: {str(error)[:MOST_LETTERS].rstrip('.')}). Put a step in front of "
-        "it that brings them to one length, such as PaddingTransformer, TruncationTransformer or TSInterpolator "
-        "of sktime.transformations in a pipeline, or pass a callable that does so; a torch module "
-        "is also asked as module(series, lengths) or module(series, mask), if its forward has a "
-        "parameter of that name."
+        "it that brings them to one length, such as PaddingTransformer, TruncationTransformer or "
+        "TSInterpolator of sktime.transformations in a pipeline, or pass a callable that does so; "
+        "a torch module is also asked as module(series, lengths) or module(series, mask), if its "
+        "forward has a parameter of that name."
     )
 
 
