@@ -114,9 +114,10 @@ def check_ends(X, name="X"):
     missing = np.isnan(panel)
     lengths = lengths_of(panel)
     for i in np.flatnonzero(lengths < 2):
+        found = "no value, only NaN" if lengths[i] == 0 else "a single timestep"
         raise PanelError(
-            f"{name}[{i}] has {'no value, only NaN' if lengths[i] == 0 else 'a single timestep'}; expected "
-            "two timesteps or more in every series. Drop such series first."
+            f"{name}[{i}] has {found}; expected two timesteps or more in every series. Drop such "
+            "series first."
         )
     before_end = np.arange(panel.shape[-1]) < lengths[:, np.newaxis, np.newaxis]
     at = np.argwhere(missing & before_end)
