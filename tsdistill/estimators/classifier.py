@@ -268,7 +268,8 @@ class SaliencyDistilledClassifier(
         ----------
         X : array-like of shape (n_instances, n_timepoints) or \
                 (n_instances, n_channels, n_timepoints), or one of sktime's panel formats
-            Training series, all of one length, with finite values.
+            Training series, with finite values. They may differ in length: in a list or object
+            array of arrays, in sktime's formats, or in one array padded with NaN after their end.
         y : array-like of shape (n_instances,), default=None
             Labels of any kind. Without them a fitted teacher labels the series.
         sample_weight : array-like of shape (n_instances,), default=None
@@ -489,7 +490,8 @@ class SaliencyDistilledClassifier(
         -------
         maps : ndarray of shape (n_instances, n_timepoints), or with per_channel \
                 (n_instances, n_channels, n_timepoints), float32
-            In units of the target's centred logit; positive speaks for the target.
+            In units of the target's centred logit; positive speaks for the target. NaN after the
+            end of a series, if series differ in length.
 
         Raises
         ------

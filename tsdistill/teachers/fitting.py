@@ -96,7 +96,7 @@ def fit_clone(model, X, y, random_state, sample_weight, form=None):
             failures.append(error)
     error = failures[0]
     if form is not None:
-        raise uneven_error(model, error) from error
+        raise uneven_error(model, form, failures) from error
     raise TeacherError(
         f"teacher {name_of(model)} is not fitted, and fitting it on X of shape {X.shape} "
         f"failed: {type(error).__name__}: {str(error).rstrip('.')}. Pass a fitted teacher, or one "

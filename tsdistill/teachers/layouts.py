@@ -33,7 +33,7 @@ def find_layout(model, X, form=None):
             failures.append(error)
     error = failures[0]
     if form is not None:
-        raise uneven_error(model, error) from error
+        raise uneven_error(model, form, failures) from error
     if isinstance(error, TeacherError):
         raise error
     raise TeacherError(
@@ -44,15 +44,28 @@ def find_layout(model, X, form=None):
     ) from error
 
 
-def uneven_error(model, error):
-    """Build the error for a model that cannot take series of unequal length."""
+def uneven_error(model, form, failures):
+    """Build the error for a model that failed in all forms of series of unequal length.
+
+    Parameters
+    ----------
+    model : classifier, torch.nn.Module or callable
+    form : UnevenForm
+        That of the user.
+    failures : list of Exception
+        In the order of the forms; the first is shown, and the one as a list of data frames.
+    """
+    as_frames = [other.name for other in form.in_turn()].index("df-list")
+    shown = dict.fromkeys(
+        f"as {name}, {type(error).__name__}: {str(error)[:MOST_LETTERS].rstrip('.')}"
+        for name, error in ((form.name, failures[0]), ("df-list", failures[as_frames]))
+    )
     return TeacherError(
-        f"teacher {name_of(model)} cannot take series of unequal length (as they were passed: "
-        f"{type(error).__name__}: {str(error)[:MOST_LETTERS].rstrip('.')}). Put a step in front of "
-        "it that brings them to one length, such as PaddingTransformer, TruncationTransformer or "
-        "TSInterpolator of sktime.transformations in a pipeline, or pass a callable that does so; "
-        "a torch module is also asked as module(series, lengths) or module(series, mask), if its "
-        "forward has a parameter of that name."
+        f"teacher {name_of(model)} cannot take series of unequal length ({'; '.join(shown)}). Put "
+        "a step in front of it that brings them to one length, such as PaddingTransformer, "
+        "TruncationTransformer or TSInterpolator of sktime.transformations in a pipeline, or pass "
+        "a callable that does so; a torch module is also asked as module(series, lengths) or "
+        "module(series, mask), if its forward has a parameter of that name."
     )
 
 
