@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sktime.classification.interval_based import TimeSeriesForestClassifier
 from sktime.classification.model_selection import TSCGridSearchCV
+from sktime.datasets import load_japanese_vowels
 from sktime.datatypes import convert_to
 from sktime.exceptions import NotFittedError
 from sktime.transformations.interpolate import TSInterpolator
@@ -18,7 +19,7 @@ from sktime.transformations.series.impute import Imputer
 
 from tsdistill import SaliencyDistilledClassifier, Teacher
 from tsdistill.display import SaliencyDisplay
-from tsdistill.exceptions import PanelError
+from tsdistill.exceptions import PanelError, TeacherError
 from tsdistill.fidelity import fidelity_scorer
 from tsdistill.sktime import SaliencyDistilledTSC
 
@@ -154,14 +155,33 @@ def test_saves_without_pickle_too(italy, fitted, tmp_path):
 def test_unequal_length_names_the_transformers(forest):
     series = [np.arange(5.0), np.arange(6.0)]
     panel = pd.DataFrame({"a": [pd.Series(one) for one in series]})
-    message = "5 to 6 timepoints.*PaddingTransformer.*TSInterpolator"
+    names = "PaddingTransformer.*TSInterpolator"
     for teacher in (forest, clone(forest)):
-        with pytest.raises(PanelError, match=message):
+        with pytest.raises(TeacherError, match=f"cannot take series of unequal length.*{names}"):
             SaliencyDistilledTSC(teacher).fit(panel, np.array([0, 1]))
     student = SaliencyDistilledTSC(forest, max_epochs=2, n_windows=4, n_mixtures=4)
     student.fit(np.repeat([[[0.0]], [[1.0]]], 24, axis=2), np.array(["1", "2"]))
-    with pytest.raises(PanelError, match=message):
+    with pytest.raises(PanelError, match=f"5 to 6 timepoints.*{names}"):
         student.predict(panel)
+
+
+@pytest.mark.slow
+def test_series_of_several_channels_and_lengths_in_every_format(forest):
+    X, y = load_japanese_vowels(split="train", return_type="nested_univ")
+    rows = np.r_[0:20, 60:80]
+    nested, y = X.iloc[rows].reset_index(drop=True), y[rows]
+    quick = {"max_epochs": 3, "n_windows": 2, "n_mixtures": 0, "random_state": 0}
+    teacher = TSInterpolator(20) * clone(forest)
+    lengths = [len(cell) for cell in nested.iloc[:, 0]]
+    answers = []
+    for name in ("nested_univ", "pd-multiindex", "df-list"):
+        panel = convert_to(nested, name)
+        student = SaliencyDistilledTSC(teacher, **quick).fit(panel, y)
+        answers.append(student.predict_proba(panel))
+        maps = student.explain(panel)
+        assert (~np.isnan(maps)).sum(axis=1).tolist() == lengths
+        assert student.fidelity_report(panel, y, n_explained=4).n_instances == 40
+    np.testing.assert_allclose(answers[1:], [answers[0]] * 2, atol=1e-5)
 
 
 def test_a_flat_classifier_can_be_the_teacher(italy):

@@ -11,7 +11,8 @@ from tsdistill.estimators.holds_teacher import HoldsTeacher
 from tsdistill.estimators.scoring import labels_to_score
 from tsdistill.estimators.settings import check_not_own_teacher
 from tsdistill.exceptions import PanelError, SavedFileError
-from tsdistill.inputs.formats import as_array, channel_names, check_channel_names
+from tsdistill.inputs.formats import channel_names, check_channel_names
+from tsdistill.inputs.forms import as_array_or_frames
 from tsdistill.inputs.plain import as_plain
 from tsdistill.teachers.teacher import Teacher
 
@@ -63,10 +64,10 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
     _tags = {
         "authors": ["tsdistill developers"],
         "maintainers": ["tsdistill developers"],
-        "X_inner_mtype": "numpy3D",
+        "X_inner_mtype": ["df-list", "numpy3D"],
         "y_inner_mtype": "numpy1D",
         "capability:multivariate": True,
-        "capability:unequal_length": False,
+        "capability:unequal_length": True,
         "capability:missing_values": False,
         "capability:multithreading": True,
         "capability:predict_proba": True,
@@ -137,7 +138,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         Parameters
         ----------
         X : panel in any of sktime's formats, or a list of arrays
-            Training series, all of one length.
+            Training series; they may differ in length.
         y : array-like of shape (n_instances,) or (n_instances, n_outputs)
             Labels. For several outputs sktime fits one student each; those can predict, but
             explanations and reports need a single one.
@@ -152,7 +153,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
             If y is missing or has more than two axes, or X cannot be used.
         """
         check_not_own_teacher(self)
-        names, X, y = channel_names(X), as_array(X), as_plain(y, "y")
+        names, X, y = channel_names(X), as_array_or_frames(X), as_plain(y, "y")
         try:
             y = np.array(y) if isinstance(y, (list, tuple)) else y
         except ValueError as error:
@@ -217,7 +218,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
     def _as_fitted(self, X):
         self.check_is_fitted()
         check_channel_names(channel_names(X), self._channel_names)
-        return as_array(X)
+        return as_array_or_frames(X)
 
     def _fit(self, X, y):
         parameters = {name: getattr(self, name) for name in self.get_param_names()}
@@ -386,11 +387,12 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         """Settings for sktime's checks, which train quickly."""
         from sklearn.ensemble import RandomForestClassifier
         from sktime.classification.feature_based import SummaryClassifier
+        from sktime.transformations.interpolate import TSInterpolator
 
         from tsdistill.students import Lite
 
         forest = RandomForestClassifier(5, min_samples_leaf=3, random_state=0)
-        teacher = SummaryClassifier(estimator=forest)
+        teacher = TSInterpolator(10) * SummaryClassifier(estimator=forest)
         quick = {"max_epochs": 3, "n_windows": 4, "n_mixtures": 4, "random_state": 0}
         return [
             {"teacher": teacher, **quick},

@@ -7,9 +7,35 @@ padded with NaN.
 import dataclasses
 from dataclasses import dataclass
 
-from tsdistill.inputs.lengths import lengths_of, to_length
+import numpy as np
+
+from tsdistill.inputs.formats import as_array, channel_names
+from tsdistill.inputs.lengths import check_ends, is_uneven, lengths_of, to_length
 
 FORMS = ("list", "df-list", "nested_univ", "pd-multiindex", "array")
+
+
+def as_array_or_frames(X):
+    """Convert series to an array, or if they differ in length to a list of data frames.
+
+    Unlike an array padded with NaN, sktime tells these from series with missing values.
+
+    Parameters
+    ----------
+    X : object
+        As for :func:`~tsdistill.inputs.formats.as_array`.
+
+    Returns
+    -------
+    X : ndarray, list of DataFrame, or the object that was passed
+    """
+    array = as_array(X, uneven=True)
+    if not is_uneven(array) or hasattr(array, "columns"):
+        return array
+    check_ends(array)
+    panel = array if array.ndim == 3 else array[:, np.newaxis]
+    names = tuple(channel_names(X) or range(panel.shape[1]))
+    return UnevenForm("df-list", 3, panel.shape[-1], names).of(panel)
 
 
 @dataclass(frozen=True)

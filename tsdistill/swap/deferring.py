@@ -10,7 +10,7 @@ from tsdistill.inputs.checks import check_share
 from tsdistill.inputs.files import check_folder
 from tsdistill.inputs.series import as_panel, check_resolution, match_series, read_series
 from tsdistill.numerics.logits import proba_of
-from tsdistill.swap.model_pair import ModelPair, bound_teacher, copy_of
+from tsdistill.swap.model_pair import ModelPair, bound_teacher, copy_of, holder_of
 from tsdistill.swap.risk import (
     largest_uncertainty,
     series_needed,
@@ -139,11 +139,12 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
                 f"student={type(self.student).__name__} is not fitted, or has no predict_proba; "
                 "fit it first."
             )
-        as_given, (X, _, series_format) = X, read_series(self, X)
+        uneven = getattr(holder_of(self.student), "_series_lengths", None) is not None
+        as_given, (X, _, series_format) = X, read_series(self, X, uneven=uneven)
         check_resolution(X, as_panel(X))
         self._check_enough_series(len(X))
         student = copy_of(self.student)
-        models = ModelPair(student, bound_teacher(self.teacher, student, X))
+        models = ModelPair(student, bound_teacher(self.teacher, student, X, series_format.uneven))
         _, labels, uncertainty = models.student_answers(as_given, X)
         differs = labels != models.teacher_labels(X, use_cache=True)
         max_uncertainty, curve = largest_uncertainty(

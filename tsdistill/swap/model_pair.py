@@ -151,7 +151,7 @@ class ModelPair:
             return query(teacher, panel, options)
 
 
-def bound_teacher(teacher, student, X):
+def bound_teacher(teacher, student, X, form=None):
     """The teacher of a swap, bound to its classes; the student's own if None is given.
 
     Parameters
@@ -159,6 +159,8 @@ def bound_teacher(teacher, student, X):
     teacher : as :class:`~tsdistill.DeferringClassifier` takes it, or None
     student : fitted classifier
     X : ndarray in the user's shape
+    form : UnevenForm, default=None
+        How series of unequal length were passed; X is then padded with NaN.
 
     Raises
     ------
@@ -176,7 +178,7 @@ def bound_teacher(teacher, student, X):
     teacher = as_teacher(teacher)
     if not teacher.is_fitted:
         raise ParameterError(f"teacher={teacher!r} is not fitted; fit it first.")
-    bound = teacher.bind(X, None if teacher.is_named else np.asarray(student.classes_))
+    bound = teacher.bind(X, None if teacher.is_named else np.asarray(student.classes_), form=form)
     same = isinstance(own, Teacher) and own.model is teacher.model
     return bound.with_factors_of(own) if same and own.scale == teacher.scale else bound
 

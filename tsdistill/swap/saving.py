@@ -57,6 +57,7 @@ def saved_swap(swap):
             f"the student of this swap is a {type(student).__name__}, and only the swap of a "
             "SaliencyDistilledClassifier can be saved; save its parts by their own means."
         )
+    student._check_one_length()
     names = SaliencyDistilledClassifier._get_param_names()
     config, tensors = saved(student, SaliencyDistilledClassifier.__name__, names)
     check_loads(config, tensors, student.student_.module_)
