@@ -8,6 +8,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sktime.classification.feature_based import SummaryClassifier
 from sktime.classification.interval_based import TimeSeriesForestClassifier
 from sktime.classification.model_selection import TSCGridSearchCV
 from sktime.datasets import load_japanese_vowels
@@ -166,12 +167,13 @@ def test_unequal_length_names_the_transformers(forest):
 
 
 @pytest.mark.slow
-def test_series_of_several_channels_and_lengths_in_every_format(forest):
+def test_series_of_several_channels_and_lengths_in_every_format():
     X, y = load_japanese_vowels(split="train", return_type="nested_univ")
     rows = np.r_[0:20, 60:80]
     nested, y = X.iloc[rows].reset_index(drop=True), y[rows]
     quick = {"max_epochs": 3, "n_windows": 2, "n_mixtures": 0, "random_state": 0}
-    teacher = TSInterpolator(20) * clone(forest)
+    forest = RandomForestClassifier(5, random_state=0)
+    teacher = TSInterpolator(20) * SummaryClassifier(estimator=forest)
     lengths = [len(cell) for cell in nested.iloc[:, 0]]
     answers = []
     for name in ("nested_univ", "pd-multiindex", "df-list"):
