@@ -169,8 +169,8 @@ def test_unequal_length_names_the_transformers(forest):
 @pytest.mark.slow
 def test_series_of_several_channels_and_lengths_in_every_format():
     X, y = load_japanese_vowels(split="train", return_type="nested_univ")
-    rows = np.r_[0:20, 60:80]
-    nested, y = X.iloc[rows].reset_index(drop=True), y[rows]
+    rows = np.r_[0:8, 60:68]
+    nested, y = X.iloc[rows, :3].reset_index(drop=True), y[rows]
     quick = {"max_epochs": 3, "n_windows": 2, "n_mixtures": 0, "random_state": 0}
     forest = RandomForestClassifier(5, random_state=0)
     teacher = TSInterpolator(20) * SummaryClassifier(estimator=forest)
@@ -182,7 +182,7 @@ def test_series_of_several_channels_and_lengths_in_every_format():
         answers.append(student.predict_proba(panel))
         maps = student.explain(panel)
         assert (~np.isnan(maps)).sum(axis=1).tolist() == lengths
-        assert student.fidelity_report(panel, y, n_explained=4).n_instances == 40
+        assert 0 <= student.fidelity_score(panel) <= 1
     np.testing.assert_allclose(answers[1:], [answers[0]] * 2, atol=1e-5)
 
 
