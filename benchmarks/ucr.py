@@ -199,8 +199,10 @@ def run_missing(arms, sets, options):
 
 def tables(options):
     """Print every table of a CSV file."""
-    runs = pd.read_csv(options.csv)
+    runs = pd.concat([pd.read_csv(path) for path in options.csv])
     runs = runs[~runs["set"].isin(options.without)]
+    runs = runs[runs["seed"].isin(options.seeds)] if options.seeds else runs
+    runs = runs[runs["arm"].isin(options.arms)]
     published = pd.read_csv(options.published, index_col=0) if options.published else None
     for kind, of_teacher in runs.groupby("teacher", sort=False):
         if not options.teachers or kind in options.teachers:
@@ -239,7 +241,9 @@ def main():
         help="on which networks train; those on a GPU stay there, and give no gradients",
     )  # fmt: skip
     printing = commands.add_parser("tables")
-    printing.add_argument("--csv", required=True, type=pathlib.Path)
+    printing.add_argument("--csv", required=True, nargs="+", type=pathlib.Path)
+    printing.add_argument("--seeds", nargs="+", type=int, help="default: all")
+    printing.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     printing.add_argument("--published", help="CSV file of published accuracies, a column a method")
     printing.add_argument("--teachers", nargs="+", choices=TEACHERS)
     printing.add_argument("--without", nargs="+", default=[], help="sets to leave out")
