@@ -173,3 +173,24 @@ def test_random_trial():
     command = [sys.executable, FOLDER / "random_trial.py", "--cases", "3"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert "3 cases, median" in done.stdout and "no finding       3" in done.stdout, done
+
+
+def test_series_of_unequal_length_are_run_and_shown(benchmark, monkeypatch, tmp_path, capsys):
+    rng, csv = np.random.default_rng(0), tmp_path / "uneven.csv"
+    (tmp_path / "Made").mkdir()
+    for split in ("TRAIN", "TEST"):
+        lines = []
+        for i in range(12):
+            values = rng.normal(size=24) + i % 2
+            values[rng.integers(14, 25) :] = np.nan
+            lines.append("\t".join(map(str, [i % 2, *values])))
+        (tmp_path / "Made" / f"Made_{split}.tsv").write_text("\n".join(lines))
+    module, run = benchmark("uneven"), ["uneven", "run", "--data-dir", str(tmp_path)]
+    run += ["--csv", str(csv), "--sets", "Made", "--seeds", "1", "--n-jobs", "1"]
+    monkeypatch.setattr("sys.argv", [*run, "--max-epochs", "1", "--teacher-epochs", "1"])
+    module.main()
+    module.main()  # nothing is left to run
+    assert len(csv.read_text().splitlines()) == 1 + 2 * 6
+    monkeypatch.setattr("sys.argv", ["uneven", "tables", "--csv", str(csv)])
+    module.main()
+    assert "== inception, 1 set(s), 1 seed(s) ==" in capsys.readouterr().out

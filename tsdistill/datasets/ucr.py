@@ -42,8 +42,8 @@ def load_ucr(name, split="train", data_dir=None, *, allow_nan=False):
         are searched.
     allow_nan : bool, default=False
         Whether to read a set with gaps or with series of unequal length: NaN stands for missing
-        values, and fills shorter series up at their end. By default such a set is an error, since
-        no student takes it as it is.
+        values, and fills shorter series up at their end, as ``SaliencyDistilledClassifier`` takes
+        series of unequal length. By default such a set is an error, since most classifiers do not.
 
     Returns
     -------
