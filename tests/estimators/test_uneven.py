@@ -283,6 +283,29 @@ def test_a_fitted_student_can_be_pickled_and_searched(learnt, new):
 
 
 @pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        ([], r"X\[0\] has no value"),
+        ([1.0], r"X\[0\] has a single timestep"),
+        ([1.0, np.inf, 2.0], r"X\[0\] has an infinite value at timestep 1"),
+        ([1.0, np.nan, 2.0], r"X\[0\] has a missing value.*timestep 1"),
+        (None, r"X\[0\] is None, where X\[1\] is a series"),
+        (["a", "b"], "X holds text"),
+        ([1j, 2.0, 3.0], "values of type complex128"),
+        ([[1.0, 2.0]], "series of 1 and of 2 axes"),
+        (np.ma.masked_array([1.0, 2.0], mask=[True, False]), "1 masked values"),
+    ],
+)
+def test_bad_series_are_refused_by_their_position(first, message):
+    X, y = bumps(16, 0)
+    one = first if isinstance(first, (list, type(None), np.ma.MaskedArray)) else np.array(first)
+    with pytest.raises(PanelError, match=message):
+        quick(Teacher(in_any_form, classes=[0, 1])).fit([one, *X[1:]], y)
+    with pytest.raises(PanelError, match="X is empty"):
+        quick(Teacher(in_any_form, classes=[0, 1])).fit([], [])
+
+
+@pytest.mark.parametrize(
     "settings",
     [{"saliency": "gradient"}, {"auxiliary": ExplanationAutoencoder()},
      {"auxiliary": TemporalReview()}],

@@ -37,6 +37,7 @@ GOOD = [1.0, 2.0, 3.0]
     ("X", "message"),
     [
         ([GOOD, [NAN, NAN, NAN]], r"X\[1\] has no value"),
+        ([GOOD, [1.0, np.inf, NAN]], r"X\[1\] has an infinite value at timestep 1"),
         ([GOOD, GOOD, [1.0, NAN, NAN]], r"X\[2\] has a single timestep"),
         (
             [GOOD, [1.0, NAN, 2.0]],

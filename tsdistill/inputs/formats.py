@@ -10,6 +10,7 @@ from numbers import Number
 import numpy as np
 
 from tsdistill.exceptions import PanelError
+from tsdistill.inputs.checks import shown
 from tsdistill.inputs.labels import few
 from tsdistill.inputs.lengths import padded
 from tsdistill.inputs.plain import as_plain
@@ -247,8 +248,14 @@ def _stacked(instances, X, uneven):
             return padded([_plain_frame(instance).T for instance in instances])
         _check_one_length(lengths, "timepoints")
         return _converted(instances)
-    if not instances or not all(map(_is_sequence, instances)):
+    if not any(map(_is_sequence, instances)):
         return X
+    for i, instance in enumerate(instances):
+        if not _is_sequence(instance):
+            raise PanelError(
+                f"X[{i}] is {shown(instance)}, where X[{_first_sequence(instances)}] is a series; "
+                "expected an array of values for each."
+            )
     shapes = []
     for i, instance in enumerate(instances):
         try:
@@ -258,13 +265,27 @@ def _stacked(instances, X, uneven):
     if 0 in map(len, shapes):
         return X
     if uneven and len({shape[-1] for shape in shapes}) > 1:
-        if len({shape[:-1] for shape in shapes}) == 1 and len(shapes[0]) <= 2:
+        if len(shapes[0]) > 2:
+            raise PanelError(
+                f"X[0] has shape {shapes[0]}; expected (n_timepoints,) or (n_channels, "
+                "n_timepoints)."
+            )
+        if len({shape[:-1] for shape in shapes}) == 1:
             return padded([_numbers(list(np.asarray(instance))) for instance in instances])
+        if len(set(map(len, shapes))) > 1:
+            raise PanelError(
+                f"X has series of {min(map(len, shapes))} and of {max(map(len, shapes))} axes; "
+                "expected all of shape (n_timepoints,), or all of (n_channels, n_timepoints)."
+            )
     else:
         _check_one_length([shape[-1] for shape in shapes], "timepoints")
     if len(set(shapes)) > 1:
         _check_one_length([shape[0] for shape in shapes], "channels")
     return _numbers([np.asarray(instance) for instance in instances])
+
+
+def _first_sequence(instances):
+    return next(i for i, instance in enumerate(instances) if _is_sequence(instance))
 
 
 def _numbers(instances):

@@ -28,6 +28,11 @@ def padded(instances):
     X : ndarray of shape (n_instances, n_timepoints) or (n_instances, n_channels, n_timepoints)
         float32 if all instances are, else float64; as long as the longest series.
 
+    Raises
+    ------
+    PanelError
+        If some are no real numbers.
+
     Examples
     --------
     >>> padded([np.array([1.0, 2.0]), np.array([3.0])])
@@ -35,6 +40,8 @@ def padded(instances):
            [ 3., nan]])
     """
     dtype = np.result_type(*instances)
+    if dtype.kind not in "biuf":
+        raise PanelError(f"X has values of type {dtype}; expected numbers.")
     dtype = np.float32 if dtype == np.float32 else np.float64
     longest = max(one.shape[-1] for one in instances)
     X = np.full((len(instances), *instances[0].shape[:-1], longest), np.nan, dtype)
@@ -107,10 +114,15 @@ def check_ends(X, name="X"):
     Raises
     ------
     PanelError
-        Naming the position of the first such series: without a value or with a single timestep,
-        with a channel without values or of another length, or with NaN before its end.
+        Naming the position of the first such series: with infinity, without a value or with a
+        single timestep, with a channel without values or of another length, or with NaN before
+        its end.
     """
     panel = X if X.ndim == 3 else X[:, np.newaxis]
+    for i, _, time in np.argwhere(np.isinf(panel))[:1]:
+        raise PanelError(
+            f"{name}[{i}] has an infinite value at timestep {time}; expected finite values."
+        )
     missing = np.isnan(panel)
     lengths = lengths_of(panel)
     for i in np.flatnonzero(lengths < 2):

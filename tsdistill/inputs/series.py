@@ -212,6 +212,10 @@ def _validated(estimator, X, *y, reset, uneven=False):
     """Validate X (and y) with scikit-learn, then check that X fits a panel."""
     if getattr(X, "dtype", np.dtype(float)).kind in "mM":
         raise PanelError(f"X has values of type {X.dtype}; expected numbers.")
+    if isinstance(X, (list, tuple)) and not X:
+        raise PanelError("X is empty; expected one series or more.")
+    if uneven and getattr(X, "dtype", None) is not None and X.dtype.kind == "f":
+        check_ends(X)
     try:
         found = validate_data(
             estimator, X, *y, reset=reset, dtype="numeric", allow_nd=True, ensure_min_samples=1,
@@ -238,7 +242,7 @@ def _validated(estimator, X, *y, reset, uneven=False):
         )
     _check_fits_float32(X)
     if uneven and X.dtype.kind == "f":
-        check_ends(X)
+        check_ends(X)  # of a data frame, too
     return found
 
 
