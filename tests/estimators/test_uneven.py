@@ -188,6 +188,33 @@ def test_pipelines_of_sktime_are_asked_in_a_form_of_sktime(fitted):
     np.testing.assert_array_equal(student.teacher_.predict(X), expected.predict(frames))
 
 
+def test_padded_arrays_are_as_long_as_in_fit():
+    X, y = bumps(16, 0)
+    lengths, wide = [], np.pad(padded(X), [(0, 0), (0, 5)], constant_values=np.nan)
+
+    def teacher(X):
+        lengths.append(X.shape[-1])
+        return in_any_form(X)
+
+    student = quick(Teacher(teacher, classes=[0, 1])).fit(wide, y)
+    student.explain(wide, of="teacher")  # of the series of each length in turn
+    student.explain(padded(X)[:2], of="teacher")
+    assert set(lengths) == {wide.shape[-1]}
+
+
+def test_the_trial_query_shows_series_of_different_lengths():
+    X, y = bumps(16, 0)
+    X = sorted(X, key=len)
+    X, same = [X[-1], X[-1], *X], []
+
+    def teacher(X):
+        same.append(len({len(one) for one in X}) == 1)
+        return where_it_is(X)
+
+    quick(Teacher(teacher, classes=[0, 1])).fit(X, [0, 1, *y])
+    assert not same[0]
+
+
 class TakesLengths(nn.Module):
     def forward(self, series, lengths):
         assert torch.isfinite(series).all()
