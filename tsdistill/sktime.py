@@ -393,7 +393,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
 
         forest = RandomForestClassifier(5, min_samples_leaf=3, random_state=0)
         teacher = TSInterpolator(10) * SummaryClassifier(estimator=forest)
-        quick = {"max_epochs": 3, "n_windows": 4, "n_mixtures": 4, "random_state": 0}
+        quick = {"max_epochs": 3, "n_windows": 2, "n_mixtures": 2, "random_state": 0}
         return [
             {"teacher": teacher, **quick},
             {"teacher": teacher, "student": Lite(n_filters=2), "saliency_weight": 0.0, **quick},
