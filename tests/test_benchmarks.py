@@ -191,10 +191,33 @@ def test_series_of_unequal_length_are_run_and_shown(benchmark, monkeypatch, tmp_
         module, "inception_teacher", lambda *given, wrap: large(*given, 2, 1, wrap=wrap)
     )
     run += ["--csv", str(csv), "--sets", "Made", "--seeds", "1", "--n-jobs", "1"]
+    run += ["--teachers", "inception"]
     monkeypatch.setattr("sys.argv", [*run, "--max-epochs", "1", "--teacher-epochs", "1"])
     module.main()
     module.main()  # nothing is left to run
-    assert len(csv.read_text().splitlines()) == 1 + 2 * 6
+    assert len(csv.read_text().splitlines()) == 1 + 6
     monkeypatch.setattr("sys.argv", ["uneven", "tables", "--csv", str(csv)])
     module.main()
     assert "== inception, 1 set(s), 1 seed(s) ==" in capsys.readouterr().out
+
+
+def test_series_are_shaped_by_hand(benchmark):
+    module = benchmark("uneven")
+    X = np.array([[[1.0, 3.0, np.nan, np.nan]], [[1.0, 2.0, 3.0, 4.0]]])
+    np.testing.assert_allclose(
+        module.shaped(X, "padded", 5)[:, 0], [[1, 3, 3, 3, 3], [1, 2, 3, 4, 4]]
+    )
+    np.testing.assert_allclose(module.shaped(X, "resampled", 4)[0, 0], [1, 1.5, 2.5, 3])
+
+    class Means:
+        classes_ = np.array([0, 1])
+
+        def fit(self, X, y):
+            assert X.shape == (2, 1, 4) and np.isfinite(X).all()
+            return self
+
+        def decision_function(self, X):
+            return X.mean(axis=(1, 2))
+
+    answers = module.Resampled(Means(), 4).fit(X, [0, 1]).decision_function(X)
+    np.testing.assert_allclose(answers, [2.0, 2.5])
