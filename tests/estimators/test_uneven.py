@@ -280,6 +280,9 @@ def test_fit_goes_on_from_series_of_unequal_length():
     first = student.n_queries_, len(student.history_)
     student.fit(X)
     assert student.n_queries_ == first[0] and len(student.history_) == 2 * first[1]
+    of_one_length = [one[:20] for one in X]
+    student.fit(of_one_length)
+    assert np.isfinite(student.explain(of_one_length)).all()
 
 
 def test_more_series_may_have_other_lengths(tmp_path):

@@ -69,6 +69,12 @@ def test_starts_are_even_and_distinct_where_series_are_long_enough(panel):
             assert thirds.min() >= 1
 
 
+def test_a_share_is_one_of_series_of_one_length_too():
+    panel, rng = np.zeros((4, 1, 20), dtype=np.float32), np.random.default_rng(0)
+    plan = draw_plan(panel, np.arange(4) % 2, width=0.2, n_windows=3, donors="any", rng=rng)
+    assert plan.width.tolist() == [4] * 4 and plan.start.max() <= 16
+
+
 def test_a_donor_of_the_same_length_is_taken_as_it_is(panel):
     same = stretched(panel[1:2], 30)
     np.testing.assert_array_equal(same, panel[1:2])

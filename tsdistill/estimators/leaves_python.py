@@ -222,7 +222,6 @@ class LeavesPython:
         from tsdistill.export.costs import student_costs
 
         check_is_fitted(self, "student_")
-        self._check_one_length()
         return student_costs(self._fitted_student())
 
     def to_html(self, path, X=None, *, fill=None):

@@ -214,8 +214,9 @@ def _validated(estimator, X, *y, reset, uneven=False):
         raise PanelError(f"X has values of type {X.dtype}; expected numbers.")
     if isinstance(X, (list, tuple)) and not X:
         raise PanelError("X is empty; expected one series or more.")
-    if uneven and getattr(X, "dtype", None) is not None and X.dtype.kind == "f":
-        check_ends(X)
+    array = isinstance(X, np.ndarray)
+    if uneven and array and X.dtype.kind == "f":
+        check_ends(X)  # before scikit-learn finds infinity, and names no position
     try:
         found = validate_data(
             estimator, X, *y, reset=reset, dtype="numeric", allow_nd=True, ensure_min_samples=1,
@@ -241,8 +242,8 @@ def _validated(estimator, X, *y, reset, uneven=False):
             f"X of shape {X.shape} has no {'timepoints' if X.shape[-1] == 0 else 'channels'}."
         )
     _check_fits_float32(X)
-    if uneven and X.dtype.kind == "f":
-        check_ends(X)  # of a data frame, too
+    if uneven and not array and X.dtype.kind == "f":
+        check_ends(X)
     return found
 
 

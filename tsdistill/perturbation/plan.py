@@ -136,7 +136,7 @@ def draw_plan(panel, labels, *, width, n_windows, donors, rng):
     """
     check_choice("donors", donors, DONORS)
     n_instances, _, n_timepoints = panel.shape
-    if np.isnan(panel).any():
+    if isinstance(width, float) or np.isnan(panel).any():
         n_timepoints = lengths_of(panel)
         width = widths_of(width, n_timepoints)
     n_starts = np.broadcast_to(n_timepoints - width + 1, n_instances)

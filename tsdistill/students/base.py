@@ -7,7 +7,7 @@ from torch import nn
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_count, is_whole
-from tsdistill.students.masking import Chain, mean_over_time
+from tsdistill.students.masking import Chain, mean_over_time, standardised
 
 
 class Student(BaseEstimator):
@@ -140,6 +140,22 @@ def conv_block(n_in, n_out, kernel_size, dilation=1):
         bias=False,
     )
     return Chain(conv, nn.BatchNorm1d(n_out), nn.ReLU())
+
+
+class StagedNetwork(nn.Sequential):
+    """Standardisation, stages and a head, in turn; stages leave zeros beyond the end of series."""
+
+    @property
+    def stages(self):
+        """Names of the stages."""
+        return tuple(str(i) for i in range(1, len(self) - 1))
+
+    def forward(self, x):
+        standardise, *stages, head = self
+        x, real = standardised(standardise, x)
+        for stage in stages:
+            x = stage(x, real)
+        return head(x, real)
 
 
 class PooledHead(nn.Module):

@@ -1,9 +1,13 @@
 """FCN: three convolutions and a mean over time."""
 
-from torch import nn
-
-from tsdistill.students.base import PooledHead, Standardise, Student, check_shape, conv_block
-from tsdistill.students.masking import standardised
+from tsdistill.students.base import (
+    PooledHead,
+    StagedNetwork,
+    Standardise,
+    Student,
+    check_shape,
+    conv_block,
+)
 from tsdistill.students.receptive_field import LocalStage
 
 
@@ -46,16 +50,7 @@ class FCN(Student):
         )
 
 
-class _FCNNetwork(nn.Sequential):
-    stages = ("1", "2", "3")
-
-    def forward(self, x):
-        standardise, *blocks, head = self
-        x, real = standardised(standardise, x)
-        for block in blocks:
-            x = block(x, real)
-        return head(x, real)
-
+class _FCNNetwork(StagedNetwork):
     def local_parts(self):
         """Standardisation, stages and head, for :mod:`tsdistill.students.receptive_field`."""
         standardise, *blocks, head = self

@@ -3,8 +3,15 @@
 import torch
 from torch import nn
 
-from tsdistill.students.base import PooledHead, Standardise, Student, check_shape, conv_block
-from tsdistill.students.masking import Chain, standardised
+from tsdistill.students.base import (
+    PooledHead,
+    StagedNetwork,
+    Standardise,
+    Student,
+    check_shape,
+    conv_block,
+)
+from tsdistill.students.masking import Chain
 
 
 class ResNet(Student):
@@ -42,7 +49,7 @@ class ResNet(Student):
             _ResidualBlock(n_in, n_out, self.lengths())
             for n_in, n_out in zip([n_channels, *widths], widths, strict=False)
         ]
-        return _ResNetNetwork(Standardise(n_channels), *blocks, PooledHead(widths[-1], n_classes))
+        return StagedNetwork(Standardise(n_channels), *blocks, PooledHead(widths[-1], n_classes))
 
 
 class _ResidualBlock(nn.Module):
@@ -60,17 +67,3 @@ class _ResidualBlock(nn.Module):
 
     def forward(self, x, real=None):
         return torch.relu(self.body(x, real) + self.shortcut(x, real))
-
-
-class _ResNetNetwork(nn.Sequential):
-    @property
-    def stages(self):
-        """Names of the residual blocks."""
-        return tuple(str(i + 1) for i in range(len(self) - 2))
-
-    def forward(self, x):
-        standardise, *blocks, head = self
-        x, real = standardised(standardise, x)
-        for block in blocks:
-            x = block(x, real)
-        return head(x, real)

@@ -119,8 +119,9 @@ def distil(transfer_set, recipe, sample_weight, options, seeds, *, previous=None
         seed=seeds.preparation,
         options=options,
     )
+    uneven = np.isnan(transfer_set.panel).any()
     for objective in recipe.objectives:
-        if np.isnan(transfer_set.panel).any() and not objective.takes_uneven:
+        if uneven and not objective.takes_uneven:
             raise ParameterError(
                 f"X has series of unequal length, which {type(objective).__name__} cannot take; "
                 f"bring them to one length first ({TO_ONE_LENGTH}), or leave it out."
