@@ -28,7 +28,7 @@ from sktime.classification.interval_based import TimeSeriesForestClassifier
 from sktime.datasets import load_basic_motions, load_italy_power_demand
 
 from tsdistill import SaliencyDistilledClassifier, Teacher
-from tsdistill.inputs.series import with_channels
+from tsdistill.inputs.panel import with_channels
 from tsdistill.students import Inception
 from tsdistill.teachers.memorised import certainty_kept
 from tsdistill.teachers.querying import QueryOptions

@@ -226,7 +226,7 @@ def test_get_params_hands_a_fitted_teacher_out_wrapped_and_keeps_the_bare_one(it
         (None, "y=None; SaliencyDistilledTSC needs one label for each series, of shape"),
         (np.zeros((67, 2, 2)), r"y of shape \(67, 2, 2\); SaliencyDistilledTSC needs one label"),
         (np.array("1"), r"y of shape \(\); SaliencyDistilledTSC needs one label"),
-        (["1", "2"], "X has 67 series but y has 2 labels; expected as many of both"),
+        (["1", "2"], "X has 67 series but y has 2 labels; pass one for each"),
     ],
 )
 def test_labels_that_are_none_for_each_series_are_refused(italy, forest, y, message):

@@ -31,7 +31,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
     student, label_weight, soft_target_weight, saliency_weight, temperature, saliency, \
             auxiliary, window_size, n_windows, n_mixtures, n_queries, windows_per_step, donors, \
             max_epochs, batch_size, lr, device, callbacks, validation_fraction, class_weight, \
-            memory, n_jobs, random_state, verbose
+            missing, memory, n_jobs, random_state, verbose
         See :class:`~tsdistill.SaliencyDistilledClassifier`. There is no ``warm_start``, since
         ``fit`` of a sktime classifier always starts anew.
 
@@ -100,6 +100,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         callbacks=None,
         validation_fraction=None,
         class_weight=None,
+        missing="refuse",
         memory=None,
         n_jobs=None,
         random_state=None,
@@ -126,11 +127,13 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         self.callbacks = callbacks
         self.validation_fraction = validation_fraction
         self.class_weight = class_weight
+        self.missing = missing
         self.memory = memory
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
         super().__init__()
+        self.set_tags(**{"capability:missing_values": missing == "mask"})
 
     def fit(self, X, y):
         """Ask the teacher about the series, and train the student on its answers.
@@ -153,7 +156,8 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
             If y is missing or has more than two axes, or X cannot be used.
         """
         check_not_own_teacher(self)
-        names, X, y = channel_names(X), as_array_or_frames(X), as_plain(y, "y")
+        gaps = self.missing == "mask"
+        names, X, y = channel_names(X), as_array_or_frames(X, gaps), as_plain(y, "y")
         try:
             y = np.array(y) if isinstance(y, (list, tuple)) else y
         except ValueError as error:
@@ -165,9 +169,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
                 "(n_instances,), or several, of shape (n_instances, n_outputs)."
             )
         if isinstance(X, (np.ndarray, list)) and len(X) != len(y):
-            raise PanelError(
-                f"X has {len(X)} series but y has {len(y)} labels; expected as many of both."
-            )
+            raise PanelError(f"X has {len(X)} series but y has {len(y)} labels; pass one for each.")
         super().fit(X, y)
         self._channel_names = names
         return self
@@ -218,7 +220,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
     def _as_fitted(self, X):
         self.check_is_fitted()
         check_channel_names(channel_names(X), self._channel_names)
-        return as_array_or_frames(X)
+        return as_array_or_frames(X, self.missing == "mask")
 
     def _fit(self, X, y):
         parameters = {name: getattr(self, name) for name in self.get_param_names()}
@@ -394,7 +396,5 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         forest = RandomForestClassifier(5, min_samples_leaf=3, random_state=0)
         teacher = TSInterpolator(10) * SummaryClassifier(estimator=forest)
         quick = {"max_epochs": 3, "n_windows": 2, "n_mixtures": 2, "random_state": 0}
-        return [
-            {"teacher": teacher, **quick},
-            {"teacher": teacher, "student": Lite(n_filters=2), "saliency_weight": 0.0, **quick},
-        ]
+        other = {"student": Lite(n_filters=2), "saliency_weight": 0.0, "missing": "mask"}
+        return [{"teacher": teacher, **quick}, {"teacher": teacher, **other, **quick}]

@@ -6,7 +6,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from tsdistill.exceptions import PanelError
-from tsdistill.inputs.series import as_panel, check_resolution
+from tsdistill.inputs.panel import as_panel, check_resolution
 
 
 def test_names_of_columns_follow_scikit_learn_and_do_not_reach_the_teacher(toy, quick, recwarn):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tsdistill.inputs.series import as_panel
+from tsdistill.inputs.panel import as_panel
 from tsdistill.teachers.adapters import PROBABILITY_FLOOR
 from tsdistill.teachers.teacher import as_teacher
 

@@ -13,7 +13,7 @@ from sktime.classification.interval_based import TimeSeriesForestClassifier
 from tests.conftest import bump_teacher
 from tsdistill import Teacher
 from tsdistill.exceptions import HardTeacherWarning, TeacherMismatchWarning
-from tsdistill.inputs.series import as_panel
+from tsdistill.inputs.panel import as_panel
 from tsdistill.teachers.answer_checks import is_hard, warn_if_mismatched, warn_of_hard
 from tsdistill.teachers.querying import TeacherAnswers
 from tsdistill.teachers.teacher import as_teacher

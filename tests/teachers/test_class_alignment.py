@@ -9,7 +9,7 @@ from tests.conftest import bump_teacher
 from tests.teachers.conftest import ask, check_matches
 from tsdistill import Teacher
 from tsdistill.exceptions import TeacherError
-from tsdistill.inputs.series import as_panel
+from tsdistill.inputs.panel import as_panel
 from tsdistill.teachers.teacher import as_teacher
 
 

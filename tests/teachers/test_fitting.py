@@ -12,7 +12,7 @@ from torch import nn
 
 from tsdistill import SaliencyDistilledClassifier, Teacher
 from tsdistill.exceptions import TeacherError
-from tsdistill.inputs.series import as_panel
+from tsdistill.inputs.panel import as_panel
 from tsdistill.teachers.fitting import fit_clone
 from tsdistill.teachers.teacher import as_teacher
 

@@ -11,7 +11,7 @@ from sklearn.svm import SVC
 
 from tests.conftest import bump_teacher, train_network
 from tsdistill.exceptions import HardTeacherWarning, MemorisedWarning
-from tsdistill.inputs.series import as_panel
+from tsdistill.inputs.panel import as_panel
 from tsdistill.teachers.memorised import certainty_kept, is_memorised
 from tsdistill.teachers.querying import QueryOptions, query
 from tsdistill.teachers.teacher import as_teacher

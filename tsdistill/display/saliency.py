@@ -181,9 +181,9 @@ class SaliencyDisplay:
         check_look(kind, scale)
         X = np.asarray(self.X)
         usable = X.ndim == 3 and X.dtype.kind in "biuf" and bool((lengths_of(X) > 0).all())
-        if usable:  # NaN may follow the end of a series
+        if usable:  # NaN may follow the end of a series, and stand in gaps
             after_end = np.arange(X.shape[-1]) >= lengths_of(X)[:, np.newaxis]
-            usable = (np.isfinite(X) | after_end[:, np.newaxis]).all()
+            usable = not np.isinf(X).any()
         if not usable or not isinstance(self.maps, dict) or not self.maps:
             raise ParameterError(
                 f"X has shape {X.shape} and maps is a {type(self.maps).__name__}; expected finite "
@@ -220,10 +220,12 @@ def _draw_map(ax, series, saliency, largest, kind):
     end = lengths_of(series[np.newaxis])[0]
     series, saliency = series[:, :end], saliency[:end]
     if len(series) > 1:  # channels may have different units
-        spread = np.ptp(series, axis=1, keepdims=True)
-        series = (series - series.min(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1)
+        lowest = np.nanmin(series, axis=1, keepdims=True)
+        spread = np.nanmax(series, axis=1, keepdims=True) - lowest
+        series = (series - lowest) / np.where(spread > 0, spread, 1)
     time = np.arange(series.shape[1])
-    low, height = series.min(), np.ptp(series) or 1.0
+    low = np.nanmin(series)
+    height = np.nanmax(series) - low or 1.0
     base = low - 0.6 * height
     look = {"norm": Normalize(-largest, largest), "cmap": COLOURS}
     if kind == "line" and len(series) == 1 and len(time) > 1:

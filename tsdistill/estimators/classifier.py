@@ -17,7 +17,8 @@ from tsdistill.explainers.registry import find_explainer
 from tsdistill.fidelity.scorers import check_truth
 from tsdistill.inputs.checks import check_choice, check_flag
 from tsdistill.inputs.labels import target_indices
-from tsdistill.inputs.series import as_panel, match_series
+from tsdistill.inputs.panel import as_panel
+from tsdistill.inputs.series import match_series
 from tsdistill.numerics.logits import centred, proba_of
 from tsdistill.numerics.random_states import global_states_kept
 from tsdistill.numerics.tensors import ready_to_train
@@ -135,6 +136,11 @@ class SaliencyDistilledClassifier(
         Weight of each class in every term of the loss, by label, which multiplies
         ``sample_weight``. "balanced" weighs each class by the inverse of its frequency. The
         class of a series without a label is the teacher's prediction.
+    missing : {"refuse", "mask"}, default="refuse"
+        Whether NaN before the end of a series is an error, or a gap. With "mask" the student sees
+        each channel with its gaps filled by straight lines between the values beside them (at an
+        end, by the nearest value), and a further channel that says where they were; the teacher
+        sees NaN. Modules, factories and skorch nets of your own see NaN, too.
     warm_start : bool, default=False
         Whether a second ``fit`` trains the student of the first one further, for
         ``max_epochs`` more epochs and through one more cycle of the learning rate. If series,
@@ -228,6 +234,7 @@ class SaliencyDistilledClassifier(
         callbacks=None,
         validation_fraction=None,
         class_weight=None,
+        missing="refuse",
         warm_start=False,
         memory=None,
         n_jobs=None,
@@ -255,6 +262,7 @@ class SaliencyDistilledClassifier(
         self.callbacks = callbacks
         self.validation_fraction = validation_fraction
         self.class_weight = class_weight
+        self.missing = missing
         self.warm_start = warm_start
         self.memory = memory
         self.n_jobs = n_jobs
@@ -268,8 +276,9 @@ class SaliencyDistilledClassifier(
         ----------
         X : array-like of shape (n_instances, n_timepoints) or \
                 (n_instances, n_channels, n_timepoints), or one of sktime's panel formats
-            Training series, with finite values. They may differ in length: in a list or object
-            array of arrays, in sktime's formats, or in one array padded with NaN after their end.
+            Training series, with finite values, but see ``missing``. They may differ in length:
+            in a list or object array of arrays, in sktime's formats, or in one array padded with
+            NaN after their end.
         y : array-like of shape (n_instances,), default=None
             Labels of any kind. Without them a fitted teacher labels the series.
         sample_weight : array-like of shape (n_instances,), default=None
@@ -363,6 +372,7 @@ class SaliencyDistilledClassifier(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = self.missing == "mask"
         return tags
 
     @property

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from tsdistill.exceptions import PanelError, TeacherError
+from tsdistill.exceptions import PanelError, ParameterError, TeacherError
 from tsdistill.inputs.labels import encode_labels, labels_of_one_type
 from tsdistill.inputs.lengths import joined
-from tsdistill.inputs.series import as_panel, check_resolution, match_series, read_series
+from tsdistill.inputs.panel import as_panel, check_resolution
+from tsdistill.inputs.series import match_series, read_series
 from tsdistill.inputs.weights import check_sample_weight, class_factors
 from tsdistill.training.transfer_set import TrainingSeries
 
@@ -42,8 +43,15 @@ def read_fit_inputs(estimator, teacher, X, y, sample_weight, X_unlabelled, *, co
             "teacher."
         )
     series_format, classes, labels = None, None, None
+    gaps = estimator.missing == "mask"
+    if continues and gaps != takes_gaps(estimator):
+        raise ParameterError(
+            f"missing={estimator.missing!r}, but warm_start=True trains a student further that was "
+            "fitted with the other setting, and has other layers; leave missing as it was, or set "
+            "warm_start=False."
+        )
     if not continues:
-        X, y, series_format = read_series(estimator, X, y, uneven=True)
+        X, y, series_format = read_series(estimator, X, y, uneven=True, gaps=gaps)
     elif y is None:
         X = match_series(estimator, X)
     else:
@@ -66,6 +74,12 @@ def read_fit_inputs(estimator, teacher, X, y, sample_weight, X_unlabelled, *, co
         weight = np.concatenate([weight, np.ones(len(more))])
     form = estimator._uneven_form if continues else series_format.uneven
     return TrainingSeries(X, y, panel, classes, labels, weight, teacher_weight, form), series_format
+
+
+def takes_gaps(estimator):
+    """Whether a fitted estimator takes series with missing values."""
+    form = estimator._uneven_form
+    return form is not None and form.gaps
 
 
 def _unlabelled_panel(estimator, X_unlabelled, series_format):

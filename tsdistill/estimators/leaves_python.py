@@ -280,9 +280,12 @@ class LeavesPython:
         """Refuse to write a student of series of unequal length: no format here holds its mask."""
         if self._series_lengths is not None:
             shortest, longest = self._series_lengths
+            found = f"on series of unequal length ({shortest} to {longest} timesteps)"
+            remedy = "resample the series to one length"
+            if self._uneven_form.gaps:
+                found, remedy = "with missing='mask'", "fill the gaps"
             raise ExportError(
-                f"this student was fitted on series of unequal length ({shortest} to {longest} "
-                "timesteps) and can only be pickled; resample the series to one length before fit "
+                f"this student was fitted {found} and can only be pickled; {remedy} before fit "
                 "to round it, or to write it as a file, ONNX, C or a page."
             )
 

@@ -71,6 +71,7 @@ def check_settings(estimator):
     if estimator.donors is not None:
         check_choice("donors", estimator.donors, DONORS, also=", or None")
     check_choice("saliency", estimator.saliency, (*MEASURES, "gradient"))
+    check_choice("missing", estimator.missing, ("refuse", "mask"))
     fraction = estimator.validation_fraction
     if fraction is not None and not (is_number(fraction) and 0 < fraction < 1):
         raise ParameterError(
@@ -239,4 +240,5 @@ def recipe_of(estimator, objectives, series):
         n_mixtures=budget.n_mixtures,
         validation_fraction=estimator.validation_fraction,
         class_weight=estimator.class_weight,
+        gaps=series.form is not None and series.form.gaps,
     )

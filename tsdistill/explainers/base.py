@@ -98,13 +98,13 @@ class Explainer:
             )
 
     def check_lengths(self, lengths):
-        """Raise ParameterError if the series of ``fit`` differed in length, ``lengths`` not None,
-        and the explainer cannot take such series.
+        """Raise ParameterError if the series of ``fit`` differed in length or had gaps, ``lengths``
+        not None, and the explainer cannot take such series.
         """
         if lengths is not None and not self.takes_uneven:
             raise ParameterError(
-                f"method={self.name!r} cannot explain series of unequal length, on which this "
-                "classifier was fitted; use method='occlusion'."
+                f"method={self.name!r} cannot explain series of unequal length, or with missing "
+                "values, for which this classifier was fitted; use method='occlusion'."
             )
 
     def check_model(self, model):

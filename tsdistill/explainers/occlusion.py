@@ -71,11 +71,16 @@ def occlusion(
         NaN after the end of each series.
     """
     options = QueryOptions() if options is None else options
+    settings = {"per_channel": per_channel, "options": options, "log_proba": log_proba}
     if isinstance(width, float) or np.isnan(panel).any() or np.isnan(donors).any():
-        return _of_each_length(
-            model, panel, target, donors, donor_rows, width,
-            per_channel=per_channel, options=options, log_proba=log_proba,
-        )  # fmt: skip
+        return _of_each_length(model, panel, target, donors, donor_rows, width, **settings)
+    return _of_one_length(model, panel, target, donors, donor_rows, width, **settings)
+
+
+def _of_one_length(
+    model, panel, target, donors, donor_rows, width, *, per_channel, options, log_proba
+):
+    """Occlusion of series that all end at the last timestep of the panel."""
     silent = dataclasses.replace(options, verbose=0)
     n_instances, n_channels, n_timepoints = panel.shape
     starts = sliding_starts(n_timepoints, width)
@@ -106,7 +111,7 @@ def _of_each_length(model, panel, target, donors, donor_rows, width, *, log_prob
     maps = np.full((len(panel), n_maps, panel.shape[-1]), np.nan, dtype=np.float32)
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)
-        of_rows = occlusion(
+        of_rows = _of_one_length(
             model, panel[rows, :, :length], target[rows], stretched(donors, length), donor_rows,
             int(widths_of(width, length)),
             log_proba=None if log_proba is None else log_proba[rows], **settings,

@@ -26,7 +26,8 @@ from tsdistill.export.values import (
     is_plain,
 )
 from tsdistill.inputs.checks import as_list, check_positive, is_whole
-from tsdistill.inputs.series import SeriesFormat, in_layout
+from tsdistill.inputs.panel import in_layout
+from tsdistill.inputs.series import SeriesFormat
 from tsdistill.objectives import Objective
 from tsdistill.perturbation.baselines import Baselines
 from tsdistill.students import STUDENTS

@@ -5,6 +5,7 @@ import numpy as np
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.answers import check_log_proba
 from tsdistill.inputs.checks import check_count
+from tsdistill.inputs.lengths import lengths_of
 from tsdistill.inputs.plain import as_plain, as_real
 from tsdistill.numerics.batches import batches, rows_that_fit
 from tsdistill.numerics.logits import usual_float_errors
@@ -106,7 +107,7 @@ def area(shares, proba):
 
 
 def _checked(panel, maps, target, fill):
-    """The arguments of a curve as arrays; NaN may stand after the end of series alone."""
+    """The arguments of a curve as arrays; a panel alone may hold NaN before the end of series."""
     panel, maps = as_real(panel, "panel", dtype=None), as_real(maps, "maps")
     target = np.asarray(as_plain(target, "target"))
     fits = panel.ndim == 3 and panel.size and maps.shape in (panel.shape, panel[:, 0].shape)
@@ -124,19 +125,18 @@ def _checked(panel, maps, target, fill):
             f"fill={fill!r} is not an array that broadcasts to the panel's shape {panel.shape}; "
             "pass an array such as panel.mean(axis=(0, 2), keepdims=True)."
         ) from error
-    after_end = np.isnan(panel)
-    missing = after_end if maps.ndim == 3 else after_end.all(axis=1)
-    if not np.array_equal(np.isnan(maps), missing):
-        after_end = missing = False
+    after_end = np.arange(panel.shape[-1]) >= lengths_of(panel)[:, np.newaxis]
+    in_channels = np.broadcast_to(after_end[:, np.newaxis], panel.shape)
+    ends_agree = np.array_equal(np.isnan(maps), after_end if maps.ndim == 2 else in_channels)
     for name, values, allowed in (
-        ("panel", panel, after_end), ("maps", maps, missing), ("fill", fill, after_end),
+        ("panel", panel, True), ("maps", maps, True), ("fill", fill, in_channels),
     ):  # fmt: skip
-        if not (np.isfinite(values) | (allowed & np.isnan(values))).all():
+        if not (np.isfinite(values) | (ends_agree & allowed & np.isnan(values))).all():
             raise ParameterError(
                 f"{name} has NaN or infinity; expected finite values, but for NaN after the end of "
                 "series in both panel and maps."
             )
-    return panel, maps, target, np.where(after_end, np.nan, fill) if np.any(after_end) else fill
+    return panel, maps, target, np.where(in_channels, np.nan, fill)
 
 
 @usual_float_errors()

@@ -1,4 +1,4 @@
-"""Series of unequal length in the form in which a teacher takes them.
+"""Series of unequal length, or with gaps, in the form in which a teacher takes them.
 
 A teacher is asked in the form in which the user passed the series. Inside they are one panel,
 padded with NaN.
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tsdistill.inputs.formats import as_array, channel_names
+from tsdistill.inputs.formats import as_array, channel_names, form_of
 from tsdistill.inputs.lengths import check_ends, is_uneven, lengths_of, to_length
 
 FORMS = ("list", "df-list", "nested_univ", "pd-multiindex", "array")
 
 
-def as_array_or_frames(X):
+def as_array_or_frames(X, gaps=False):
     """Convert series to an array, or if they differ in length to a list of data frames.
 
     Unlike an array padded with NaN, sktime tells these from series with missing values.
@@ -24,12 +24,16 @@ def as_array_or_frames(X):
     ----------
     X : object
         As for :func:`~tsdistill.inputs.formats.as_array`.
+    gaps : bool, default=False
+        Whether values may be missing: then sktime's own formats are left as they are.
 
     Returns
     -------
     X : ndarray, list of DataFrame, or the object that was passed
     """
     array = as_array(X, uneven=True)
+    if gaps:
+        return array if form_of(X) in ("array", "list") else X
     if not is_uneven(array) or hasattr(array, "columns"):
         return array
     check_ends(array)
@@ -52,12 +56,15 @@ class UnevenForm:
     n_timepoints : int
         To which "array" is padded, at least.
     channel_names : tuple of str or int
+    gaps : bool, default=False
+        Whether values may be missing before the end of a series.
     """
 
     name: str
     ndim: int
     n_timepoints: int
     channel_names: tuple
+    gaps: bool = False
 
     def in_turn(self):
         """Forms to try: the user's own first, then the others."""
@@ -77,7 +84,7 @@ class UnevenForm:
         Parameters
         ----------
         panel : ndarray of shape (n_instances, n_channels, n_timepoints)
-            Padded with NaN after the end of each series.
+            Padded with NaN after the end of each series; NaN before the end stays.
 
         Returns
         -------

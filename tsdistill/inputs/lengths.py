@@ -1,6 +1,7 @@
 """Series of unequal length: inside, one array that is padded with NaN after the end of each.
 
-NaN is thus the only mask, and travels with the series wherever they are cut, copied or sent.
+NaN is thus the only mask, and travels with the series wherever they are cut, copied or sent. Where
+missing values are allowed, NaN before the end of a series is a gap.
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ SHORTEST_SHARE, LONGEST_SHARE = 0.5, 2.0
 """Later series may be as long as half of the shortest and twice the longest series of ``fit``."""
 IMPUTE = (
     "fill them first, for example with sktime's Imputer or scikit-learn's SimpleImputer in front "
-    "of the classifier in a Pipeline"
+    "of the classifier in a Pipeline, or let a student take them with missing='mask'"
 )
 
 
@@ -103,20 +104,34 @@ def is_uneven(X):
     )
 
 
-def check_ends(X, name="X"):
+def has_gaps(X):
+    """Whether NaN is found before the end of a series, in some of its channels or in all.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_instances, n_timepoints) or (n_instances, n_channels, n_timepoints)
+    """
+    panel = X if X.ndim == 3 else X[:, np.newaxis]
+    before_end = np.arange(panel.shape[-1]) < lengths_of(panel)[:, np.newaxis]
+    return bool((np.isnan(panel).any(axis=1) & before_end).any())
+
+
+def check_ends(X, name="X", gaps=False):
     """Raise PanelError where NaN is anything but padding after the end of a series.
 
     Parameters
     ----------
     X : ndarray of shape (n_instances, n_timepoints) or (n_instances, n_channels, n_timepoints)
     name : str, default="X"
+    gaps : bool, default=False
+        Whether values may be missing before the end, too.
 
     Raises
     ------
     PanelError
         Naming the position of the first such series: with infinity, without a value or with a
-        single timestep, with a channel without values or of another length, or with NaN before
-        its end.
+        single timestep, or with a channel without values; and without ``gaps`` one with a channel
+        of another length, or with NaN before its end.
     """
     panel = X if X.ndim == 3 else X[:, np.newaxis]
     for i, _, time in np.argwhere(np.isinf(panel))[:1]:
@@ -132,7 +147,7 @@ def check_ends(X, name="X"):
             "series first."
         )
     before_end = np.arange(panel.shape[-1]) < lengths[:, np.newaxis, np.newaxis]
-    at = np.argwhere(missing & before_end)
+    at = np.argwhere(missing.all(axis=2, keepdims=True) if gaps else missing & before_end)
     if not len(at):
         return
     i, channel, time = at[0]
@@ -141,7 +156,7 @@ def check_ends(X, name="X"):
     if within.all():
         raise PanelError(
             f"{name}[{i}] has no value in channel {channel}, where other channels have "
-            f"{lengths[i]}; drop the series, or {IMPUTE}."
+            f"{lengths[i]}; drop the series, or fill that channel first."
         )
     end = np.flatnonzero(~within)[-1] + 1
     if within[end:].all() and not within[:end].any():
@@ -157,7 +172,7 @@ def check_ends(X, name="X"):
     )
 
 
-def check_range(X, known, name="X"):
+def check_range(X, known, name="X", gaps=False):
     """Raise PanelError if a series is much shorter or longer than those of ``fit``.
 
     Parameters
@@ -166,9 +181,13 @@ def check_range(X, known, name="X"):
     known : tuple of int
         Length of the shortest and of the longest series of ``fit``.
     name : str, default="X"
+    gaps : bool, default=False
+        Whether values may be missing, at the end too, so that no series is too short.
     """
     lengths = lengths_of(X)
     shortest, longest = np.ceil(SHORTEST_SHARE * known[0]), np.floor(LONGEST_SHARE * known[1])
+    if gaps:
+        lengths = np.maximum(lengths, shortest)
     for i in np.flatnonzero((lengths < shortest) | (lengths > longest)):
         raise PanelError(
             f"{name}[{i}] has {lengths[i]} timesteps, but the series of fit had {known[0]} to "

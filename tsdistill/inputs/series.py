@@ -16,12 +16,9 @@ from tsdistill.inputs.formats import as_array, channel_names, check_channel_name
 from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.lengths import check_ends, check_range, is_uneven, lengths_of
 from tsdistill.inputs.plain import as_plain
-from tsdistill.numerics.logits import usual_float_errors
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 PLAIN_DTYPES = np.dtype(np.float32), np.dtype(np.float64)
-LOST_SHARE = 0.01
-SMALLEST_DEVIATION = float(np.finfo(np.float32).tiny) / LOST_SHARE
 
 
 @dataclass(frozen=True)
@@ -41,9 +38,11 @@ class SeriesFormat:
         Names of the channels, if X is in a format of sktime that has them.
     form : str or None
         How series of unequal length were passed, see :func:`~tsdistill.inputs.formats.form_of`;
-        None for series of one length.
+        None for series of one length without gaps.
     lengths : tuple of int or None
-        Length of the shortest and of the longest series, if these differ.
+        Length of the shortest and of the longest series, if there is a form.
+    gaps : bool
+        Whether values may be missing; there is a form then, too.
     """
 
     n_features_in: int
@@ -54,6 +53,7 @@ class SeriesFormat:
     channel_names: list | None
     form: str | None = None
     lengths: tuple | None = None
+    gaps: bool = False
 
     @property
     def uneven(self):
@@ -61,7 +61,7 @@ class SeriesFormat:
         if self.form is None:
             return None
         names = self.channel_names or range(self.n_channels)
-        return UnevenForm(self.form, self.ndim, self.n_timepoints, tuple(names))
+        return UnevenForm(self.form, self.ndim, self.n_timepoints, tuple(names), self.gaps)
 
     def attributes(self):
         """The fitted attributes that store this format in an estimator, by name."""
@@ -79,7 +79,7 @@ class SeriesFormat:
         return stored
 
 
-def read_series(estimator, X, y=None, *, uneven=False):
+def read_series(estimator, X, y=None, *, uneven=False, gaps=False):
     """Validate the series of a ``fit`` as scikit-learn does, and their time axis.
 
     Parameters
@@ -91,6 +91,8 @@ def read_series(estimator, X, y=None, *, uneven=False):
     y : array-like of shape (n_instances,), default=None
     uneven : bool, default=False
         Whether series may differ in length.
+    gaps : bool, default=False
+        Whether they may, and values may be missing.
 
     Returns
     -------
@@ -108,13 +110,13 @@ def read_series(estimator, X, y=None, *, uneven=False):
     ValueError, TypeError
         Raised by scikit-learn: NaN, infinity, complex, sparse, empty, inconsistent lengths.
     """
-    form, names, X, y = form_of(X), channel_names(X), as_array(X, uneven), as_plain(y, "y")
-    uneven = uneven and is_uneven(X)
+    form, names, y = form_of(X), channel_names(X), as_plain(y, "y")
+    X = as_array(X, uneven or gaps)
+    uneven = gaps or (uneven and is_uneven(X))
     reader = copy.copy(estimator)  # scikit-learn sets attributes of the estimator it is given
-    if y is None:
-        X = _validated(reader, X, reset=True, uneven=uneven)
-    else:
-        X, y = _validated(reader, X, y, reset=True, uneven=uneven)
+    labels = () if y is None else (y,)
+    found = _validated(reader, X, *labels, reset=True, uneven=uneven, gaps=gaps)
+    X, y = (found, None) if y is None else found
     lengths = lengths_of(X) if uneven else None
     series_format = SeriesFormat(
         n_features_in=reader.n_features_in_,
@@ -125,6 +127,7 @@ def read_series(estimator, X, y=None, *, uneven=False):
         channel_names=names,
         form=form if uneven else None,
         lengths=(int(lengths.min()), int(lengths.max())) if uneven else None,
+        gaps=gaps,
     )
     return X, y, series_format
 
@@ -159,7 +162,8 @@ def match_series(estimator, X, y=None, *, series_format=None):
         estimator = _with_format(estimator, series_format)
     elif y is None and _plainly_matches(estimator, X):
         return X
-    uneven = estimator._series_lengths is not None
+    form = estimator._uneven_form
+    uneven = form is not None
     names, X = channel_names(X), as_array(X, uneven)
     check_channel_names(names, estimator._channel_names)
     _check_same_ndim(estimator, X)
@@ -173,11 +177,19 @@ def match_series(estimator, X, y=None, *, series_format=None):
             f"X has {shape[1]} channel(s), but {type(estimator).__name__} was fitted on "
             f"{estimator.n_channels_in_}; pass series with the same channels."
         )
+    shortest, longest = estimator._series_lengths
+    one_length = form.gaps and shortest == longest
+    if one_length and shape[-1] not in (0, estimator.n_timepoints_in_):
+        raise PanelError(
+            f"X has {shape[-1]} timepoints, but {type(estimator).__name__} was fitted on series of "
+            f"{estimator.n_timepoints_in_}, none of which ends earlier; resample or cut the series "
+            "to that length, or pad them with NaN."
+        )
     if len(shape) == 2:  # of any number of timepoints
         estimator = copy.copy(estimator)
         estimator.n_features_in_ = shape[1]
-    found = _validated(estimator, X, *labels, reset=False, uneven=True)
-    check_range(found[0] if labels else found, estimator._series_lengths)
+    found = _validated(estimator, X, *labels, reset=False, uneven=True, gaps=form.gaps)
+    check_range(found[0] if labels else found, (shortest, longest), gaps=form.gaps)
     return found
 
 
@@ -208,7 +220,7 @@ def _with_format(estimator, series_format):
     return fitted
 
 
-def _validated(estimator, X, *y, reset, uneven=False):
+def _validated(estimator, X, *y, reset, uneven=False, gaps=False):
     """Validate X (and y) with scikit-learn, then check that X fits a panel."""
     if getattr(X, "dtype", np.dtype(float)).kind in "mM":
         raise PanelError(f"X has values of type {X.dtype}; expected numbers.")
@@ -216,7 +228,7 @@ def _validated(estimator, X, *y, reset, uneven=False):
         raise PanelError("X is empty; expected one series or more.")
     array = isinstance(X, np.ndarray)
     if uneven and array and X.dtype.kind == "f":
-        check_ends(X)  # before scikit-learn finds infinity, and names no position
+        check_ends(X, gaps=gaps)  # before scikit-learn finds infinity, and names no position
     try:
         found = validate_data(
             estimator, X, *y, reset=reset, dtype="numeric", allow_nd=True, ensure_min_samples=1,
@@ -243,7 +255,7 @@ def _validated(estimator, X, *y, reset, uneven=False):
         )
     _check_fits_float32(X)
     if uneven and not array and X.dtype.kind == "f":
-        check_ends(X)
+        check_ends(X, gaps=gaps)
     return found
 
 
@@ -298,99 +310,3 @@ def _check_fits_float32(X):
             f"X has values from {low:.3g} to {high:.3g}, too large for float32 "
             f"(infinity beyond {FLOAT32_MAX:.3g}); rescale the series before fitting."
         )
-
-
-def check_resolution(X, panel):
-    """Raise PanelError if float32 is too coarse for the variation of a channel.
-
-    A channel that does not vary at all has nothing to lose.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_instances, n_timepoints) or \
-            (n_instances, n_channels, n_timepoints)
-    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
-        The same series.
-
-    Raises
-    ------
-    PanelError
-        If rounding a channel costs more than a hundredth of its standard deviation, or that
-        deviation is close to the smallest number of float32.
-    """
-    exact = with_channels(X)
-    if X.dtype.kind in "biu" and X.dtype.itemsize <= 2:
-        return
-    for channel in range(panel.shape[1]):
-        values, rounded = exact[:, channel], panel[:, channel]
-        if X.dtype.kind == "f" and np.isnan(rounded).any():
-            values, rounded = values[~np.isnan(values)], rounded[~np.isnan(rounded)]
-        above = _above_lowest(values)
-        highest = above.max()
-        deviation = highest * (above / highest).std() if highest else 0.0  # squares may underflow
-        if not deviation:
-            continue
-        if deviation < SMALLEST_DEVIATION:
-            raise PanelError(
-                f"X varies by {deviation:.3g} in channel {channel}, too little for float32; "
-                "multiply the series by a constant before fitting, so that they vary by about 1."
-            )
-        rounded = rounded.astype(np.float64)
-        if np.abs(above - (rounded - rounded.min())).max() > LOST_SHARE * deviation:
-            raise PanelError(
-                f"X varies by {deviation:.3g} in channel {channel} around values of "
-                f"{np.abs(rounded).max():.3g}, too little for float32 to tell apart; subtract the "
-                "mean before fitting."
-            )
-
-
-def _above_lowest(values):
-    """How far values lie above the lowest one, float64; integers are subtracted as such."""
-    lowest = values.min()
-    if values.dtype.kind in "iu":
-        return (values.astype(np.uint64) - lowest.astype(np.uint64)).astype(np.float64)
-    dtype = np.promote_types(values.dtype, np.float64)
-    return (values.astype(dtype) - lowest.astype(dtype)).astype(np.float64)
-
-
-def as_panel(X):
-    """Convert validated series to a float32 panel.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_instances, n_timepoints) or \
-            (n_instances, n_channels, n_timepoints)
-
-    Returns
-    -------
-    panel : ndarray of shape (n_instances, n_channels, n_timepoints)
-        C-contiguous float32; shares memory with X if X is that already.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> as_panel(np.zeros((4, 20))).shape
-    (4, 1, 20)
-    """
-    with usual_float_errors():
-        return np.ascontiguousarray(with_channels(X), dtype=np.float32)
-
-
-def with_channels(X):
-    """A view of series with three axes, where 2-D series have one channel."""
-    return X[:, np.newaxis] if X.ndim == 2 else X
-
-
-def in_layout(panel, ndim):
-    """Reshape a panel to the 2-D or 3-D shape that a model was fitted on.
-
-    Parameters
-    ----------
-    panel : array or tensor of shape (n_instances, n_channels, n_timepoints)
-    ndim : {2, 3} or UnevenForm
-        2 gives ``(n_instances, n_timepoints)``, and needs a panel of one channel. Series of
-        unequal length are converted to their form.
-    """
-    if isinstance(ndim, UnevenForm):
-        return ndim.of(panel)
-    return panel[:, 0, :] if ndim == 2 else panel

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tsdistill.inputs.lengths import lengths_of, to_length
-from tsdistill.perturbation.uneven import stretched
+from tsdistill.perturbation.uneven import stretched, without_gaps
 
 MOST_STRETCHED = 3.0
 
@@ -21,7 +21,8 @@ def mix(series, others, share):
     mean and standard deviation over time are the weighted means of those of both series. So
     mixtures of series of mean 0 and standard deviation 1 are such series, too. No channel is
     stretched by more than a factor of 3: in the mean of opposite series, only noise is left.
-    Series of unequal length are first resampled to the weighted mean of both lengths.
+    Series of unequal length are first resampled to the weighted mean of both lengths. Gaps are
+    filled before, and the mixture has those of the series with the larger weight.
 
     Parameters
     ----------
@@ -42,12 +43,14 @@ def mix(series, others, share):
     """
     share = np.asarray(share, dtype=np.float64)
     series, others = series.astype(np.float64), others.astype(np.float64)
-    n_timepoints, mean, std = series.shape[-1], np.mean, np.std
+    n_timepoints, mean, std, missing = series.shape[-1], np.mean, np.std, None
     if np.isnan(series).any() or np.isnan(others).any():
         mean, std = np.nanmean, np.nanstd
         lengths = share * lengths_of(series) + (1 - share) * lengths_of(others)
         lengths = np.round(lengths).astype(np.int64)
-        series, others = stretched(series, lengths), stretched(others, lengths)
+        mostly = np.where((share >= 0.5)[:, np.newaxis, np.newaxis], series, others)
+        missing = np.isnan(stretched(mostly, lengths))
+        series, others = (stretched(without_gaps(part), lengths) for part in (series, others))
     share = share[:, np.newaxis, np.newaxis]
 
     def between(statistic):
@@ -60,6 +63,8 @@ def mix(series, others, share):
     wanted = between(std)
     stretch = np.divide(wanted, spread, out=np.ones_like(spread), where=spread > 0)
     mixed = between(mean) + np.minimum(stretch, MOST_STRETCHED) * centred
+    if missing is not None:
+        mixed[missing] = np.nan
     return to_length(mixed, n_timepoints).astype(np.float32)
 
 

@@ -3,6 +3,9 @@
 A window lies within its series, and its width may be a share of the series' own length. A donor
 gives the window at the same relative place: the donor is stretched to the length of the series, by
 linear interpolation, before the window is taken. So a short donor serves a long series too.
+
+NaN before the end is a gap. A window replaces what is there, gaps too, and a donor brings its own
+gaps. Where a channel would be left without any value, it keeps its own.
 """
 
 import numpy as np
@@ -10,6 +13,7 @@ import torch
 
 from tsdistill.inputs.lengths import lengths_of
 from tsdistill.numerics.tensors import as_tensor
+from tsdistill.students.masking import filled
 from tsdistill.students.masking import lengths_of as lengths_of_tensor
 
 FLAT, STRAIGHT = -1, -2
@@ -62,6 +66,27 @@ def stretched(series, n_timepoints):
     found = _at_relative_place(as_tensor(series), lengths, wanted, int(wanted.max()))
     found[(torch.arange(found.shape[-1]) >= wanted[:, None])[:, None].expand_as(found)] = torch.nan
     return found.numpy()
+
+
+def without_gaps(series):
+    """Series with NaN after their end alone, see :func:`~tsdistill.students.masking.filled`.
+
+    Parameters
+    ----------
+    series : ndarray of shape (n_instances, n_channels, n_padded)
+
+    Returns
+    -------
+    series : ndarray of the same shape
+
+    Examples
+    --------
+    >>> without_gaps(np.array([[[0.0, np.nan, 1.0, np.nan]]])).tolist()
+    [[[0.0, 0.5, 1.0, nan]]]
+    """
+    values = filled(as_tensor(series)).numpy()
+    after_end = np.arange(series.shape[-1]) >= lengths_of(series)[:, np.newaxis]
+    return np.where(after_end[:, np.newaxis], np.nan, values)
 
 
 def _at_relative_place(donors, donor_lengths, lengths, n_timepoints):
@@ -129,14 +154,19 @@ def uneven_copies(series, donors, donor, start, width, some_own=True):
         replaced = torch.where(
             donor[..., None, None] < 0, _own(series, donor, start, width, lengths, inside), replaced
         )
-    return torch.where(inside, replaced, series)
+    copies = torch.where(inside, replaced, series)
+    return torch.where(torch.isnan(copies).all(dim=-1, keepdim=True), series, copies)
 
 
 def _own(series, donor, start, width, lengths, inside):
-    """What windows that are made flat or straight become, as in ``donors_or_own``."""
+    """What windows that are made flat or straight become, as in ``donors_or_own``.
+
+    The mean is that of the values there are; beside a gap it takes the place of the line. A
+    window without values stays a gap.
+    """
     values = inside & ~torch.isnan(series)
     total = torch.where(values, series, 0.0).sum(dim=-1, keepdim=True)
-    mean = total / values.sum(dim=-1, keepdim=True).clamp_min(1)
+    mean = total / values.sum(dim=-1, keepdim=True)
     before, after = start - 1, start + width
     first = torch.minimum(torch.where(before < 0, after, before), lengths - 1)
     last = torch.where(after < lengths, after, before).clamp_min(0)
@@ -148,6 +178,6 @@ def _own(series, donor, start, width, lengths, inside):
     time = torch.arange(series.shape[-1], device=series.device)
     share = ((time - before[..., None]) / (width[..., None] + 1)).to(series.dtype).unsqueeze(-2)
     line = torch.lerp(at(first), at(last), share)
-    line = torch.where(torch.isnan(line), mean, line)  # beside a gap
+    line = torch.where(torch.isnan(line), mean, line)
     flat = (donor == FLAT) | (width == lengths)
     return torch.where(flat[..., None, None], mean, line)

@@ -7,7 +7,7 @@ from torch import nn
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_count, is_whole
-from tsdistill.students.masking import Chain, mean_over_time, standardised
+from tsdistill.students.masking import Chain, filled, mean_over_time, standardised
 
 
 class Student(BaseEstimator):
@@ -85,9 +85,11 @@ class Standardise(nn.Module):
     takes_uneven : bool
         Whether the network expects series of unequal length, padded with NaN, see
         :mod:`tsdistill.students.masking`. NaN stays NaN here.
+    fills_gaps : bool
+        Whether NaN before the end is filled, see :class:`StandardiseFilled`.
     """
 
-    takes_uneven = False
+    takes_uneven = fills_gaps = False
 
     def __init__(self, n_channels):
         super().__init__()
@@ -127,6 +129,48 @@ class Standardise(nn.Module):
                 "n_timepoints)."
             )
         return (x - self.mean) / self.std
+
+
+class StandardiseFilled(Standardise):
+    """Standardisation of series with gaps, which gives twice as many channels.
+
+    First come the channels with their gaps :func:`~tsdistill.students.masking.filled`, then 1 for
+    each value that was missing, and 0 elsewhere, times a weight of its channel. It is 0 at first:
+    a student begins with the filled series alone, and stays there if no series has gaps.
+
+    Parameters
+    ----------
+    n_channels : int
+        Of the series.
+    """
+
+    takes_uneven = fills_gaps = True
+
+    def __init__(self, n_channels):
+        super().__init__(n_channels)
+        self.heed = nn.Parameter(torch.zeros(n_channels, 1))
+
+    def forward(self, x):
+        return torch.cat([filled(super().forward(x)), self.heed * torch.isnan(x)], dim=1)
+
+
+def let_fill_gaps(network, n_channels):
+    """Let a network that was built for twice as many channels fill the gaps of series.
+
+    Returns
+    -------
+    could : bool
+        Whether the network begins with a :class:`Standardise`, which is replaced.
+    """
+    found = [
+        (parent, name)
+        for parent in network.modules()
+        for name, part in parent.named_children()
+        if type(part) is Standardise
+    ]
+    for parent, name in found:
+        setattr(parent, name, StandardiseFilled(n_channels))
+    return bool(found)
 
 
 def conv_block(n_in, n_out, kernel_size, dilation=1):

@@ -14,14 +14,14 @@ from tsdistill.numerics.forks import no_fork
 from tsdistill.numerics.logits import first_output
 from tsdistill.numerics.tensors import plain_device
 from tsdistill.students import STUDENTS
-from tsdistill.students.base import Standardise, Student
+from tsdistill.students.base import Standardise, Student, let_fill_gaps
 from tsdistill.students.masking import take_uneven
 
 CONFIGURATION = "_tsdistill_configuration"
 """Attribute of a network with the configuration from which it is built again after loading."""
 
 
-def as_net(student, n_channels, n_timepoints, n_classes, **settings):
+def as_net(student, n_channels, n_timepoints, n_classes, *, gaps=False, **settings):
     """Convert any form of student to an unfitted skorch net.
 
     Parameters
@@ -31,6 +31,9 @@ def as_net(student, n_channels, n_timepoints, n_classes, **settings):
         factory ``(n_channels, n_timepoints, n_classes) -> module``, or an unfitted skorch net.
         A net is cloned and keeps its settings, except criterion, iterators and ``train_split``.
     n_channels, n_timepoints, n_classes : int
+    gaps : bool, default=False
+        Whether values may be missing: a configuration is built so that its network fills gaps;
+        other students are given NaN.
     **settings
         skorch settings (``max_epochs``, ``lr``, ...); ignored if student is a skorch net.
 
@@ -51,12 +54,9 @@ def as_net(student, n_channels, n_timepoints, n_classes, **settings):
     shape = (n_channels, n_timepoints, n_classes)
     if isinstance(student, str) and student in STUDENTS:
         student = STUDENTS[student]()
-    if type(student) in STUDENTS.values():
-        module = _built(student, student.build, shape)
-        setattr(module, CONFIGURATION, clone(student))
-    elif isinstance(student, Student) or (
-        hasattr(student, "build") and not isinstance(student, nn.Module)
-    ):
+    if isinstance(student, Student):
+        module = _configured(student, shape, gaps)
+    elif hasattr(student, "build") and not isinstance(student, nn.Module):
         module = _built(student, student.build, shape)
     elif isinstance(student, nn.Module):
         module = _built(student, copy.deepcopy, (student,))
@@ -75,6 +75,20 @@ def as_net(student, n_channels, n_timepoints, n_classes, **settings):
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise StudentError(f"student {type(module).__name__} has no weights to train.")
     return net_around(module, n_classes, **settings)
+
+
+def _configured(student, shape, gaps):
+    """The network of a configuration; with ``gaps`` one that fills them, if it can be."""
+    module = None
+    if gaps:
+        n_channels, *others = shape
+        module = _built(student, student.build, (2 * n_channels, *others))
+        if not (isinstance(module, nn.Module) and let_fill_gaps(module, n_channels)):
+            module = None
+    module = _built(student, student.build, shape) if module is None else module
+    if type(student) in STUDENTS.values():
+        setattr(module, CONFIGURATION, clone(student))
+    return module
 
 
 def net_around(module, n_classes, criterion=nn.CrossEntropyLoss, **settings):

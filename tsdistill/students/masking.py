@@ -1,9 +1,14 @@
-"""Networks for series of unequal length: what lies beyond the end of a series changes nothing.
+"""Networks for series of unequal length, and with gaps.
+
+What lies beyond the end of a series changes nothing.
 
 Inside, a panel is padded with NaN after the end of each series, so NaN is the only mask there is.
 :func:`standardised` turns it into zeros and a mask, and every stage of a network leaves zeros
 beyond the end, as a convolution pads a series with zeros by itself. Hence a series gets the answer
 that it would get alone, however far it is padded.
+
+NaN before the end is a gap. A student that takes gaps sees each channel with its gaps filled, and
+beside it where they were.
 """
 
 import torch
@@ -33,6 +38,39 @@ def lengths_of(x):
     return (has_value * place).amax(dim=-1)
 
 
+def filled(x):
+    """Fill gaps by a straight line between the values beside them, in each channel.
+
+    A gap at the start gets the first value of its channel, one at the end the last.
+
+    Parameters
+    ----------
+    x : Tensor of shape (..., n_timepoints)
+        NaN where values are missing.
+
+    Returns
+    -------
+    x : Tensor of the same shape
+        NaN only in channels without any value.
+
+    Examples
+    --------
+    >>> nan = float("nan")
+    >>> filled(torch.tensor([nan, 1.0, nan, nan, 4.0, nan])).tolist()
+    [1.0, 1.0, 2.0, 3.0, 4.0, 4.0]
+    """
+    n_timepoints = x.shape[-1]
+    place = torch.arange(n_timepoints, device=x.device).expand(x.shape)
+    missing = torch.isnan(x)
+    before = place.masked_fill(missing, -1).cummax(dim=-1).values
+    after = place.masked_fill(missing, n_timepoints).flip(-1).cummin(dim=-1).values.flip(-1)
+    first = torch.where(before < 0, after, before).clamp_max(n_timepoints - 1)
+    last = torch.where(after == n_timepoints, before, after).clamp_min(0)
+    share = (place - first).to(x.dtype) / (last - first).clamp_min(1).to(x.dtype)
+    line = torch.lerp(x.gather(-1, first), x.gather(-1, last), share)
+    return torch.where(missing, line, x)
+
+
 def standardised(standardise, x):
     """Standardise series, with zeros in place of NaN if the layer expects any.
 
@@ -43,7 +81,8 @@ def standardised(standardise, x):
 
     Returns
     -------
-    x : Tensor of the same shape
+    x : Tensor of the same shape, or with twice as many channels
+        See :class:`~tsdistill.students.base.StandardiseFilled`.
     real : Tensor of shape (n_instances, 1, n_timepoints), bool, or None
         Timesteps before the end of each series; None if the layer expects series of one length.
     """
@@ -51,7 +90,8 @@ def standardised(standardise, x):
         return standardise(x), None
     place = torch.arange(x.shape[-1], device=x.device)
     real = (place < lengths_of(x)[:, None])[:, None]
-    return torch.nan_to_num(standardise(x), nan=0.0), real
+    x = torch.nan_to_num(standardise(x), nan=0.0)
+    return (x * real if standardise.fills_gaps else x), real
 
 
 def take_uneven(network):

@@ -8,7 +8,8 @@ from tsdistill.estimators.scoring import ScoresLabels
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_share
 from tsdistill.inputs.files import check_folder
-from tsdistill.inputs.series import as_panel, check_resolution, match_series, read_series
+from tsdistill.inputs.panel import as_panel, check_resolution
+from tsdistill.inputs.series import match_series, read_series
 from tsdistill.numerics.logits import proba_of
 from tsdistill.swap.model_pair import ModelPair, bound_teacher, copy_of, holder_of
 from tsdistill.swap.risk import (
@@ -139,8 +140,10 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
                 f"student={type(self.student).__name__} is not fitted, or has no predict_proba; "
                 "fit it first."
             )
-        uneven = getattr(holder_of(self.student), "_series_lengths", None) is not None
-        as_given, (X, _, series_format) = X, read_series(self, X, uneven=uneven)
+        form = getattr(holder_of(self.student), "_uneven_form", None)
+        gaps = form is not None and form.gaps
+        series = read_series(self, X, uneven=form is not None, gaps=gaps)
+        as_given, (X, _, series_format) = X, series
         check_resolution(X, as_panel(X))
         self._check_enough_series(len(X))
         student = copy_of(self.student)

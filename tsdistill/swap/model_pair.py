@@ -10,7 +10,7 @@ from tsdistill.estimators.classifier import SaliencyDistilledClassifier
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.formats import channel_names, own_copy
 from tsdistill.inputs.labels import class_indices, few
-from tsdistill.inputs.series import as_panel
+from tsdistill.inputs.panel import as_panel
 from tsdistill.numerics.random_states import global_states_kept
 from tsdistill.teachers.absent import AbsentTeacher
 from tsdistill.teachers.adapters import SUM_TOLERANCE

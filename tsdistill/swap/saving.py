@@ -15,7 +15,7 @@ from tsdistill.export.saving import (
 )
 from tsdistill.export.values import decoded, decoded_labels, encoded, encoded_labels
 from tsdistill.inputs.checks import check_share
-from tsdistill.inputs.series import in_layout
+from tsdistill.inputs.panel import in_layout
 from tsdistill.swap.model_pair import bound_teacher
 from tsdistill.teachers.absent import AbsentTeacher
 

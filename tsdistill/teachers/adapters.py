@@ -14,8 +14,8 @@ from torch import nn
 
 from tsdistill.exceptions import TeacherError
 from tsdistill.inputs.forms import UnevenForm
+from tsdistill.inputs.panel import in_layout
 from tsdistill.inputs.plain import as_real
-from tsdistill.inputs.series import in_layout
 from tsdistill.numerics.logits import first_output, log_softmax
 from tsdistill.numerics.shared import quiet
 from tsdistill.numerics.tensors import as_tensor, threads_kept

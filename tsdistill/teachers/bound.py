@@ -10,7 +10,7 @@ from tsdistill.exceptions import PanelError, TeacherError
 from tsdistill.inputs.formats import as_array
 from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.lengths import check_ends
-from tsdistill.inputs.series import as_panel
+from tsdistill.inputs.panel import as_panel
 from tsdistill.numerics.batches import batches_of_series
 from tsdistill.numerics.logits import log_softmax, proba_of
 from tsdistill.teachers.adapters import AverageAdapter, FoundInside
@@ -108,7 +108,7 @@ class BoundTeacher:
             ensure_all_finite="allow-nan" if uneven else True,
         )  # fmt: skip
         if uneven and X.dtype.kind == "f":
-            check_ends(X)
+            check_ends(X, gaps=self._adapter.ndim.gaps)
         panel = as_panel(X)
         if not uneven and self._series_shape not in (None, panel.shape[1:]):
             raise PanelError(

@@ -4,7 +4,7 @@ import numpy as np
 
 from tsdistill.exceptions import TeacherError
 from tsdistill.inputs.labels import class_indices, few
-from tsdistill.inputs.series import in_layout, with_channels
+from tsdistill.inputs.panel import in_layout, with_channels
 from tsdistill.teachers.adapters import name_of
 
 LEAST_AGREEMENT = 0.5

@@ -11,7 +11,7 @@ from sklearn.utils.validation import has_fit_parameter
 from torch import nn
 
 from tsdistill.exceptions import TeacherError
-from tsdistill.inputs.series import with_channels
+from tsdistill.inputs.panel import with_channels
 from tsdistill.numerics.tensors import threads_kept
 from tsdistill.teachers.adapters import name_of, no_answers_error
 from tsdistill.teachers.layouts import uneven_error
@@ -96,7 +96,7 @@ def fit_clone(model, X, y, random_state, sample_weight, form=None):
             failures.append(error)
     error = failures[0]
     if form is not None:
-        raise uneven_error(model, form, failures) from error
+        raise uneven_error(model, X, form, failures) from error
     raise TeacherError(
         f"teacher {name_of(model)} is not fitted, and fitting it on X of shape {X.shape} "
         f"failed: {type(error).__name__}: {str(error).rstrip('.')}. Pass a fitted teacher, or one "

@@ -3,8 +3,8 @@
 import numpy as np
 
 from tsdistill.exceptions import TeacherError
-from tsdistill.inputs.lengths import lengths_of
-from tsdistill.inputs.series import with_channels
+from tsdistill.inputs.lengths import has_gaps, lengths_of
+from tsdistill.inputs.panel import with_channels
 from tsdistill.teachers.adapters import adapter_for, name_of
 
 MOST_LETTERS = 300
@@ -18,8 +18,9 @@ def find_layout(model, X, form=None):
     """
     sample = np.array(X[:2], dtype=np.float32)
     if form is not None:
-        lengths = lengths_of(X)
-        sample = np.array(X[[lengths.argmin(), lengths.argmax()]], dtype=np.float32)
+        lengths, n_missing = lengths_of(X), np.isnan(with_channels(X)).sum(axis=(1, 2))
+        rows = [lengths.argmin(), lengths.argmax(), n_missing.argmax()]
+        sample = np.array(X[rows if form.gaps else rows[:2]], dtype=np.float32)
     panel = with_channels(sample)
     layouts = [X.ndim] if form is None else form.in_turn()
     if form is None and panel.shape[1] == 1:
@@ -33,7 +34,7 @@ def find_layout(model, X, form=None):
             failures.append(error)
     error = failures[0]
     if form is not None:
-        raise uneven_error(model, form, failures) from error
+        raise uneven_error(model, X, form, failures) from error
     if isinstance(error, TeacherError):
         raise error
     raise TeacherError(
@@ -44,12 +45,13 @@ def find_layout(model, X, form=None):
     ) from error
 
 
-def uneven_error(model, form, failures):
+def uneven_error(model, X, form, failures):
     """Build the error for a model that failed in all forms of series of unequal length.
 
     Parameters
     ----------
     model : classifier, torch.nn.Module or callable
+    X : ndarray of shape (n_instances, n_timepoints) or (n_instances, n_channels, n_timepoints)
     form : UnevenForm
         That of the user.
     failures : list of Exception
@@ -60,6 +62,13 @@ def uneven_error(model, form, failures):
         f"as {name}, {type(error).__name__}: {str(error)[:MOST_LETTERS].rstrip('.')}"
         for name, error in ((form.name, failures[0]), ("df-list", failures[as_frames]))
     )
+    if has_gaps(X):
+        return TeacherError(
+            f"teacher {name_of(model)} cannot take series with missing values "
+            f"({'; '.join(shown)}). Put a step in front of it that fills them, such as Imputer of "
+            "sktime.transformations.impute in a pipeline of sktime, or SimpleImputer in one of "
+            "scikit-learn, or pass a callable that does so."
+        )
     return TeacherError(
         f"teacher {name_of(model)} cannot take series of unequal length ({'; '.join(shown)}). Put "
         "a step in front of it that brings them to one length, such as PaddingTransformer, "

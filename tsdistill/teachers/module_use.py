@@ -110,16 +110,16 @@ def ask_uneven(module, panel):
     ----------
     module : torch.nn.Module
         If its ``forward`` has a parameter ``lengths`` or ``mask``, it is given series padded with
-        zeros, and their lengths, (n_instances,), int64, or where they have values,
-        (n_instances, n_timepoints), bool. Otherwise it is given series padded with NaN.
+        zeros, and their lengths, (n_instances,), int64, or which timesteps come before their end,
+        (n_instances, n_timepoints), bool; gaps are NaN. Otherwise it is given series padded with
+        NaN.
     panel : Tensor of shape (n_instances, n_channels, n_timepoints)
         Padded with NaN after the end of each series.
     """
     parameters = inspect.signature(module.forward).parameters
-    zeros = torch.nan_to_num(panel, nan=0.0)
-    if "lengths" in parameters:
-        return module(zeros, lengths=lengths_of(panel))
-    if "mask" in parameters:
-        place = torch.arange(panel.shape[-1], device=panel.device)
-        return module(zeros, mask=place < lengths_of(panel)[:, None])
-    return module(panel)
+    if not {"lengths", "mask"} & set(parameters):
+        return module(panel)
+    lengths = lengths_of(panel)
+    real = torch.arange(panel.shape[-1], device=panel.device) < lengths[:, None]
+    zeros = panel.masked_fill(~real[:, None], 0.0)
+    return module(zeros, lengths=lengths) if "lengths" in parameters else module(zeros, mask=real)

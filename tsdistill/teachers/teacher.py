@@ -14,7 +14,7 @@ from sklearn.base import clone
 from tsdistill.exceptions import TeacherError
 from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.labels import few
-from tsdistill.inputs.series import in_layout
+from tsdistill.inputs.panel import in_layout
 from tsdistill.numerics.logits import SMALLEST_PROBABILITY
 from tsdistill.teachers.adapters import (
     AverageAdapter,

@@ -119,12 +119,15 @@ def distil(transfer_set, recipe, sample_weight, options, seeds, *, previous=None
         seed=seeds.preparation,
         options=options,
     )
-    uneven = np.isnan(transfer_set.panel).any()
+    uneven = recipe.gaps or np.isnan(transfer_set.panel).any()
     for objective in recipe.objectives:
         if uneven and not objective.takes_uneven:
+            found, remedy = "X has series of unequal length", "bring them to one length first"
+            if recipe.gaps:
+                found, remedy = "missing='mask' allows gaps", f"fill them, and {remedy}"
             raise ParameterError(
-                f"X has series of unequal length, which {type(objective).__name__} cannot take; "
-                f"bring them to one length first ({TO_ONE_LENGTH}), or leave it out."
+                f"{found}, which {type(objective).__name__} cannot take; {remedy} "
+                f"({TO_ONE_LENGTH}), or leave it out."
             )
         objective.check_models(preparation)
 
@@ -161,8 +164,8 @@ def _build_student(transfer_set, recipe, previous):
     """The student's network with the layers of all objectives, initialised and tried."""
     panel, n_classes = as_tensor(transfer_set.panel), len(transfer_set.teacher.classes_)
     shape = (*panel.shape[1:], n_classes)
-    net = as_net(recipe.student, *shape, **recipe.net_settings(n_classes))
-    if panel.isnan().any():
+    net = as_net(recipe.student, *shape, gaps=recipe.gaps, **recipe.net_settings(n_classes))
+    if recipe.gaps or panel.isnan().any():
         let_take_uneven(net)
     extensions = [objective.extension(*shape) for objective in recipe.objectives]
     extend_net(net, panel, n_classes, [extend for extend in extensions if extend is not None])

@@ -90,6 +90,8 @@ class Recipe:
     n_mixtures : int
     validation_fraction : float or None
     class_weight : dict, "balanced" or None
+    gaps : bool, default=False
+        Whether values of series may be missing.
     """
 
     student: object
@@ -100,6 +102,7 @@ class Recipe:
     n_mixtures: int
     validation_fraction: float | None
     class_weight: object
+    gaps: bool = False
 
     def keeping_windows_of(self, transfer_set):
         """Return the recipe with the donors of the last fit, if these are a default."""
