@@ -1,16 +1,19 @@
-"""Series of unequal length: students that see them as they are, beside series shaped by hand.
+"""Series of unequal length or with gaps: students that see them, beside series shaped by hand.
 
     python benchmarks/uneven.py run --data-dir DIR --csv uneven.csv
+    python benchmarks/uneven.py run --data-dir DIR --csv struck.csv --struck 0 0.1 --sets GunPoint
     python benchmarks/uneven.py tables --csv uneven.csv
 
-DIR holds sets of the UCR archive whose series differ in length (NaN after their end). Two teachers:
-MiniRocket on series that are resampled to one length, with a ridge classifier; and an Inception
-network whose layers leave the padding out. Both are asked about the series as they are. Saliency
-is by occlusion with the mean of the training series, on which no arm trains.
+DIR holds sets of the UCR archive whose series differ in length (NaN after their end) or have gaps
+(NaN before); ``--struck`` makes gaps in any set, by that share of all values. Two teachers:
+MiniRocket on series whose gaps are filled and which are resampled to one length, with a ridge
+classifier; and an Inception network whose layers leave the padding out and see where gaps are.
+Both are asked about the series as they are. Saliency is by occlusion with the mean of the training
+series, on which no arm trains.
 
-"resampled" and "padded" are what users can do without masks: all series are resampled to the length
-of the longest, or padded by their last value, before teacher and student see them. Their teachers
-are fitted on such series.
+"resampled" and "padded" are what users can do without masks: gaps are filled and all series
+resampled to the length of the longest, or padded by their last value, before teacher and student
+see them. Their teachers are fitted on such series.
 """
 
 import argparse
@@ -27,13 +30,18 @@ from strong import CalibratedRidge
 from tsdistill import SaliencyDistilledClassifier, Teacher, fidelity
 from tsdistill.datasets import load_ucr
 from tsdistill.explainers.occlusion import occlusion
-from tsdistill.inputs.lengths import lengths_of
+from tsdistill.inputs.lengths import has_gaps, lengths_of
 from tsdistill.objectives import PerturbedSoftTargets
-from tsdistill.perturbation.uneven import stretched
+from tsdistill.perturbation.uneven import stretched, without_gaps
+from tsdistill.students import Inception
+from tsdistill.students.base import let_fill_gaps
 from tsdistill.students.masking import take_uneven
 from tsdistill.teachers.teacher import as_teacher
 
-SETS = ["PickupGestureWiimoteZ", "GesturePebbleZ1", "AllGestureWiimoteX"]
+SETS = [
+    "PickupGestureWiimoteZ", "GesturePebbleZ1", "AllGestureWiimoteX", "DodgerLoopDay",
+    "DodgerLoopWeekend", "MelbournePedestrian",
+]  # fmt: skip
 ARMS = {
     "labels": {"label_weight": 1.0, "soft_target_weight": 0, "saliency_weight": 0},
     "KD": {"saliency_weight": 0},
@@ -41,13 +49,13 @@ ARMS = {
     "default": {},
 }
 SHAPED = ("resampled", "padded")
-KEY = ["teacher", "set", "seed", "arm"]
+KEY = ["teacher", "set", "struck", "seed", "arm"]
 FIGURES = ["accuracy", "agreement", "KL", "saliency", "teacher accuracy"]
 MOST_MAPS, WINDOW = 200, 0.1
 
 
 class Resampled:
-    """A classifier of series of one length, to which all series are brought first.
+    """A classifier of series of one length without gaps, to which all series are brought first.
 
     Parameters
     ----------
@@ -64,22 +72,32 @@ class Resampled:
         return self
 
     def _of_one_length(self, X):
-        return stretched(np.asarray(X), self.n_timepoints)
+        return stretched(without_gaps(np.asarray(X)), self.n_timepoints)
 
     def decision_function(self, X):
         return self.classifier.decision_function(self._of_one_length(X))
 
 
 def shaped(X, how, n_timepoints):
-    """Series of one length: "resampled", or "padded" by their last value."""
+    """Series of one length without gaps: "resampled", or "padded" by their last value."""
+    X = without_gaps(X)
     if how == "resampled":
         return stretched(X, n_timepoints)
     place = np.minimum(np.arange(n_timepoints), lengths_of(X)[:, np.newaxis] - 1)
     return np.take_along_axis(X, place[:, np.newaxis], axis=2)
 
 
+def struck_out(X, share, rng):
+    """Series in which a share of all values is missing; the first and last value stay."""
+    X = X.copy()
+    gone = rng.random(X.shape) < share
+    gone[..., 0] = gone[..., -1] = False
+    X[gone] = np.nan
+    return X
+
+
 def make_teacher(kind, X, y, seed, epochs):
-    """A teacher that takes series of unequal length, padded with NaN."""
+    """A teacher that takes series of unequal length and with gaps, as NaN."""
     classes, class_index = np.unique(y, return_inverse=True)
     if kind == "minirocket":
         from sktime.transformations.panel.rocket import MiniRocket
@@ -87,7 +105,12 @@ def make_teacher(kind, X, y, seed, epochs):
         ridge = CalibratedRidge(MiniRocket(random_state=seed))
         return Resampled(ridge, int(lengths_of(X).max())).fit(X, y)
 
+    _, n_channels, n_timepoints = X.shape
+
     def leave_padding_out(network):
+        if has_gaps(X):
+            network = Inception(n_filters=32).build(2 * n_channels, n_timepoints, len(classes))
+            let_fill_gaps(network, n_channels)
         take_uneven(network)
         network.standardise.learn(torch.as_tensor(X))
         return network
@@ -103,22 +126,26 @@ def maps_of(bound, X, target, mean):
     return occlusion(bound, X, target, donors, rows, WINDOW)
 
 
-def run(kind, name, seed, options):
+def run(kind, name, struck, seed, options):
     """Distil one teacher of one set by every arm; one row for each."""
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     (X, y), (X_test, y_test) = (
         load_ucr(name, split, options.data_dir, allow_nan=True) for split in ("train", "test")
     )
+    if struck:
+        rng = np.random.default_rng(seed)
+        X, X_test = struck_out(X, struck, rng), struck_out(X_test, struck, rng)
     rows, n_timepoints = [], max(X.shape[-1], X_test.shape[-1])
-    for form in (None, *SHAPED):
+    for form in (None, *(how for how in SHAPED if how in options.arms)):
         train, test = X, X_test
         if form is not None:
             train, test = (shaped(part, form, n_timepoints) for part in (X, X_test))
         teacher = make_teacher(kind, train, y, seed, options.teacher_epochs)
-        arms = ARMS if form is None else {form: {}}
+        arms = {arm: ARMS[arm] for arm in options.arms if arm in ARMS}
+        arms = arms if form is None else {form: {}}
         rows += [
-            {"teacher": kind, "set": name, "seed": seed, "arm": arm, **figures}
+            {"teacher": kind, "set": name, "struck": struck, "seed": seed, "arm": arm, **figures}
             for arm, figures in _figures(teacher, train, y, test, y_test, arms, seed, options)
         ]
     return rows
@@ -129,10 +156,12 @@ def _figures(teacher, X, y, X_test, y_test, arms, seed, options):
     classes, bound = np.unique(y), None
     mean = np.nanmean(X, axis=(0, 2), keepdims=True)
     mapped = np.random.default_rng(0).permutation(len(X_test))[:MOST_MAPS]
+    missing = "mask" if has_gaps(X) or has_gaps(X_test) else "refuse"
     for arm, settings in arms.items():
         student = SaliencyDistilledClassifier(
-            teacher, random_state=100 + seed, max_epochs=options.max_epochs, **settings
-        ).fit(X, y)
+            teacher, random_state=100 + seed, max_epochs=options.max_epochs, missing=missing,
+            **settings,
+        ).fit(X, y)  # fmt: skip
         if bound is None:
             bound = as_teacher(teacher).bind(X, classes, form=student._uneven_form)
             log_teacher = bound.log_proba(X_test)
@@ -157,13 +186,14 @@ def run_all(options):
     """Run what the CSV file does not hold yet."""
     done = set()
     if options.csv.exists():
-        done = set(pd.read_csv(options.csv)[KEY[:3]].itertuples(index=False, name=None))
+        done = set(pd.read_csv(options.csv)[KEY[:4]].itertuples(index=False, name=None))
     jobs = [
-        (kind, name, seed)
+        (kind, name, struck, seed)
         for seed in range(options.seeds)
         for name in options.sets
+        for struck in options.struck
         for kind in options.teachers
-        if (kind, name, seed) not in done
+        if (kind, name, struck, seed) not in done
     ]
     results = Parallel(n_jobs=options.n_jobs, return_as="generator_unordered")(
         delayed(run)(*job, options) for job in jobs
@@ -178,10 +208,10 @@ def tables(options):
     """Print the figures of each teacher: means over sets, and each set."""
     runs = pd.read_csv(options.csv)
     order = [*ARMS, *SHAPED]
-    for kind, of_teacher in runs.groupby("teacher"):
+    for (kind, struck), of_teacher in runs.groupby(["teacher", "struck"]):
         by_set = of_teacher.groupby(["set", "arm"])[FIGURES].mean()
         n_sets, n_seeds = of_teacher["set"].nunique(), of_teacher["seed"].nunique()
-        print(f"== {kind}, {n_sets} set(s), {n_seeds} seed(s) ==\n")
+        print(f"== {kind}, {struck:.0%} struck out, {n_sets} set(s), {n_seeds} seed(s) ==\n")
         print(by_set.groupby("arm").mean().reindex(order).round(4).to_string(), "\n")
         print(by_set.reindex(order, level="arm").round(4).to_string(), "\n")
 
@@ -196,6 +226,8 @@ def main():
     running.add_argument("--data-dir", required=True, help="folder of the sets")
     running.add_argument("--sets", nargs="+", default=SETS)
     running.add_argument("--teachers", nargs="+", default=["minirocket", "inception"])
+    running.add_argument("--struck", nargs="+", type=float, default=[0.0], help="shares of values")
+    running.add_argument("--arms", nargs="+", default=[*ARMS, *SHAPED])
     running.add_argument("--seeds", type=int, default=3)
     running.add_argument("--n-jobs", type=int, default=2)
     running.add_argument("--max-epochs", type=int, help="default: the estimator's")
