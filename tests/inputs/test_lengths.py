@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from tsdistill.exceptions import PanelError
-from tsdistill.inputs.lengths import check_ends, check_range, is_uneven, joined, lengths_of, padded
+from tsdistill.inputs.lengths import (
+    check_ends,
+    check_range,
+    has_gaps,
+    is_uneven,
+    joined,
+    lengths_of,
+    padded,
+)
 
 NAN = np.nan
 
@@ -70,3 +78,31 @@ def test_later_series_may_be_half_as_short_and_twice_as_long(n, fits):
     else:
         with pytest.raises(PanelError, match=rf"X\[1\] has {n} timesteps.*10 to 20.*5 to 40"):
             check_range(X, (10, 20))
+
+
+def test_gaps_are_told_from_padding():
+    assert not has_gaps(np.array([[1.0, 2.0, NAN], GOOD]))
+    assert not has_gaps(np.array([[[1.0, NAN], [1.0, NAN]]])) and not has_gaps(np.zeros((2, 3)))
+    assert has_gaps(np.array([[NAN, 2.0, NAN], GOOD]))
+    assert has_gaps(np.array([[[1.0, NAN], [1.0, 2.0]]]))
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([GOOD, [NAN, NAN, NAN]], r"X\[1\] has no value"),
+        ([GOOD, [1.0, NAN, np.inf]], r"X\[1\] has an infinite value at timestep 2"),
+        ([GOOD, [1.0, NAN, NAN]], r"X\[1\] has a single timestep"),
+        ([[GOOD, GOOD], [GOOD, [NAN, NAN, NAN]]], r"X\[1\] has no value in channel 1.*have 3"),
+    ],
+)
+def test_where_gaps_are_allowed_something_has_to_be_there(X, message):
+    with pytest.raises(PanelError, match=message):
+        check_ends(np.array(X), gaps=True)
+    check_ends(np.array([[[NAN, 2.0, NAN, 1.0], [NAN, NAN, 3.0, NAN]]]), gaps=True)
+
+
+def test_where_gaps_are_allowed_no_series_is_too_short():
+    check_range(np.array([[1.0, 2.0] + 38 * [NAN]]), (10, 20), gaps=True)
+    with pytest.raises(PanelError, match=r"X\[0\] has 41 timesteps"):
+        check_range(np.zeros((1, 41)), (10, 20), gaps=True)

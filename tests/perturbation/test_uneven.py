@@ -8,7 +8,14 @@ from tsdistill.inputs.lengths import lengths_of, padded, to_length
 from tsdistill.perturbation.copies import PerturbedCopies
 from tsdistill.perturbation.mixtures import Mixtures, mix
 from tsdistill.perturbation.plan import draw_plan
-from tsdistill.perturbation.uneven import FLAT, STRAIGHT, stretched, uneven_copies, widths_of
+from tsdistill.perturbation.uneven import (
+    FLAT,
+    STRAIGHT,
+    stretched,
+    uneven_copies,
+    widths_of,
+    without_gaps,
+)
 
 LENGTHS = np.array([12, 30, 7, 30, 21, 2, 18, 25] * 4)
 
@@ -123,3 +130,91 @@ def test_copies_are_built_on_any_device(panel):
     place = torch.zeros(4, dtype=torch.int64, device="meta")
     series = torch.from_numpy(panel[:4]).to("meta")
     assert uneven_copies(series, series, place, place, place).shape == (4, 2, 30)
+
+
+@pytest.fixture(scope="module")
+def gapped(panel):
+    gapped, rng = panel.copy(), np.random.default_rng(5)
+    gone = rng.random(panel.shape) < 0.25
+    gone[..., 0] = False
+    gapped[gone] = np.nan
+    return gapped
+
+
+def slowly_stretched_with_gaps(series, n):
+    """As ``slowly_stretched``; beside a gap the nearest timestep. inf where two are as near."""
+    place = np.clip((np.arange(n) + 0.5) * series.shape[1] / n - 0.5, 0, series.shape[1] - 1)
+    found = np.empty((len(series), n))
+    for channel, values in enumerate(series):
+        for t, at in enumerate(place):
+            near, share = round(at), abs(at - round(at))
+            other = near if share < 1e-9 else int(near + np.sign(at - near))
+            exact = (1 - share) * values[near] + share * values[other]
+            found[channel, t] = values[near] if np.isnan(exact) else exact
+            if abs(share - 0.5) < 1e-5 and np.isnan(exact):
+                found[channel, t] = np.inf
+    return found
+
+
+@pytest.mark.parametrize("donors", ["varied", "opposing"])
+def test_windows_replace_gaps_and_bring_those_of_donors(gapped, donors):
+    rng = np.random.default_rng(0)
+    plan = draw_plan(gapped, np.arange(32) % 3, width=0.3, n_windows=6, donors=donors, rng=rng)
+    row = np.repeat(np.arange(32), 6)
+    found = PerturbedCopies(
+        gapped, plan.donors, row, plan.donor.ravel(), plan.start.ravel(), plan.width[row]
+    )[:]
+    lengths, n_line = lengths_of(gapped), 0
+    for copy, i, donor, start in zip(
+        found, row, plan.donor.ravel(), plan.start.ravel(), strict=True
+    ):
+        n, w = lengths[i], plan.width[i]
+        expected, window = gapped[i].copy(), slice(start, start + w)
+        for channel, values in enumerate(expected):
+            own = gapped[i, channel]
+            if donor >= 0:
+                of_donor = plan.donors[donor, channel, : lengths[donor]]
+                values[window] = slowly_stretched_with_gaps(of_donor[None], n)[0, window]
+                if np.isnan(values[:n]).all():
+                    values[:] = own
+                continue
+            there = own[window][~np.isnan(own[window])]
+            replaced = np.full(w, there.mean() if len(there) else np.nan)
+            if donor == STRAIGHT and w < n:
+                low = own[start - 1] if start else own[start + w]
+                high = own[start + w] if start + w < n else low
+                line = np.linspace(low, high, w + 2)[1:-1]
+                n_line += not np.isnan(line).any()
+                replaced = np.where(np.isnan(line), replaced, line)
+            values[window] = replaced
+            if np.isnan(values[:n]).all():
+                values[:] = own
+        known = ~np.isinf(expected)
+        np.testing.assert_allclose(copy[known], expected[known], atol=1e-5)
+    assert (n_line > 5) == (donors == "varied")
+
+
+def test_no_channel_is_left_without_a_value():
+    series = torch.tensor([[[1.0, 2.0, np.nan, np.nan], [3.0, 4.0, 5.0, 6.0]]])
+    donors = torch.tensor([[[np.nan, np.nan, 7.0, 8.0], [9.0, 9.0, 9.0, 9.0]]])
+    found = uneven_copies(series, donors, torch.tensor([0]), torch.tensor([0]), torch.tensor([2]))[
+        0
+    ]
+    torch.testing.assert_close(found[0], series[0, 0], equal_nan=True)
+    assert found[1].tolist() == [9, 9, 5, 6]
+
+
+def test_mixtures_of_series_with_gaps_are_those_of_filled_ones(gapped):
+    rng = np.random.default_rng(1)
+    first, second = np.arange(32), rng.permutation(32)
+    share = rng.random(32)
+    found = mix(gapped[first], gapped[second], share)
+    expected = mix(without_gaps(gapped)[first], without_gaps(gapped)[second], share)
+    missing = np.isnan(found) & ~np.isnan(expected)
+    np.testing.assert_allclose(found[~missing], expected[~missing], atol=1e-5)
+    for i in range(32):
+        mostly = gapped[first[i] if share[i] >= 0.5 else second[i]]
+        n = (~np.isnan(expected[i, 0])).sum()
+        own = slowly_stretched_with_gaps(mostly[:, : lengths_of(mostly[None])[0]], n)
+        known = ~np.isinf(own)
+        np.testing.assert_array_equal(missing[i, :, :n][known], np.isnan(own)[known])

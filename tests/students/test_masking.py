@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from tsdistill.students import FCN, GRU, Inception, Lite, ResNet
-from tsdistill.students.masking import Chain, lengths_of, normalised, take_uneven
+from tsdistill.students.base import StandardiseFilled, let_fill_gaps
+from tsdistill.students.masking import Chain, filled, lengths_of, normalised, take_uneven
 
 STUDENTS = [
     Lite(),
@@ -137,3 +138,64 @@ def test_a_chain_without_a_mask_is_a_sequence():
     layers = nn.Conv1d(1, 2, 3, padding=1), nn.BatchNorm1d(2), nn.ReLU()
     x = torch.randn(3, 1, 9)
     torch.testing.assert_close(Chain(*layers)(x), nn.Sequential(*layers)(x))
+
+
+def with_gaps(n, n_timepoints, share=0.3):
+    torch.manual_seed(2)
+    x = torch.randn(n, 2, n_timepoints) + 1
+    x[torch.rand(x.shape) < share] = torch.nan
+    x[..., -1, 5] = 1.0  # some value in each channel
+    x[..., 0, 7] = 2.0
+    return x
+
+
+def test_gaps_are_filled_as_by_numpy():
+    x = with_gaps(20, 12)
+    assert x[..., 0].isnan().any() and x[..., -1].isnan().any()
+    for one, found in zip(x.reshape(-1, 12).numpy(), filled(x).reshape(-1, 12), strict=True):
+        known = np.flatnonzero(~np.isnan(one))
+        np.testing.assert_allclose(found, np.interp(np.arange(12), known, one[known]), atol=1e-6)
+    nothing = filled(torch.full((1, 2, 4), torch.nan))
+    assert nothing.isnan().all()
+
+
+@pytest.mark.parametrize("student", STUDENTS, ids=repr)
+def test_gaps_are_seen_and_padding_is_not(student):
+    torch.manual_seed(0)
+    network = student.build(4, 40, 3)
+    assert let_fill_gaps(network, 2)
+    network.eval()
+    x = with_gaps(6, 40)
+    x[2, :, 30:] = torch.nan
+    assert x.isnan().any(dim=2).all()
+    with torch.no_grad():
+        plain = network(x)
+        for part in network.modules():
+            if isinstance(part, StandardiseFilled):
+                part.heed += 1
+        seen = network(x)
+        assert (seen - plain).abs().max() > 1e-4
+        torch.testing.assert_close(network(F.pad(x, (0, 40), value=torch.nan)), seen)
+        alone = torch.cat([network(x[i : i + 1, :, : 30 if i == 2 else 40]) for i in range(6)])
+        torch.testing.assert_close(alone, seen)
+        complete = torch.where(x.isnan(), 0.0, x)
+        torch.testing.assert_close(network(filled(complete)), network(complete))
+
+
+def test_statistics_of_channels_leave_gaps_out():
+    standardise, x = StandardiseFilled(2), with_gaps(30, 40)
+    standardise.learn(x)
+    for channel in range(2):
+        values = x[:, channel][~x[:, channel].isnan()].double()
+        assert standardise.mean[channel].item() == pytest.approx(values.mean().item(), rel=1e-5)
+        assert standardise.std[channel].item() == pytest.approx(
+            values.std(correction=0).item(), rel=1e-5
+        )
+    seen = standardise(x)
+    assert seen.shape == (30, 4, 40) and (seen[:, 2:] == 0).all()
+    with pytest.raises(ValueError, match=r"expected \(n_instances, 2, n_timepoints\)"):
+        standardise(torch.zeros(1, 4, 40))
+
+
+def test_a_network_without_standardisation_fills_nothing():
+    assert not let_fill_gaps(nn.Sequential(nn.Linear(2, 2)), 1)

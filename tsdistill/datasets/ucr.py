@@ -218,8 +218,9 @@ def _check_complete(X, path):
     if gaps.any():
         raise PanelError(
             f"{path} has missing values: in {gaps.sum()} of {n_instances} series ({_rows(gaps)}). "
-            "Read them with allow_nan=True; then impute them, for example with Imputer of "
-            "sktime.transformations.series.impute."
+            "Read them with allow_nan=True; then fill them, for example with "
+            "FitInTransform(Imputer('linear')) of sktime.transformations, or let a student take "
+            "them with missing='mask'."
         )
 
 

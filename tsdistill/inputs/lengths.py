@@ -12,8 +12,9 @@ from tsdistill.inputs.labels import few
 SHORTEST_SHARE, LONGEST_SHARE = 0.5, 2.0
 """Later series may be as long as half of the shortest and twice the longest series of ``fit``."""
 IMPUTE = (
-    "fill them first, for example with sktime's Imputer or scikit-learn's SimpleImputer in front "
-    "of the classifier in a Pipeline, or let a student take them with missing='mask'"
+    "fill them first, for example with FitInTransform(Imputer('linear')) of sktime.transformations "
+    "or SimpleImputer of scikit-learn in front of the classifier in a pipeline, or let a student "
+    "take them with missing='mask'"
 )
 
 
@@ -187,7 +188,7 @@ def check_range(X, known, name="X", gaps=False):
     lengths = lengths_of(X)
     shortest, longest = np.ceil(SHORTEST_SHARE * known[0]), np.floor(LONGEST_SHARE * known[1])
     if gaps:
-        lengths = np.maximum(lengths, shortest)
+        lengths = lengths.clip(min=int(shortest))
     for i in np.flatnonzero((lengths < shortest) | (lengths > longest)):
         raise PanelError(
             f"{name}[{i}] has {lengths[i]} timesteps, but the series of fit had {known[0]} to "

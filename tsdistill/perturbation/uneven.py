@@ -46,6 +46,8 @@ def widths_of(width, lengths):
 def stretched(series, n_timepoints):
     """Stretch each series to a length of its own, by linear interpolation.
 
+    Beside a gap there is the nearest timestep, be it a value or part of the gap.
+
     Parameters
     ----------
     series : ndarray of shape (n_instances, n_channels, n_padded)
@@ -92,6 +94,8 @@ def without_gaps(series):
 def _at_relative_place(donors, donor_lengths, lengths, n_timepoints):
     """Values of donors where series of other lengths have their timesteps 0 .. n_timepoints - 1.
 
+    As in :func:`stretched`.
+
     Parameters
     ----------
     donors : Tensor of shape (..., n_channels, n_padded)
@@ -111,8 +115,10 @@ def _at_relative_place(donors, donor_lengths, lengths, n_timepoints):
         index = index.unsqueeze(-2).expand(*index.shape[:-1], donors.shape[-2], index.shape[-1])
         return donors.gather(-1, index)
 
-    low = at(before)
-    return torch.where(share == 0, low, torch.lerp(low, at(after), share))
+    low, high = at(before), at(after)
+    between = torch.lerp(low, high, share)
+    nearest = torch.where(share < 0.5, low, high)
+    return torch.where(torch.isnan(between), nearest, between)
 
 
 def uneven_copies(series, donors, donor, start, width, some_own=True):

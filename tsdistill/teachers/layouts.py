@@ -65,9 +65,9 @@ def uneven_error(model, X, form, failures):
     if has_gaps(X):
         return TeacherError(
             f"teacher {name_of(model)} cannot take series with missing values "
-            f"({'; '.join(shown)}). Put a step in front of it that fills them, such as Imputer of "
-            "sktime.transformations.impute in a pipeline of sktime, or SimpleImputer in one of "
-            "scikit-learn, or pass a callable that does so."
+            f"({'; '.join(shown)}). Put a step in front of it that fills them, such as "
+            "FitInTransform(Imputer('linear')) of sktime.transformations in a pipeline of sktime, "
+            "or SimpleImputer in one of scikit-learn, or pass a callable that does so."
         )
     return TeacherError(
         f"teacher {name_of(model)} cannot take series of unequal length ({'; '.join(shown)}). Put "
