@@ -14,6 +14,7 @@ from tsdistill.exceptions import PanelError, SavedFileError
 from tsdistill.inputs.formats import channel_names, check_channel_names
 from tsdistill.inputs.forms import as_array_or_frames
 from tsdistill.inputs.plain import as_plain
+from tsdistill.students import Lite
 from tsdistill.teachers.teacher import Teacher
 
 
@@ -262,7 +263,8 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
             raise SavedFileError("path is of a classifier of 2-D series; load it with its class.")
         loaded = cls(**{name: getattr(one, name) for name in cls.get_param_names()})
         some, loaded._fit = one._baselines, lambda X, y: None
-        BaseClassifier.fit(loaded, some.series, one.classes_[some.class_index])  # sktime's metadata
+        series = as_array_or_frames(some.series, one.missing == "mask")
+        BaseClassifier.fit(loaded, series, one.classes_[some.class_index])  # sktime's metadata
         del loaded._fit
         loaded.classifier_, loaded._channel_names = one, one._channel_names
         return loaded
@@ -390,8 +392,6 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         from sklearn.ensemble import RandomForestClassifier
         from sktime.classification.feature_based import SummaryClassifier
         from sktime.transformations.interpolate import TSInterpolator
-
-        from tsdistill.students import Lite
 
         forest = RandomForestClassifier(5, min_samples_leaf=3, random_state=0)
         teacher = TSInterpolator(10) * SummaryClassifier(estimator=forest)

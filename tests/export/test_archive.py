@@ -293,9 +293,9 @@ def test_hostile_containers_are_refused_in_little_memory(name, content, load, tm
 
 def test_a_later_format_says_what_to_do(content, load):
     def later(config):
-        config["format"] = 2
+        config["format"] = 3
 
-    with pytest.raises(SavedFileError, match="format version 2.*reads 1; install a later version"):
+    with pytest.raises(SavedFileError, match="format version 3.*reads 1 and 2; install a later version"):
         load(with_config(content, later))
     for value in (True, None, "1", [1], {"a": 1}):
         with pytest.raises(SavedFileError, match="format version"):

@@ -60,7 +60,6 @@ class LeavesPython:
         from tsdistill.export.saving import check_loads, saved
 
         check_is_fitted(self, "student_")
-        self._check_one_length()
         check_folder(path)
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
             content = saved(self, KIND, _names_of(type(self)))
@@ -113,7 +112,6 @@ class LeavesPython:
                 f"bits={shown(bits)}; expected a whole number from {FEWEST_BITS} to {MOST_BITS}."
             )
         check_is_fitted(self, "student_")
-        self._check_one_length()
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
             classifier, net = copy.copy(self), self.student_
             module = copy.deepcopy(net.module_)

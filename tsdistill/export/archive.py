@@ -18,7 +18,8 @@ import numpy as np
 from tsdistill.exceptions import FileMissingError, MissingExtraError, PathError, SavedFileError
 from tsdistill.inputs.files import check_folder, check_path, replaced_when_whole
 
-FORMAT_VERSION = 1
+FORMAT_VERSIONS = 1, 2
+"""Of files whose series have one length, and of those whose series differ or have gaps."""
 CONFIG, TENSORS = "config.json", "tensors.safetensors"
 LARGEST_CONFIG = 4 * 2**20
 COMMENT = "tsdistill sha256 {}"
@@ -121,17 +122,17 @@ def content_of(content):
     config, tensors = _members(content)
     config = _parsed(config)
     version = config.get("format")
-    if version != FORMAT_VERSION or isinstance(version, bool):
+    if version not in FORMAT_VERSIONS or isinstance(version, bool):
         later = "; install a later version of tsdistill" if _is_later(version) else ""
         raise SavedFileError(
             f"the file has format version {str(version)[:50]}, and this version of tsdistill reads "
-            f"{FORMAT_VERSION}{later}."
+            f"{' and '.join(map(str, FORMAT_VERSIONS))}{later}."
         )
     return config, _tensors_of(tensors)
 
 
 def _is_later(version):
-    return isinstance(version, int) and version > FORMAT_VERSION
+    return isinstance(version, int) and version > max(FORMAT_VERSIONS)
 
 
 def _members(content):

@@ -11,9 +11,11 @@ from tsdistill.export.values import decoded, encoded
 from tsdistill.inputs.checks import is_whole
 from tsdistill.numerics.tensors import plain_device
 from tsdistill.students import STUDENTS
+from tsdistill.students.base import built_for
 from tsdistill.students.building import CONFIGURATION, as_net, initialised, net_around
 from tsdistill.students.explained import ExplainedStudent
 from tsdistill.students.extension import is_extended
+from tsdistill.students.masking import take_uneven
 from tsdistill.students.rounding import FEWEST_BITS, MOST_BITS, ROUNDING, Rounding, rounding_of
 
 MOST_LAYERS = 8  # around a student
@@ -144,7 +146,10 @@ def unrounded(state, bits):
     return plain | {name: rounding.weights(name) for name in codes}, rounding
 
 
-def rebuilt(description, state, shape, *, student=None, gives_proba=False, device="cpu"):
+def rebuilt(
+    description, state, shape, *, student=None, gives_proba=False, device="cpu",
+    uneven=False, gaps=False,
+):  # fmt: skip
     """A skorch net around a network with saved weights.
 
     Parameters
@@ -160,6 +165,8 @@ def rebuilt(description, state, shape, *, student=None, gives_proba=False, devic
     gives_proba : bool, default=False
         Whether the network answers with probabilities.
     device : str or torch.device, default="cpu"
+    uneven, gaps : bool, default=False
+        Whether series may differ in length, and whether they may have gaps.
 
     Returns
     -------
@@ -175,7 +182,7 @@ def rebuilt(description, state, shape, *, student=None, gives_proba=False, devic
     state, rounding = unrounded(state, description.get("bits"))
     own = student is not None or description.get("student") is None
     if own:
-        module = _built_by_user(student, shape)
+        module = _built_by_user(student, shape, gaps)
         extended = _with_layers(description, module, shape)
         check_same_state(extended, state, StudentError)
         extended.load_state_dict({k: torch.from_numpy(v) for k, v in state.items()})
@@ -184,13 +191,15 @@ def rebuilt(description, state, shape, *, student=None, gives_proba=False, devic
         _check_size(configuration, sum(value.size > 0 for value in state.values()))
         with torch.device("meta"):  # takes no memory, whatever a hostile file asks for
             try:
-                module = configuration.build(*shape)
+                module = built_for(configuration, shape, gaps)
             except (ValueError, RuntimeError, OverflowError) as error:
                 raise SavedFileError(f"the student cannot be built: {error}") from error
             extended = _with_layers(description, module, shape)
         check_same_state(extended, state, SavedFileError)
         setattr(module, CONFIGURATION, configuration)
         extended.load_state_dict({k: torch.from_numpy(v) for k, v in state.items()}, assign=True)
+    if uneven:
+        take_uneven(extended)
     net = net_of(extended, shape[-1], gives_proba, device)
     if rounding is not None:
         setattr(net.module_, ROUNDING, rounding)
@@ -205,14 +214,14 @@ def net_of(module, n_classes, gives_proba, device):
     return net
 
 
-def _built_by_user(student, shape):
+def _built_by_user(student, shape, gaps):
     if student is None:
         raise StudentError(
             "the file holds the weights of a module that tsdistill does not know; pass student=, "
             "a factory (n_channels, n_timepoints, n_classes) -> module, or a module with these "
             "layers."
         )
-    return initialised(as_net(student, *shape)).module_
+    return initialised(as_net(student, *shape, gaps=gaps)).module_
 
 
 def _with_layers(description, module, shape):

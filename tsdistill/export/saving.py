@@ -8,8 +8,8 @@ import numpy as np
 
 from tsdistill import objectives
 from tsdistill._version import __version__
-from tsdistill.exceptions import ExportError, SavedFileError, StudentError, TeacherError
-from tsdistill.export.archive import FORMAT_VERSION, archive_bytes, content_of
+from tsdistill.exceptions import ExportError, PanelError, SavedFileError, StudentError, TeacherError
+from tsdistill.export.archive import FORMAT_VERSIONS, archive_bytes, content_of
 from tsdistill.export.networks import (
     decoded_student,
     described,
@@ -17,6 +17,7 @@ from tsdistill.export.networks import (
     rebuilt,
     state_of,
 )
+from tsdistill.export.series_format import decoded_format, encoded_format
 from tsdistill.export.values import (
     DEEPEST,
     decoded,
@@ -26,8 +27,8 @@ from tsdistill.export.values import (
     is_plain,
 )
 from tsdistill.inputs.checks import as_list, check_positive, is_whole
+from tsdistill.inputs.lengths import check_ends
 from tsdistill.inputs.panel import in_layout
-from tsdistill.inputs.series import SeriesFormat
 from tsdistill.objectives import Objective
 from tsdistill.perturbation.baselines import Baselines
 from tsdistill.students import STUDENTS
@@ -66,28 +67,35 @@ def saved(classifier, kind, names):
     """
     fitted = dict(vars(classifier))  # of one fit, though another thread may end the next one
     net, baselines = fitted["student_"], fitted["_baselines"]
+    uneven, width = fitted["_uneven_form"] is not None, fitted["_window_width"]
     parameters, left_out = _encoded_parameters(classifier, names)
     config = {
-        "format": FORMAT_VERSION,
+        "format": FORMAT_VERSIONS[uneven],
         "kind": kind,
         "versions": _versions(),
         "parameters": parameters,
         "parameters_left_out": left_out,
         "classes": encoded_labels(fitted["classes_"]),
         "series": encoded_format(fitted),
-        "window_width": int(fitted["_window_width"]),
+        "window_width": width if isinstance(width, float) else int(width),
         "n_queries": int(fitted["n_queries_"]),
         "terms": sorted(fitted["_terms"]),
         "trained_on_constants": bool(baselines.trained_on_constants),
         "network": described(net.module_) | {"gives_proba": gives_proba(net)},
         "teacher_factors": factors_of(fitted["teacher_"]),
     }
-    tensors = {WEIGHT + name: value for name, value in state_of(net.module_).items()} | {
-        "baselines.series": baselines.series,
-        "baselines.class_index": baselines.class_index,
-        "baselines.mean": baselines.channel_means,
-        "answers": _answers(net, fitted["classes_"], baselines.series),
-    }
+    missing = np.isnan(baselines.series)
+    of_ends = {"baselines.missing": missing} if uneven else {}
+    tensors = (
+        {WEIGHT + name: value for name, value in state_of(net.module_).items()}
+        | of_ends
+        | {
+            "baselines.series": np.where(missing, np.float32(0), baselines.series),
+            "baselines.class_index": baselines.class_index,
+            "baselines.mean": baselines.channel_means,
+            "answers": _answers(net, fitted["classes_"], baselines.series),
+        }
+    )
     return config, tensors
 
 
@@ -170,16 +178,19 @@ def _decoded_state(config, tensors, student, device):
     series_format = decoded_format(config["series"])
     baselines = _decoded_baselines(config, tensors, series_format, len(classes))
     state = {k.removeprefix(WEIGHT): v for k, v in tensors.items() if k.startswith(WEIGHT)}
-    if len(tensors) != len(state) + 4:
+    form = series_format.uneven
+    if len(tensors) != len(state) + (4 if form is None else 5):
         raise SavedFileError(f"the file holds other tensors: {sorted(tensors)[:4]}, ...")
     network, width = config["network"], config["window_width"]
-    if not (is_whole(width) and 0 < width <= series_format.n_timepoints):
+    most = 1 if isinstance(width, float) and form is not None else series_format.n_timepoints
+    if not (is_whole(width) or (most == 1 and isinstance(width, float))) or not 0 < width <= most:
         raise SavedFileError(f"windows of {str(width)[:50]} timesteps do not fit the series.")
     if not (is_whole(config["n_queries"]) and config["n_queries"] >= 0):
         raise SavedFileError(f"n_queries={str(config['n_queries'])[:50]} is no number of queries.")
     net = rebuilt(
         network, state, (series_format.n_channels, series_format.n_timepoints, len(classes)),
         student=student, gives_proba=network["gives_proba"] is True, device=device,
+        uneven=form is not None, gaps=series_format.gaps,
     )  # fmt: skip
     _check_answers(net, classes, baselines.series, tensors["answers"], student)
     return series_format.attributes() | {
@@ -269,51 +280,6 @@ def _decoded_objective(value):
     return kind(**{name: decoded(one) for name, one in value["parameters"].items()})
 
 
-def encoded_format(fitted):
-    """The format of the series that an estimator takes, from its fitted attributes, as JSON."""
-    names = fitted.get("feature_names_in_")
-    channels = fitted["_channel_names"]
-    if not (is_plain(channels) and (names is None or is_plain(names.tolist()))):
-        raise ExportError(
-            "the names of the columns or channels are neither strings nor numbers, so they cannot "
-            "be saved; fit on series whose names are strings."
-        )
-    return {
-        "n_features": int(fitted["n_features_in_"]),
-        "n_channels": int(fitted["n_channels_in_"]),
-        "n_timepoints": int(fitted["n_timepoints_in_"]),
-        "ndim": int(fitted["panel_ndim_"]),
-        "feature_names": None if names is None else encoded_labels(names),
-        "channel_names": encoded(channels),
-    }
-
-
-def decoded_format(value):
-    """The SeriesFormat from which :func:`encoded_format` was made."""
-    names = value["feature_names"]
-    found = SeriesFormat(
-        n_features_in=value["n_features"],
-        feature_names_in=None if names is None else decoded_labels(names),
-        n_channels=value["n_channels"],
-        n_timepoints=value["n_timepoints"],
-        ndim=value["ndim"],
-        channel_names=decoded(value["channel_names"]),
-    )
-    if not (found.channel_names is None or isinstance(found.channel_names, list)):
-        raise SavedFileError("the names of the channels are damaged.")
-    counts = found.n_channels, found.n_timepoints, found.n_features_in
-    n_names = {len(n) for n in (found.feature_names_in, found.channel_names) if n is not None}
-    if (
-        not all(is_whole(n) and n > 0 for n in counts)
-        or found.ndim not in (2, 3)
-        or (found.ndim == 2 and found.n_channels != 1)
-        or found.n_features_in != (found.n_timepoints if found.ndim == 2 else found.n_channels)
-        or not n_names <= {found.n_features_in, found.n_channels}
-    ):
-        raise SavedFileError(f"the format of the series cannot be: {str(value)[:200]}.")
-    return found
-
-
 def _decoded_baselines(config, tensors, series_format, n_classes):
     series, class_index = tensors["baselines.series"], tensors["baselines.class_index"]
     means = tensors["baselines.mean"]
@@ -328,6 +294,15 @@ def _decoded_baselines(config, tensors, series_format, n_classes):
         and len(known) >= 2
     ):
         raise SavedFileError("the baselines of the explanations do not fit series and classes.")
+    if series_format.form is not None:
+        missing = tensors["baselines.missing"]
+        if missing.dtype != bool or missing.shape != series.shape:
+            raise SavedFileError("where the baselines have no values does not fit them.")
+        series = np.where(missing, np.float32(np.nan), series)
+        try:
+            check_ends(series, "baselines.series", gaps=series_format.gaps)
+        except PanelError as error:
+            raise SavedFileError(str(error)) from error
     mean = np.repeat(means[:, np.newaxis], shape[1], axis=1)[np.newaxis]
     return Baselines(series, class_index, mean, config["trained_on_constants"] is True)
 
@@ -374,6 +349,7 @@ def _bound(teacher, config, fitted):
         in_layout(baselines.series, fitted["panel_ndim_"]),
         fitted["classes_"],
         baselines.class_index,
+        fitted["_uneven_form"],
     )
     return with_factors(bound, decoded_factors(config["teacher_factors"]))
 

@@ -148,10 +148,28 @@ class StandardiseFilled(Standardise):
 
     def __init__(self, n_channels):
         super().__init__(n_channels)
-        self.heed = nn.Parameter(torch.zeros(n_channels, 1))
+        self.heed = nn.Parameter(torch.zeros(n_channels))
 
     def forward(self, x):
-        return torch.cat([filled(super().forward(x)), self.heed * torch.isnan(x)], dim=1)
+        return torch.cat([filled(super().forward(x)), self.heed[:, None] * torch.isnan(x)], dim=1)
+
+
+def built_for(configuration, shape, gaps):
+    """Build the network of a configuration; with ``gaps`` one that fills them, if it can be.
+
+    Parameters
+    ----------
+    configuration : Student
+    shape : tuple of int
+        n_channels, n_timepoints and n_classes.
+    gaps : bool
+    """
+    if gaps:
+        n_channels, *others = shape
+        network = configuration.build(2 * n_channels, *others)
+        if isinstance(network, nn.Module) and let_fill_gaps(network, n_channels):
+            return network
+    return configuration.build(*shape)
 
 
 def let_fill_gaps(network, n_channels):

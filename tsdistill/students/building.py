@@ -14,7 +14,7 @@ from tsdistill.numerics.forks import no_fork
 from tsdistill.numerics.logits import first_output
 from tsdistill.numerics.tensors import plain_device
 from tsdistill.students import STUDENTS
-from tsdistill.students.base import Standardise, Student, let_fill_gaps
+from tsdistill.students.base import Standardise, Student, built_for
 from tsdistill.students.masking import take_uneven
 
 CONFIGURATION = "_tsdistill_configuration"
@@ -55,7 +55,9 @@ def as_net(student, n_channels, n_timepoints, n_classes, *, gaps=False, **settin
     if isinstance(student, str) and student in STUDENTS:
         student = STUDENTS[student]()
     if isinstance(student, Student):
-        module = _configured(student, shape, gaps)
+        module = _built(student, built_for, (student, shape, gaps))
+        if type(student) in STUDENTS.values():
+            setattr(module, CONFIGURATION, clone(student))
     elif hasattr(student, "build") and not isinstance(student, nn.Module):
         module = _built(student, student.build, shape)
     elif isinstance(student, nn.Module):
@@ -75,20 +77,6 @@ def as_net(student, n_channels, n_timepoints, n_classes, *, gaps=False, **settin
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise StudentError(f"student {type(module).__name__} has no weights to train.")
     return net_around(module, n_classes, **settings)
-
-
-def _configured(student, shape, gaps):
-    """The network of a configuration; with ``gaps`` one that fills them, if it can be."""
-    module = None
-    if gaps:
-        n_channels, *others = shape
-        module = _built(student, student.build, (2 * n_channels, *others))
-        if not (isinstance(module, nn.Module) and let_fill_gaps(module, n_channels)):
-            module = None
-    module = _built(student, student.build, shape) if module is None else module
-    if type(student) in STUDENTS.values():
-        setattr(module, CONFIGURATION, clone(student))
-    return module
 
 
 def net_around(module, n_classes, criterion=nn.CrossEntropyLoss, **settings):

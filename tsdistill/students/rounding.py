@@ -9,6 +9,7 @@ from torch import nn
 
 from tsdistill.exceptions import ExportError
 from tsdistill.students.extension import student_inside
+from tsdistill.students.masking import standardised
 
 ROUNDING = "_tsdistill_rounding"
 FEWEST_BITS, MOST_BITS = 2, 8
@@ -134,10 +135,13 @@ def input_products(network, series):
         inner, _ = student_inside(network)
         if network is inner and hasattr(inner, "local_parts"):  # calls layers one by one
             standardise, stages, head = inner.local_parts()
-            x = standardise(series)
+            x, real = standardised(standardise, series)
             for stage in stages:
                 x = stage.on_series(x)
-            head(x)
+                if real is not None:
+                    real = real[..., :: stage.stride]
+                    x = x * real
+            head(x, real)
         else:
             network(series)
     finally:

@@ -7,12 +7,11 @@ from tsdistill.exceptions import ExportError, SavedFileError, TeacherError
 from tsdistill.export.saving import (
     check_loads,
     decoded_factors,
-    decoded_format,
-    encoded_format,
     factors_of,
     saved,
     with_factors,
 )
+from tsdistill.export.series_format import decoded_format, encoded_format
 from tsdistill.export.values import decoded, decoded_labels, encoded, encoded_labels
 from tsdistill.inputs.checks import check_share
 from tsdistill.inputs.panel import in_layout
@@ -57,7 +56,6 @@ def saved_swap(swap):
             f"the student of this swap is a {type(student).__name__}, and only the swap of a "
             "SaliencyDistilledClassifier can be saved; save its parts by their own means."
         )
-    student._check_one_length()
     names = SaliencyDistilledClassifier._get_param_names()
     config, tensors = saved(student, SaliencyDistilledClassifier.__name__, names)
     check_loads(config, tensors, student.student_.module_)
@@ -127,7 +125,8 @@ def restored_swap(config, tensors, *, teacher, student, device):
     fitted["teacher_"] = AbsentTeacher(known, state["teacher_factors"], own)
     if teacher is not None:
         series = in_layout(distilled._baselines.series, distilled.panel_ndim_)
-        bound = bound_teacher(None if own else teacher, distilled, series)
+        form = distilled._uneven_form
+        bound = bound_teacher(None if own else teacher, distilled, series, form)
         if not np.array_equal(bound.classes_, known):
             raise TeacherError(
                 f"teacher knows the classes {bound.classes_.tolist()}, and that of the swap knew "
