@@ -295,7 +295,9 @@ def test_a_later_format_says_what_to_do(content, load):
     def later(config):
         config["format"] = 3
 
-    with pytest.raises(SavedFileError, match="format version 3.*reads 1 and 2; install a later version"):
+    with pytest.raises(
+        SavedFileError, match="format version 3.*reads 1 and 2; install a later version"
+    ):
         load(with_config(content, later))
     for value in (True, None, "1", [1], {"a": 1}):
         with pytest.raises(SavedFileError, match="format version"):

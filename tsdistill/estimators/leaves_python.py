@@ -145,6 +145,13 @@ class LeavesPython:
         report : FidelityReport, default=None
             Whose agreement, KL and saliency correlation are written into the metadata.
 
+        Notes
+        -----
+        Where series may differ in length or have gaps, there is a further input ``length``, int64
+        of shape (n_instances,): what follows these timesteps in ``series`` is not read. ``series``
+        may then have any number of timesteps, but with ``missing="mask"`` as many as in ``fit``;
+        there, NaN is a missing value.
+
         Raises
         ------
         ExportError
@@ -161,7 +168,8 @@ class LeavesPython:
         check_flag("explain", explain)
         check_choice("fill", fill, ("opposing", "mean", "zero"))
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
-            write_onnx(path, self._fitted_student(report), explain=bool(explain), fill=fill)
+            model = self._fitted_student(report, uneven=True)
+            write_onnx(path, model, explain=bool(explain), fill=fill)
 
     def to_c(self, path):
         """Write the student to one file of C99, which needs nothing but ``math.h``.
@@ -260,9 +268,10 @@ class LeavesPython:
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
             write_page(path, self._fitted_student(), panel, fill)
 
-    def _fitted_student(self, report=None):
-        """What the exports need."""
-        self._check_one_length()
+    def _fitted_student(self, report=None, uneven=False):
+        """What the exports need; ``uneven`` says whether one takes series that end anywhere."""
+        if not uneven:
+            self._check_one_length()
         return FittedStudent(
             net=self.student_,
             classes=self.classes_,
@@ -271,6 +280,8 @@ class LeavesPython:
             width=self._window_width,
             bits=self.n_bits_,
             channels=self._channel_names,
+            uneven=self._uneven_form,
+            lengths=self._series_lengths,
             fidelity={} if report is None else measures_of(report),
         )
 
@@ -283,8 +294,7 @@ class LeavesPython:
             if self._uneven_form.gaps:
                 found, remedy = "with missing='mask'", "fill the gaps"
             raise ExportError(
-                f"this student was fitted {found} and can only be pickled; {remedy} before fit "
-                "to round it, or to write it as a file, ONNX, C or a page."
+                f"this student was fitted {found}; {remedy} before fit to write it as C or a page."
             )
 
     @property

@@ -7,6 +7,7 @@ from skorch import NeuralNetClassifier
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import shown
+from tsdistill.inputs.forms import UnevenForm
 from tsdistill.perturbation.baselines import Baselines
 
 
@@ -21,14 +22,18 @@ class FittedStudent:
     shape : tuple of int
         n_channels and n_timepoints.
     baselines : Baselines
-    width : int
-        Timesteps in a window.
+    width : int or float
+        Timesteps in a window; a float is a share of each series.
     bits : int, default=32
         Of a weight.
     fidelity : dict of str to float
         Measures to be written into the file, by name.
     channels : list or None
         Names of the channels.
+    uneven : UnevenForm or None
+        The form of series that may differ in length or have gaps.
+    lengths : tuple of int or None
+        Of their shortest and their longest series in ``fit``.
     """
 
     net: NeuralNetClassifier
@@ -39,6 +44,8 @@ class FittedStudent:
     bits: int = 32
     fidelity: dict = field(default_factory=dict)
     channels: list | None = None
+    uneven: UnevenForm | None = None
+    lengths: tuple | None = None
 
 
 def measures_of(report):

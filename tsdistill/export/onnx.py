@@ -1,7 +1,6 @@
 """A fitted student as an ONNX file: its probabilities and, if asked for, its saliency maps."""
 
 import contextlib
-import copy
 import io
 import json
 import logging
@@ -11,27 +10,19 @@ import warnings
 
 import numpy as np
 import torch
-from torch import nn
 
 from tsdistill._version import __version__
 from tsdistill.exceptions import ExportError, MissingExtraError
-from tsdistill.explainers.occlusion import sliding_starts
-from tsdistill.export.local_windows import LocalWindows
 from tsdistill.export.onnx_codes import with_codes
 from tsdistill.export.onnx_gru import with_onnx_gru
-from tsdistill.export.saving import gives_proba
+from tsdistill.export.onnx_networks import CONSTANTS, network_of
 from tsdistill.export.values import encoded_labels
 from tsdistill.inputs.files import replaced_when_whole
-from tsdistill.numerics.logits import SMALLEST_PROBABILITY, centred, first_output
-from tsdistill.students.receptive_field import is_local
+from tsdistill.inputs.lengths import lengths_of
 from tsdistill.students.rounding import rounding_of
 
 OPSET = 20
 N_TRIED = 2
-CONSTANTS = ("donors", "inside", "one_hot", "spread")
-"""Buffers of :class:`Explaining`, which are no weights."""
-WORTH_IT = 0.5
-"""Above this share of the arithmetic, stretches cost more than they save."""
 PROBA_TOLERANCE, MAP_TOLERANCE = 1e-4, 1e-3
 
 
@@ -56,8 +47,8 @@ def write_onnx(path, model, *, explain, fill):
         If torch cannot export the network, or the file answers differently.
     """
     onnx, onnxruntime = _packages()
-    network = Explaining(model, fill) if explain else Answering(model)
-    exported = _exported(network.eval(), model, explain)
+    network = network_of(model, explain, fill).eval()
+    exported = _exported(network, model, explain)
     _without_paths(exported)
     rounding = rounding_of(model.net.module_)
     if rounding is not None:
@@ -76,74 +67,6 @@ def write_onnx(path, model, *, explain, fill):
         ) from error
     with replaced_when_whole(pathlib.Path(path), "wb") as file:
         file.write(content)
-
-
-class Answering(nn.Module):
-    """A student with probabilities as outputs, whatever those of its network are."""
-
-    def __init__(self, model):
-        super().__init__()
-        self.network = copy.deepcopy(model.net.module_).cpu()
-        self.gives_proba = gives_proba(model.net)
-
-    def logits(self, series):
-        """Logits, or log-probabilities of a network that gives probabilities."""
-        answers = first_output(self.network(series))
-        return torch.log(answers.clamp_min(SMALLEST_PROBABILITY)) if self.gives_proba else answers
-
-    def forward(self, series):
-        """Map series (n_instances, n_channels, n_timepoints) to proba (n_instances, n_classes)."""
-        return torch.softmax(self.logits(series), dim=1)
-
-
-class Explaining(Answering):
-    """A student with probabilities and occlusion maps as outputs.
-
-    All copies of the given series are computed at once, so few series should be given at a time.
-    """
-
-    def __init__(self, model, fill):
-        super().__init__(model)
-        donors, rows = model.baselines.donors(fill, len(model.classes))
-        n_timepoints = donors.shape[-1]
-        starts = sliding_starts(n_timepoints, model.width)
-        since_start = np.arange(n_timepoints) - starts[:, np.newaxis]
-        inside = (since_start >= 0) & (since_start < model.width)
-        self.register_buffer("donors", torch.tensor(donors[rows]))  # (n_classes, n_donors, C, T)
-        self.register_buffer("inside", torch.tensor(inside))
-        self.register_buffer("one_hot", torch.eye(len(model.classes)))
-        self.local = None
-        if not self.gives_proba and is_local(self.network):
-            local = LocalWindows(self.network, starts, model.width, n_timepoints)
-            self.local = local if local.share < WORTH_IT else None
-        covers = inside.astype(np.float32)
-        self.register_buffer("spread", torch.tensor(covers / covers.sum(axis=0)))
-
-    def forward(self, series, target):
-        """Probabilities, and the map (n_instances, n_timepoints) of each target.
-
-        Parameters
-        ----------
-        series : Tensor of shape (n_instances, n_channels, n_timepoints)
-        target : Tensor of shape (n_instances,), int64
-            Class indices; -1 is the predicted class.
-        """
-        logits = self.logits(series)
-        target = torch.where(target < 0, logits.argmax(dim=1), target)
-        without = centred(self._without_windows(series, self.donors[target])).mean(dim=2)
-        lost = centred(logits)[:, None] - without
-        lost = (lost * self.one_hot[target][:, None]).sum(dim=2)
-        return torch.softmax(logits, dim=1), lost @ self.spread
-
-    def _without_windows(self, series, donors):
-        """Logits (n_instances, n_windows, n_donors, n_classes) of all copies."""
-        if self.local is not None:
-            return self.local(series, donors)
-        inside = self.inside[None, :, None, None, :]
-        copies = torch.where(inside, donors[:, None], series[:, None, None])
-        n_windows, n_donors = copies.shape[1:3]
-        logits = self.logits(copies.flatten(0, 2))
-        return logits.reshape(-1, n_windows, n_donors, logits.shape[1])
 
 
 def _packages():
@@ -165,8 +88,16 @@ def _exported(network, model, explain):
     series = torch.zeros(N_TRIED, *model.shape)
     inputs, names, shapes = (series,), ["series"], [{0: n}]
     outputs = ["proba"]
+    if model.uneven is not None:
+        if not model.uneven.gaps:
+            shapes[0][2] = torch.export.Dim("n_timepoints", min=2)
+        inputs, names, shapes = (
+            (series, _lengths_tried(series)),
+            [*names, "length"],
+            [*shapes, {0: n}],
+        )
     if explain:
-        inputs = (series, torch.tensor([-1, 0]))
+        inputs = (*inputs, torch.tensor([-1, 0]))
         names, outputs, shapes = [*names, "target"], [*outputs, "saliency"], [*shapes, {0: n}]
     try:
         with _silent():
@@ -182,6 +113,11 @@ def _exported(network, model, explain):
             "to consist of torch's operations, without Python that depends on values."
         ) from error
     return program.model_proto
+
+
+def _lengths_tried(series):
+    """Different lengths, with which a network is traced."""
+    return torch.tensor([max(2, series.shape[-1] // (i + 1)) for i in range(len(series))])
 
 
 def _first_line(error):
@@ -227,6 +163,7 @@ def _describe(exported, model, explain, fill):
         "classes": json.dumps(encoded_labels(model.classes)["values"]),
         "n_channels": n_channels,
         "n_timepoints": n_timepoints,
+        **({} if model.lengths is None else {"lengths": json.dumps(list(model.lengths))}),
         "tsdistill": __version__,
         **({"window": model.width, "fill": fill} if explain else {}),
         **({"bits": model.bits} if model.bits != 32 else {}),
@@ -239,6 +176,17 @@ def _describe(exported, model, explain, fill):
         f"series: float32 (n_instances, {n_channels}, {n_timepoints}); proba: float32 "
         f"(n_instances, {len(model.classes)}), columns as in the metadata 'classes'."
     )
+    if model.uneven is not None:
+        exported.doc_string += (
+            " length: int64 (n_instances,), timesteps of each series; what follows them in series "
+            "is not read."
+        )
+        if model.uneven.gaps:
+            exported.doc_string += " NaN is a missing value."
+        else:
+            exported.doc_string += (
+                f" series may have other numbers of timesteps than {n_timepoints}."
+            )
     if explain:
         exported.doc_string += (
             f" target: int64 (n_instances,), a column of proba, or -1 for the predicted class; "
@@ -254,6 +202,8 @@ def _try(onnxruntime, content, network, model, explain):
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     series = model.baselines.series[:3]
     given = {"series": series}
+    if model.uneven is not None:
+        given["length"] = lengths_of(series)
     if explain:
         given["target"] = np.array([-1, 0, 1])[: len(series)]
     found = session.run(None, given)
@@ -262,8 +212,9 @@ def _try(onnxruntime, content, network, model, explain):
     expected = expected if explain else [expected]
     for got, wanted, most in zip(found, expected, (PROBA_TOLERANCE, MAP_TOLERANCE), strict=False):
         wanted = wanted.numpy()
-        difference = np.abs(got - wanted).max()
-        if not difference <= most * np.abs(wanted).max() + 1e-6:
+        difference = np.nanmax(np.abs(got - wanted))
+        same = np.array_equal(np.isnan(got), np.isnan(wanted))
+        if not (same and difference <= most * np.nanmax(np.abs(wanted)) + 1e-6):
             raise ExportError(
                 f"the ONNX file of the student {type(model.net.module_).__name__} answers "
                 f"differently than torch, by {difference:.2g}; onnxruntime computes one of its "

@@ -54,15 +54,20 @@ class _OnnxGRU(nn.Module):
         reset, update, new = weight.detach().cpu().chunk(3)
         return torch.cat([update, reset, new])
 
-    def forward(self, x):
+    def states(self, x, lengths):
+        """States of all timesteps (n_instances, n_timepoints, n_states); 0 after each end."""
+        return self(x, lengths)[0]
+
+    def forward(self, x, lengths=None):
         x = x.transpose(0, 1) if self.batch_first else x
+        ends = () if lengths is None else (lengths.to(torch.int32),)
         last = []
         for layer in range(self.n_layers):
             bias = [getattr(self, f"{kind}_{layer}") for kind in ("bias_ih", "bias_hh")]
             weights = [getattr(self, f"{kind}_{layer}") for kind in ("weight_ih", "weight_hh")]
             states = torch.onnx.ops.symbolic(
                 "GRU",
-                (x, *weights, torch.cat(bias, dim=1)),
+                (x, *weights, torch.cat(bias, dim=1), *ends),
                 {
                     "hidden_size": self.hidden_size,
                     "linear_before_reset": 1,

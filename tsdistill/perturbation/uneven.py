@@ -65,7 +65,7 @@ def stretched(series, n_timepoints):
     """
     lengths = as_tensor(lengths_of(series))
     wanted = as_tensor(np.broadcast_to(n_timepoints, lengths.shape).copy())
-    found = _at_relative_place(as_tensor(series), lengths, wanted, int(wanted.max()))
+    found = at_relative_place(as_tensor(series), lengths, wanted, int(wanted.max()))
     found[(torch.arange(found.shape[-1]) >= wanted[:, None])[:, None].expand_as(found)] = torch.nan
     return found.numpy()
 
@@ -91,7 +91,7 @@ def without_gaps(series):
     return np.where(after_end[:, np.newaxis], np.nan, values)
 
 
-def _at_relative_place(donors, donor_lengths, lengths, n_timepoints):
+def at_relative_place(donors, donor_lengths, lengths, n_timepoints):
     """Values of donors where series of other lengths have their timesteps 0 .. n_timepoints - 1.
 
     As in :func:`stretched`.
@@ -151,7 +151,7 @@ def uneven_copies(series, donors, donor, start, width, some_own=True):
     flat = series.reshape(-1, *series.shape[-2:])
     lengths = lengths_of_tensor(flat).reshape(series.shape[:-2])
     rows = donor.clamp_min(0)
-    replaced = _at_relative_place(
+    replaced = at_relative_place(
         donors[rows], lengths_of_tensor(donors)[rows], lengths, n_timepoints
     )
     time = torch.arange(n_timepoints, device=series.device)

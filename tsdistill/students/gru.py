@@ -57,11 +57,14 @@ class _GRUNetwork(nn.Module):
             return self.linear(torch.cat([states.mean(dim=1), states[:, -1]], dim=1))
         lengths = real.sum(dim=-1)
         states = self._states(x.transpose(1, 2), lengths[:, 0]) * real.transpose(1, 2)
-        last = torch.take_along_dim(states, lengths[..., None] - 1, dim=1)[:, 0]
+        at = (lengths[..., None] - 1).expand(-1, -1, states.shape[2])
+        last = states.gather(1, at)[:, 0]
         return self.linear(torch.cat([states.sum(dim=1) / lengths, last], dim=1))
 
     def _states(self, x, lengths):
         """States of all timesteps; in reverse, each series begins at its own end."""
+        if hasattr(self.recurrent, "states"):  # what stands for it in a file of ONNX
+            return self.recurrent.states(x, lengths)
         if not self.recurrent.bidirectional:
             return self.recurrent(x)[0]
         packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)

@@ -1,6 +1,7 @@
 """Inception: parallel filters of several lengths with residual connections."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from tsdistill.students.base import PooledHead, Standardise, Student, check_shape
@@ -62,9 +63,9 @@ class _InceptionBlock(nn.Module):
     def _pooled(self, x, real):
         if real is None:
             return self.pooled(x)
-        pool, conv = self.pooled
-        highest = pool(x.masked_fill(~real, -torch.inf))  # at the ends as at the start: no zeros
-        return conv(highest.masked_fill(~real, 0.0))
+        x = F.pad(x.masked_fill(~real, -torch.inf), (1, 1), value=-torch.inf)
+        highest = x.unfold(-1, 3, 1).amax(dim=-1)  # at the ends as at the start: no zeros
+        return self.pooled[1](highest.masked_fill(~real, 0.0))
 
 
 class _InceptionNetwork(nn.Module):

@@ -12,6 +12,7 @@ beside it where they were.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 
@@ -62,13 +63,25 @@ def filled(x):
     n_timepoints = x.shape[-1]
     place = torch.arange(n_timepoints, device=x.device).expand(x.shape)
     missing = torch.isnan(x)
-    before = place.masked_fill(missing, -1).cummax(dim=-1).values
-    after = place.masked_fill(missing, n_timepoints).flip(-1).cummin(dim=-1).values.flip(-1)
+    before = _largest_so_far(place.masked_fill(missing, -1))
+    mirrored = (n_timepoints - 1 - place).masked_fill(missing, -1).flip(-1)
+    after = n_timepoints - 1 - _largest_so_far(mirrored).flip(-1)  # n_timepoints where none is
     first = torch.where(before < 0, after, before).clamp_max(n_timepoints - 1)
     last = torch.where(after == n_timepoints, before, after).clamp_min(0)
     share = (place - first).to(x.dtype) / (last - first).clamp_min(1).to(x.dtype)
     line = torch.lerp(x.gather(-1, first), x.gather(-1, last), share)
     return torch.where(missing, line, x)
+
+
+def _largest_so_far(x):
+    """The cumulative maximum over the last axis; in an export, by operations that ONNX has."""
+    if not torch.compiler.is_exporting():
+        return x.cummax(dim=-1).values
+    step, n_timepoints = 1, x.shape[-1]
+    while step < n_timepoints:
+        x = torch.maximum(x, F.pad(x[..., :-step], (step, 0), value=-1))
+        step *= 2
+    return x
 
 
 def standardised(standardise, x):
