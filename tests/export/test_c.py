@@ -68,7 +68,8 @@ def run(tmp_path):
 
 STUDENTS = [
     "lite", "inception", "fcn", "resnet", "gru",
-    Lite(2, (9, 5), stride=3), Inception(2, n_blocks=6, kernel_sizes=(5, 3)),
+    Lite(2, (9, 5), stride=3), Lite(2, (9, 5), pool=3, bottleneck=2),
+    Inception(2, n_blocks=6, kernel_sizes=(5, 3)),
     FCN(3, (7, 5, 3)), ResNet(3, n_blocks=2), GRU(4, n_layers=2, bidirectional=True),
 ]  # fmt: skip
 

@@ -56,7 +56,7 @@ def assert_maps(session, classifier, X, fill="opposing"):
         np.testing.assert_allclose(maps, expected, atol=1e-4)
 
 
-STUDENTS = ["lite", "inception", "fcn", "resnet", "gru"]
+STUDENTS = ["lite", "inception", "fcn", "resnet", "gru", Lite(2, (9, 5), pool=3, bottleneck=2)]
 
 
 @pytest.mark.slow

@@ -55,7 +55,8 @@ def page(tmp_path):
 
 STUDENTS = [
     "lite", "inception", "fcn", "resnet", "gru",
-    Lite(2, (9, 5), stride=3), Inception(2, n_blocks=4, kernel_sizes=(5, 3)),
+    Lite(2, (9, 5), stride=3), Lite(2, (9, 5), pool=3, bottleneck=2),
+    Inception(2, n_blocks=4, kernel_sizes=(5, 3)),
     GRU(4, n_layers=2, bidirectional=True),
 ]  # fmt: skip
 

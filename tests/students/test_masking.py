@@ -14,7 +14,7 @@ from tsdistill.students.masking import Chain, filled, lengths_of, normalised, ta
 
 STUDENTS = [
     Lite(),
-    Lite(stride=3, kernel_sizes=(5, 3)),
+    Lite(stride=3, kernel_sizes=(5, 3), pool=3, bottleneck=1),
     FCN(),
     ResNet(),
     Inception(),

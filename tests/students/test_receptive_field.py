@@ -38,6 +38,7 @@ STUDENTS = {
     "stride 3": Lite(3, (9, 5, 1), stride=3, dilation=2),
     "stride beyond the kernel": Lite(2, (1,), stride=2),
     "fcn": FCN(),
+    "bottleneck": Lite(3, (9, 5), bottleneck=1),
 }
 
 

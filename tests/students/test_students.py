@@ -258,3 +258,63 @@ def test_answers_that_are_no_tensor_are_refused(toy, quick):
         "student AnswersInAList returns shape list for 2 series; expected (2, 3), one logit for "
         "each of the 3 classes."
     )
+
+
+@pytest.mark.parametrize(
+    ("n_timepoints", "stride", "pool"),
+    [
+        (20, 2, 1),
+        (299, 2, 1),
+        (300, 3, 1),
+        (577, 5, 1),
+        (2399, 8, 1),
+        (2400, 8, 3),
+        (20_000, 8, 25),
+    ],
+)
+def test_lite_sees_long_series_at_about_a_hundred_places(n_timepoints, stride, pool):
+    network = Lite().build(1, n_timepoints, 2)
+    assert network.shapes[0].stride == (stride,)
+    assert (1 if network.pool is None else network.pool.kernel_size[0]) == pool
+    assert n_timepoints < 200 or 95 <= n_timepoints / (stride * pool) <= 300
+    own = Lite(stride=1, pool=5).build(1, n_timepoints, 2)
+    assert own.shapes[0].stride == (1,) and own.pool.kernel_size == (5,)
+
+
+def test_a_mean_over_places_is_one_of_all_timesteps():
+    network, x = Lite(2, (5, 3), pool=3).build(1, 61, 3).eval(), torch.randn(2, 1, 61)
+    found = {}
+    network.combine[0].register_forward_pre_hook(lambda _, given: found.update(x=given[0]))
+    with torch.no_grad():
+        network(x)
+        stage = network.normalise(
+            torch.cat([conv(network.standardise(x)) for conv in network.shapes], dim=1)
+        )
+    slowly = torch.stack(
+        [stage[..., max(0, 3 * i - 1) : 3 * i + 2].sum(dim=-1) / 3 for i in range(11)], dim=-1
+    )
+    torch.testing.assert_close(found["x"], slowly)
+
+
+def test_lite_reduces_many_channels_first():
+    n_weights = {
+        n: sum(p.numel() for p in Lite().build(n, 50, 2).parameters()) for n in (12, 13, 500)
+    }
+    assert n_weights[12] == 8794 + 11 * 536 and n_weights[500] < 21_000
+    assert n_weights[13] < n_weights[12] + 200
+    whole = Lite(bottleneck=None).build(500, 50, 2)
+    assert sum(p.numel() for p in whole.parameters()) == 8794 + 499 * 536
+
+
+@pytest.mark.parametrize(
+    ("student", "message"),
+    [
+        (Lite(pool=2), "Lite.pool=2; expected an odd number"),
+        (Lite(pool=0), "Lite.pool=0; expected a whole number"),
+        (Lite(stride=0), "Lite.stride=0; expected a whole number"),
+        (Lite(bottleneck=0), "Lite.bottleneck=0; expected a whole number"),
+    ],
+)
+def test_sizes_that_lite_cannot_have_are_refused(student, message):
+    with pytest.raises(ParameterError, match=message):
+        student.build(1, 50, 2)

@@ -257,6 +257,21 @@ def _max_pool(lowering, answer, module, value):
     )  # fmt: skip
 
 
+def _avg_pool(lowering, answer, module, value):
+    """A mean of adjacent values is a convolution of each channel by itself."""
+    length, plain = _single(module.kernel_size), not module.ceil_mode and module.count_include_pad
+    _need(plain and value.axes == "ct", "a pooling")
+    n_channels = value.tensor.shape[1]
+    weights = {
+        "weight": torch.full((n_channels, 1, length), 1 / length),
+        "bias": torch.zeros(n_channels),
+    }
+    return lowering.step(
+        "conv", [value], answer, "ct", weights, stride=_single(module.stride),
+        padding=_single(module.padding), dilation=1, groups=n_channels,
+    )  # fmt: skip
+
+
 def _mean(lowering, answer, module, value, dim=None, keepdim=False):
     dim = _single(dim) if dim is not None else None
     over_time = (
@@ -342,6 +357,7 @@ _LOWERINGS = {
     torch.cat: _join,
     torch.concat: _join,
     nn.MaxPool1d: _max_pool,
+    nn.AvgPool1d: _avg_pool,
     "mean": _mean,
     torch.mean: _mean,
     nn.Linear: _linear_module,

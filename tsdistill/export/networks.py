@@ -22,6 +22,8 @@ MOST_LAYERS = 8  # around a student
 SCALE = "scale:"
 MOST_REPEATS = 4096  # of blocks or layers
 LARGEST_STEP = 1024  # of strides and dilations, by which the memory of an explanation grows
+BEFORE = {"lite": {"pool": 1, "bottleneck": None}}
+"""What parameters were, as it were, before there were such, for older files."""
 LARGEST_SIZE = 2**20  # of kernels, strides, dilations and layers
 
 
@@ -74,6 +76,7 @@ def decoded_student(value):
     try:
         configuration = STUDENTS[value["name"]]()
         parameters = {name: decoded(one) for name, one in value["parameters"].items()}
+        parameters = BEFORE.get(value["name"], {}) | parameters
         if parameters.keys() != configuration.get_params(deep=False).keys():
             raise ValueError(f"it has the parameters {sorted(configuration.get_params())}")
         return configuration.set_params(**parameters)
@@ -275,11 +278,12 @@ def _check_size(configuration, n_tensors):
             f"{n_tensors} tensors of the file."
         )
     if not all(
-        is_whole(parameters.get(name, 1)) and parameters.get(name, 1) <= LARGEST_STEP
-        for name in ("stride", "dilation")
+        parameters.get(name) is None
+        or (is_whole(parameters[name]) and parameters[name] <= LARGEST_STEP)
+        for name in ("stride", "dilation", "pool")
     ):
         raise SavedFileError(
-            f"stride or dilation of the {type(configuration).__name__} is too large."
+            f"stride, dilation or pool of the {type(configuration).__name__} is too large."
         )
     whole = [v for v in parameters.values() if is_whole(v)]
     lists = [v for v in parameters.values() if isinstance(v, (list, tuple))]

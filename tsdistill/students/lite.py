@@ -4,9 +4,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tsdistill.exceptions import ParameterError
 from tsdistill.students.base import PooledHead, Standardise, Student, check_shape, conv_block
 from tsdistill.students.masking import Chain, standardised
 from tsdistill.students.receptive_field import LocalStage
+
+USUAL_STRIDE, LARGEST_STRIDE = 2, 8
+OUTPUTS = 100
+"""Places at which stage 2 sees a long series, about."""
 
 
 class Lite(Student):
@@ -14,7 +19,9 @@ class Lite(Student):
 
     Stage 1 has ``n_filters`` filters of each of three lengths, at every second timestep; stage 2
     combines their outputs; stage 3 is dilated, for a larger receptive field. Convolutions are
-    dense, because depthwise ones are several times slower on CPUs at this size.
+    dense, because depthwise ones are several times slower on CPUs at this size. In long series the
+    filters are further apart, and then averaged, so that stages 2 and 3 see about as much of the
+    series, at as many places, as of a short one.
 
     Parameters
     ----------
@@ -22,15 +29,22 @@ class Lite(Student):
         Filters of each length in stage 1; stages 2 and 3 have as many as all lengths together.
     kernel_sizes : tuple of int, default=(39, 19, 9)
         Odd lengths of the filters in stage 1, in timesteps.
-    stride : int, default=2
-        Timesteps between the outputs of stage 1; 1 doubles the arithmetic.
+    stride : int, default=None
+        Timesteps between the outputs of stage 1. None: a hundredth of the series, but at least 2
+        and at most 8, which no filter steps over.
     dilation : int, default=4
-        Dilation of stage 3, in outputs of stage 1.
+        Dilation of stage 3, in places of stage 2.
+    pool : int, default=None
+        Odd number of outputs of stage 1 whose means stage 2 sees. None: 1, but in series of 2,400
+        timesteps or more as many as make a hundred places of the series.
+    bottleneck : int or None, default=12
+        Series of more channels are first reduced to so many, by a convolution of one timestep.
+        None never does that.
 
     Notes
     -----
     With one channel the defaults have 8,794 weights at two classes, and 25 more for each
-    further class.
+    further class; with 500 channels they have 20,690.
 
     Examples
     --------
@@ -39,25 +53,52 @@ class Lite(Student):
     8794
     """
 
-    def __init__(self, n_filters=8, kernel_sizes=(39, 19, 9), stride=2, dilation=4):
+    def __init__(
+        self, n_filters=8, kernel_sizes=(39, 19, 9), stride=None, dilation=4, pool=None,
+        bottleneck=12,
+    ):  # fmt: skip
         self.n_filters = n_filters
         self.kernel_sizes = kernel_sizes
         self.stride = stride
         self.dilation = dilation
+        self.pool = pool
+        self.bottleneck = bottleneck
 
     def build(self, n_channels, n_timepoints, n_classes):
         check_shape(n_channels, n_timepoints, n_classes)
-        n_filters, stride, dilation = self.counts("n_filters", "stride", "dilation")
-        return _LiteNetwork(n_channels, n_classes, n_filters, self.lengths(), stride, dilation)
+        n_filters, dilation = self.counts("n_filters", "dilation")
+        kernel_sizes, stride = self.lengths(), n_timepoints // OUTPUTS
+        stride = min(max(stride, USUAL_STRIDE), LARGEST_STRIDE)
+        if self.stride is not None:
+            (stride,) = self.counts("stride")
+        pool = (max(1, n_timepoints // (stride * OUTPUTS)) - 1) // 2 * 2 + 1
+        if self.pool is not None:
+            (pool,) = self.counts("pool")
+        if pool % 2 == 0:
+            raise ParameterError(f"Lite.pool={pool}; expected an odd number, or None.")
+        reduced = n_channels
+        if self.bottleneck is not None:
+            reduced = min(n_channels, *self.counts("bottleneck"))
+        return _LiteNetwork(
+            n_channels, n_classes, n_filters, kernel_sizes, stride, dilation, pool, reduced
+        )
 
 
 class _LiteNetwork(nn.Module):
     stages = ("normalise", "combine", "reach")
 
-    def __init__(self, n_channels, n_classes, n_filters, kernel_sizes, stride, dilation):
+    def __init__(
+        self, n_channels, n_classes, n_filters, kernel_sizes, stride, dilation, pool, reduced
+    ):
         super().__init__()
         wide = n_filters * len(kernel_sizes)
         self.standardise = Standardise(n_channels)
+        self.reduce = self.pool = None
+        if reduced < n_channels:
+            self.reduce = nn.Conv1d(n_channels, reduced, 1, bias=False)
+            n_channels = reduced
+        if pool > 1:
+            self.pool = nn.AvgPool1d(pool, padding=pool // 2)
         self.shapes = nn.ModuleList(
             nn.Conv1d(n_channels, n_filters, k, stride=stride, padding=k // 2, bias=False)
             for k in kernel_sizes
@@ -68,8 +109,14 @@ class _LiteNetwork(nn.Module):
         self.head = PooledHead(wide, n_classes)
 
     def local_parts(self):
-        """Standardisation, stages and head, for :mod:`tsdistill.students.receptive_field`."""
+        """Standardisation, stages and head, for :mod:`tsdistill.students.receptive_field`; None
+        with a pooling, which is no such stage.
+        """
+        if self.pool is not None:
+            return None
+        reduce = [] if self.reduce is None else [LocalStage([self.reduce], nn.Sequential())]
         stages = [
+            *reduce,
             LocalStage(list(self.shapes), self.normalise),
             LocalStage([self.combine[0]], self.combine[1:]),
             LocalStage([self.reach[0]], self.reach[1:]),
@@ -80,7 +127,14 @@ class _LiteNetwork(nn.Module):
         x, real = standardised(self.standardise, x)
         if real is not None:
             real = real[..., :: self.shapes[0].stride[0]]
+        if self.reduce is not None:
+            x = self.reduce(x)
         x = self.normalise(self._shapes_at_once(x), real)
+        if self.pool is not None:
+            x = self.pool(x)
+            if real is not None:  # places whose middle is before the end
+                real = real[..., :: self.pool.stride[0]]
+                x = x * real
         return self.head(self.reach(self.combine(x, real), real), real)
 
     def _shapes_at_once(self, x):

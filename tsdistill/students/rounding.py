@@ -133,8 +133,9 @@ def input_products(network, series):
             hooks.append(layer.register_forward_pre_hook(note(key)))
     try:
         inner, _ = student_inside(network)
-        if network is inner and hasattr(inner, "local_parts"):  # calls layers one by one
-            standardise, stages, head = inner.local_parts()
+        parts = inner.local_parts() if hasattr(inner, "local_parts") else None
+        if network is inner and parts is not None:  # calls layers one by one
+            standardise, stages, head = parts
             x, real = standardised(standardise, series)
             for stage in stages:
                 x = stage.on_series(x)
