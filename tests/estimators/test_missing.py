@@ -289,7 +289,7 @@ def test_what_does_not_take_gaps_says_so(learnt, new, tmp_path):
     with pytest.raises(ParameterError, match="missing='mask' allows gaps, which TemporalReview"):
         quick(auxiliary=TemporalReview()).fit(new)
     with pytest.raises(ExportError, match="missing='mask'.*fill the gaps"):
-        learnt.to_c(tmp_path / "a.c")
+        learnt.to_html(tmp_path / "a")
     with pytest.raises(ParameterError, match="missing values.*use method='occlusion'"):
         learnt.explain(new, method="gradient")
 

@@ -86,6 +86,5 @@ def test_rounded_weights_are_whole_numbers_in_the_file_too(tmp_path):
 def test_what_can_be_written_as_one_length_only_says_so(tmp_path):
     for kind, message in ((test_uneven, "unequal length.*resample"), (test_missing, "fill the")):
         classifier = kind.quick().fit(kind.bumps(16, 0)[0])
-        for write in (classifier.to_c, classifier.to_html):
-            with pytest.raises(ExportError, match=message):
-                write(tmp_path / "a")
+        with pytest.raises(ExportError, match=message):
+            classifier.to_html(tmp_path / "a")

@@ -175,7 +175,9 @@ class LeavesPython:
         """Write the student to one file of C99, which needs nothing but ``math.h``.
 
         ``int tsdistill_predict(const float *series, float *proba)`` answers one series; the head
-        of the file says how to call it, and what it takes. Nothing is allocated. The weights of a
+        of the file says how to call it, and what it takes. Where series may differ in length or
+        have gaps, ``int length`` comes between: as long as the longest of ``fit`` at most. Nothing
+        is allocated. The weights of a
         quantised student are bytes. The students "lite", "fcn", "inception", "resnet" and "gru"
         can be written, with or without an ``ExplanationAutoencoder``, and modules made of the same
         layers.
@@ -196,7 +198,7 @@ class LeavesPython:
         check_is_fitted(self, "student_")
         check_folder(path)
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
-            write_c(path, self._fitted_student())
+            write_c(path, self._fitted_student(uneven=True))
 
     def student_costs(self):
         """What the student takes on a device, as :meth:`to_c` writes it.
@@ -228,7 +230,7 @@ class LeavesPython:
         from tsdistill.export.costs import student_costs
 
         check_is_fitted(self, "student_")
-        return student_costs(self._fitted_student())
+        return student_costs(self._fitted_student(uneven=True))
 
     def to_html(self, path, X=None, *, fill=None):
         """Write the student to one web page, which runs it in the browser.
@@ -294,7 +296,7 @@ class LeavesPython:
             if self._uneven_form.gaps:
                 found, remedy = "with missing='mask'", "fill the gaps"
             raise ExportError(
-                f"this student was fitted {found}; {remedy} before fit to write it as C or a page."
+                f"this student was fitted {found}; {remedy} before fit to write it as a page."
             )
 
     @property

@@ -7,6 +7,7 @@ import numpy as np
 
 from tsdistill._version import __version__
 from tsdistill.exceptions import ExportError
+from tsdistill.export.c_interface import declared_lengths, interface, lengths_in_c
 from tsdistill.export.lowering import program_of
 from tsdistill.export.saving import gives_proba
 from tsdistill.inputs.files import write_whole
@@ -41,17 +42,20 @@ def program_of_model(model):
 def c_source(model):
     """The C file of a FittedStudent, as text."""
     program = program_of_model(model)
+    lengths = lengths_in_c(program, model.uneven is not None)
     places, n_numbers = program.memory()
     arrays = []
-    calls = [_call(program, step, i, places, arrays) for i, step in enumerate(program.steps)]
-    n_channels, n_timepoints = model.shape
+    calls = [
+        _call(program, step, i, places, lengths, arrays) for i, step in enumerate(program.steps)
+    ]
+    if model.uneven is not None:
+        calls = declared_lengths(program, lengths, "\n".join(calls)) + calls
     labels = texts_of(model.classes)
     states = [program.shapes[s.output][0] for s in program.steps if s.operation == "gru"]
-    values = {
+    values = interface(model) | {
         "VERSION": __version__ + (f", weights of {model.bits} bits" if model.bits != 32 else ""),
         "LABELS": ", ".join(map(_comment, labels)),
-        "N_CHANNELS": n_channels,
-        "N_TIMEPOINTS": n_timepoints,
+        "N_CHANNELS": model.shape[0],
         "N_CLASSES": len(labels),
         "NAMES": ", ".join(f'"{_string(label)}"' for label in labels),
         "N_NUMBERS": n_numbers,
@@ -62,7 +66,7 @@ def c_source(model):
         "ARRAYS": "\n".join(arrays),
         "FUNCTIONS": "\n\n".join(_functions(program, "\n".join(calls))),
         "CALLS": "\n".join(f"    {call}" for call in calls),
-        "RESULT": _place(program, program.result, places),
+        "RESULT": _place(places.get(program.result), lengths[program.result]),
         "IS_PROBA": int(program.gives_proba),
     }
     text = (FOLDER / "file.c").read_text(encoding="utf-8")
@@ -92,14 +96,20 @@ def _kind(step):
     return "q" if any(weight.codes is not None for weight in step.weights.values()) else "f"
 
 
-def _place(program, value, places):
-    return "series" if value == 0 else f"memory + {places[value]}"
+def _place(place, length):
+    """Where a value begins: in the block, after some channels of its own length; or the series."""
+    if place is None:
+        return "series"
+    start, n_before = place
+    if isinstance(length, int):
+        return f"memory + {start + n_before * length}"
+    return f"memory + {start}" + (f" + {n_before} * {length}" if n_before else "")
 
 
-def _call(program, step, number, places, arrays):
+def _call(program, step, number, places, lengths, arrays):
     """The call of one step; its weights are added to the arrays."""
     if step.operation == "join":
-        return _joined(program, step, places)
+        return _joined(program, step, places, lengths)
     kind, names = _kind(step), {}
     for key, weight in step.weights.items():
         name = f"w{number}_{key}"
@@ -112,38 +122,48 @@ def _call(program, step, number, places, arrays):
         else:
             _add_array(arrays, name, weight.values, "float")
             names[key] = f"{name}, 0" if weight.values.ndim >= 2 else name
-    (n_in, length), (n_out, n_places) = (program.shapes[v] for v in (step.inputs[0], step.output))
+    (n_in, _), (n_out, _) = (program.shapes[v] for v in (step.inputs[0], step.output))
+    length, n_places = lengths[step.inputs[0]], lengths[step.output]
     s, relu = step.settings, int(step.relu)
     width = step.weights["weight"].values.shape[-1] if step.operation == "conv" else 0
     sizes = {
         "affine": ("affine", n_out, n_places, *names.values(), relu),
+        "fill": ("fill", n_in, length, *names.values()),
         "conv": (
             f"conv_{kind}", n_in, length, n_out, n_places, width, s.get("stride"),
             s.get("dilation"), s.get("padding"), s.get("groups"), *names.values(), relu,
         ),
-        "linear": (f"linear_{kind}", n_in * length, n_out, *names.values()),
+        "linear": (f"linear_{kind}", _times(n_in, length), n_out, *names.values()),
         "gru": (f"gru_{kind}", n_in, n_out, n_places, s.get("backwards"), *names.values()),
         "max_pool": (
             "max_pool", n_in, length, n_places, s.get("length"), s.get("stride"), s.get("padding")
         ),
-        "add": ("add", n_out * n_places, relu),
-        "relu": ("relu", n_out * n_places),
+        "add": ("add", _times(n_out, n_places), relu),
+        "relu": ("relu", _times(n_out, n_places)),
         "mean": ("mean", n_in, length),
         "last": ("last", n_in, length),
     }  # fmt: skip
     function, *arguments = sizes[step.operation]
-    values = [_place(program, value, places) for value in (*step.inputs, step.output)]
+    values = [_place(places.get(value), lengths[value]) for value in (*step.inputs, step.output)]
     return f"{function}({', '.join([*values, *map(str, arguments)])});"
 
 
-def _joined(program, step, places):
+def _times(n_channels, length):
+    """Numbers in a value, in C."""
+    return n_channels * length if isinstance(length, int) else f"{n_channels} * {length}"
+
+
+def _joined(program, step, places, lengths):
     """Copies of the parts of a join that do not lie in it already."""
-    at, copies = places[step.output], []
+    (start, n_before), length = places[step.output], lengths[step.output]
+    copies = []
     for value in step.inputs:
-        size = program.size(value)
-        if value == 0 or places[value] != at:
-            copies.append(f"join({_place(program, value, places)}, memory + {at}, {size});")
-        at += size
+        n_channels = program.size(value) // program.shapes[step.output][1]
+        if places.get(value) != (start, n_before):
+            source = _place(places.get(value), lengths[value])
+            target = _place((start, n_before), length)
+            copies.append(f"join({source}, {target}, {_times(n_channels, length)});")
+        n_before += n_channels
     return "\n    ".join(copies) or "/* parts lie side by side already */"
 
 

@@ -1,14 +1,13 @@
 /* A time-series classifier, written by tsdistill $VERSION$.
  *
- * int tsdistill_predict(const float *series, float *proba);
+ * int tsdistill_predict($ARGUMENTS$);
  *
- *   series: TSDISTILL_N_CHANNELS times TSDISTILL_N_TIMEPOINTS numbers, one channel after another,
- *           as measured: standardisation is inside.
+$SERIES$
  *   proba:  TSDISTILL_N_CLASSES probabilities, in the order of tsdistill_classes:
  *           $LABELS$.
  *
- * Returns the position of the most probable class. It is -1, and proba stays as it is, if a number
- * of the series is NaN or infinite.
+ * Returns the position of the most probable class. It is -1, and proba stays as it is, if
+ * $REFUSED$.
  *
  * Constants take $N_BYTES$ bytes. Memory is a static block of $N_RAM$ bytes, so one call at a time:
  * with TSDISTILL_STORAGE defined as _Thread_local (C11), one call a thread. A series takes
@@ -18,7 +17,7 @@
 #include <stdint.h>
 
 #define TSDISTILL_N_CHANNELS $N_CHANNELS$
-#define TSDISTILL_N_TIMEPOINTS $N_TIMEPOINTS$
+$TIMEPOINTS$
 #define TSDISTILL_N_CLASSES $N_CLASSES$
 #define TSDISTILL_IS_PROBA $IS_PROBA$
 $STATES$#ifndef TSDISTILL_STORAGE
@@ -26,7 +25,7 @@ $STATES$#ifndef TSDISTILL_STORAGE
 #endif
 
 extern const char *const tsdistill_classes[TSDISTILL_N_CLASSES];
-int tsdistill_predict(const float *series, float *proba);
+int tsdistill_predict($ARGUMENTS$);
 
 const char *const tsdistill_classes[TSDISTILL_N_CLASSES] = {$NAMES$};
 
@@ -36,16 +35,12 @@ static TSDISTILL_STORAGE float memory[$N_NUMBERS$];
 
 $FUNCTIONS$
 
-int tsdistill_predict(const float *series, float *proba)
+int tsdistill_predict($ARGUMENTS$)
 {
     const float *answers = $RESULT$;
     float highest, total = 0.0f;
     int i, best = 0;
-    for (i = 0; i < TSDISTILL_N_CHANNELS * TSDISTILL_N_TIMEPOINTS; i++) {
-        if (!(fabsf(series[i]) <= 3.402823466e+38f)) {
-            return -1;
-        }
-    }
+$CHECKS$
 $CALLS$
     for (i = 1; i < TSDISTILL_N_CLASSES; i++) {
         best = answers[i] > answers[best] ? i : best;

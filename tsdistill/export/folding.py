@@ -62,9 +62,14 @@ def _drop_unread(program):
 
 
 def check_answers(program, network, n_channels, n_timepoints):
-    """Compare the answers of a program with those of its network, for two random walks."""
+    """Compare the answers of a program with those of its network, for two random walks.
+
+    These have gaps if the program fills any.
+    """
     rng = np.random.default_rng(0)
     walks = rng.standard_normal((2, n_channels, n_timepoints)).cumsum(axis=2).astype(np.float32)
+    if any(step.operation == "fill" for step in program.steps):
+        walks[:, :, n_timepoints // 3 : n_timepoints // 2] = np.nan
     with torch.no_grad():
         wanted = first_output(network(torch.from_numpy(walks))).numpy()
     found = np.stack([run(program, walk) for walk in walks])

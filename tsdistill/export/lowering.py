@@ -13,7 +13,8 @@ from tsdistill.export.codes import CodesOf
 from tsdistill.export.folding import check_answers, fold
 from tsdistill.export.program import Program, Step, Weight
 from tsdistill.numerics.logits import first_output
-from tsdistill.students.base import Standardise
+from tsdistill.students.base import Standardise, StandardiseFilled
+from tsdistill.students.masking import take_uneven
 from tsdistill.students.rounding import rounding_of
 
 
@@ -40,6 +41,7 @@ def program_of(network, n_channels, n_timepoints, gives_proba=False):
     name = type(network).__name__
     rounding = rounding_of(network)
     network = copy.deepcopy(network).cpu().eval()
+    take_uneven(network, False)  # a series by itself needs no mask
     try:
         graph = _Tracer().trace(network)
     except Exception as error:  # torch raises errors of many kinds, from the user's module too
@@ -190,6 +192,11 @@ def _standardise(lowering, answer, module, value):
     scale = 1 / module.std.flatten()
     weights = {"shift": module.mean.flatten(), "scale": scale, "offset": torch.zeros(len(scale))}
     return lowering.step("affine", [value], answer, value.axes, weights)
+
+
+def _standardise_filled(lowering, answer, module, value):
+    value = _standardise(lowering, value.tensor, module, value)
+    return lowering.step("fill", [value], answer, value.axes, {"heed": module.heed})
 
 
 def _batch_norm(lowering, answer, module, value):
@@ -344,6 +351,7 @@ def _gru(lowering, answer, module, value, *state):
 
 _LOWERINGS = {
     Standardise: _standardise,
+    StandardiseFilled: _standardise_filled,
     nn.BatchNorm1d: _batch_norm,
     nn.Conv1d: _conv_module,
     F.conv1d: _conv,

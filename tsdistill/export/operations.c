@@ -16,6 +16,33 @@ static void affine(const float *x, float *y, int n_channels, int length, const f
     }
 }
 
+/* section: fill */
+static void fill(const float *x, float *y, int n_channels, int length, const float *heed)
+{
+    int c, t, i;
+    for (c = 0; c < n_channels; c++) {
+        const float *from = x + c * length;
+        float *to = y + c * length, *gaps = y + (n_channels + c) * length;
+        int known = -1; /* the last timestep that has a value */
+        for (t = 0; t < length; t++) {
+            const int missing = from[t] != from[t];
+            gaps[t] = missing ? heed[c] : 0.0f;
+            if (missing) {
+                continue;
+            }
+            to[t] = from[t];
+            for (i = known + 1; i < t; i++) {
+                const float share = (float)(i - known) / (float)(t - known);
+                to[i] = known < 0 ? from[t] : from[known] + share * (from[t] - from[known]);
+            }
+            known = t;
+        }
+        for (i = known + 1; i < length; i++) {
+            to[i] = known < 0 ? 0.0f : from[known];
+        }
+    }
+}
+
 /* section: conv */
 static void conv_KIND(const float *x, float *y, int n_in, int length, int n_out, int n_places,
                       int width, int stride, int dilation, int padding, int groups,

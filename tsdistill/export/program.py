@@ -10,6 +10,7 @@ import numpy as np
 
 OPERATIONS = {
     "affine": "y[c, t] = (x[c, t] - shift[c]) * scale[c] + offset[c]",
+    "fill": "y[c, t] = x[c, t], gaps filled; y[n + c, t] = heed[c] where x[c, t] is NaN, or 0",
     "conv": "y[o, t] = bias[o] + sum_i,k weight[o, i, k] x[i, t * stride + k * dilation - padding]",
     "relu": "y = max(x, 0)",
     "add": "y = x + z",
@@ -134,12 +135,24 @@ class Program:
 
         Returns
         -------
-        places : dict of int to int
-            First number of each value; the series, which the caller holds, has none.
+        places : dict of int to (int, int)
+            Where each value begins: a number of the block, and how many channels of its own length
+            lie between that and the value. The series, which the caller holds, has none.
         n_numbers : int
             Size of the block.
         """
         return _places(self)
+
+    def follows_series(self):
+        """Which values have lengths that follow from that of the series, a list of bool.
+
+        Others are vectors.
+        """
+        follows = [True]
+        for step in self.steps:
+            of_inputs = all(follows[value] for value in step.inputs)
+            follows.append(of_inputs and step.operation not in ("mean", "last", "linear"))
+        return follows
 
 
 ON_EACH_NUMBER = ("affine", "relu", "add")
@@ -179,7 +192,8 @@ def _places(program):
     places = {}
     for value, where in root.items():
         if where in starts:
-            places[value] = starts[where] + _offset(value, home, inside)
+            before = _offset(value, home, inside) // program.shapes[value][1]
+            places[value] = starts[where], before
     return places, n_numbers
 
 

@@ -29,6 +29,12 @@ def _affine(x, shape, shift, scale, offset):
     return (x - shift[:, None]) * scale[:, None] + offset[:, None]
 
 
+def _fill(x, shape, heed):
+    missing, time = np.isnan(x), np.arange(x.shape[1])
+    filled = [np.interp(time, time[~m], one[~m]) for one, m in zip(x, missing, strict=True)]
+    return np.concatenate([np.array(filled), heed[:, None] * missing])
+
+
 def _windows(x, width, shape, stride, padding, dilation=1, fill=0.0):
     """Windows (n_channels, n_places, width) of a map."""
     padded = np.pad(x, ((0, 0), (padding, padding + width * dilation)), constant_values=fill)
@@ -67,6 +73,7 @@ def _gru(x, shape, backwards, weight_ih, weight_hh, bias_ih, bias_hh):
 
 _RUN = {
     "affine": _affine,
+    "fill": _fill,
     "conv": _conv,
     "relu": lambda x, shape: np.maximum(x, 0.0),
     "add": lambda x, z, shape: x + z,

@@ -107,11 +107,11 @@ def standardised(standardise, x):
     return (x * real if standardise.fills_gaps else x), real
 
 
-def take_uneven(network):
-    """Let the students' own layers of a network expect series of unequal length."""
+def take_uneven(network, uneven=True):
+    """Let the students' own layers of a network expect series of unequal length, or not."""
     for part in network.modules():
         if hasattr(part, "takes_uneven"):
-            part.takes_uneven = True
+            part.takes_uneven = uneven
 
 
 class Chain(nn.Sequential):
