@@ -10,7 +10,7 @@ from sklearn.model_selection import cross_val_score
 from torch import nn
 
 from tsdistill import DeferringClassifier, SaliencyDistilledClassifier, Teacher
-from tsdistill.exceptions import ExportError, PanelError, ParameterError, TeacherError
+from tsdistill.exceptions import PanelError, ParameterError, TeacherError
 from tsdistill.inputs.forms import FORMS, UnevenForm
 from tsdistill.inputs.lengths import padded
 from tsdistill.objectives import ExplanationAutoencoder, TemporalReview
@@ -357,8 +357,6 @@ def test_a_swap_defers_series_of_unequal_length(learnt, new, own):
     )
 
 
-def test_what_cannot_be_written_says_so(learnt, new, tmp_path):
-    with pytest.raises(ExportError, match="unequal length.*resample"):
-        learnt.to_html(tmp_path / "a")
+def test_explainers_that_cannot_take_them_say_so(learnt, new):
     with pytest.raises(ParameterError, match="cannot explain series of unequal length"):
         learnt.explain(new, method="gradient")

@@ -1,5 +1,10 @@
 """What the tests of the exports share."""
 
+import json
+import re
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 from torch import nn
@@ -48,3 +53,55 @@ class OwnNetwork(nn.Module):
 
     def forward(self, x):
         return self.scale * self.linear(x.flatten(1))
+
+
+NODE = shutil.which("node")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+needs_node = pytest.mark.skipif(NODE is None, reason="no node")
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no browser")
+
+
+def script(page, name):
+    return re.search(rf'<script id="{name}">(.*?)</script>', page, flags=re.DOTALL)[1]
+
+
+@pytest.fixture
+def in_javascript(tmp_path):
+    """Runs an expression on the parts of a page that need no browser."""
+
+    def run(path, expression):
+        page = path.read_text(encoding="utf-8")
+        program = tmp_path / "run.js"
+        told = f"console.log(JSON.stringify({expression}));"
+        program.write_text(script(page, "model") + script(page, "network") + told, encoding="utf-8")
+        shown = subprocess.run([NODE, program], capture_output=True, text=True, check=True)
+        return json.loads(shown.stdout)
+
+    return run
+
+
+@pytest.fixture
+def page(tmp_path):
+    """Writes the page of a classifier."""
+
+    def written(classifier, *X, **settings):
+        path = tmp_path / "student.html"
+        classifier.to_html(path, *X, **settings)
+        return path
+
+    return written
+
+
+@pytest.fixture
+def in_browser(tmp_path):
+    """What a page has become in a browser that shows one of its series."""
+
+    def shown(path, number=0):
+        command = [
+            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu",
+            f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", f"{path.as_uri()}#{number}",
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+        return done.stdout
+
+    return shown

@@ -7,7 +7,6 @@ import onnxruntime
 import pytest
 
 from tests.estimators import test_missing, test_uneven
-from tsdistill.exceptions import ExportError
 from tsdistill.inputs.lengths import lengths_of, padded
 from tsdistill.students import GRU, STUDENTS, Lite
 
@@ -81,10 +80,3 @@ def test_rounded_weights_are_whole_numbers_in_the_file_too(tmp_path):
     np.testing.assert_allclose(proba, classifier.predict_proba(new), atol=1e-5)
     kinds = {one.data_type for one in session_model(tmp_path).graph.initializer if one.raw_data}
     assert 3 in kinds  # int8
-
-
-def test_what_can_be_written_as_one_length_only_says_so(tmp_path):
-    for kind, message in ((test_uneven, "unequal length.*resample"), (test_missing, "fill the")):
-        classifier = kind.quick().fit(kind.bumps(16, 0)[0])
-        with pytest.raises(ExportError, match=message):
-            classifier.to_html(tmp_path / "a")

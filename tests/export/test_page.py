@@ -2,56 +2,17 @@
 
 import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
 from tests.conftest import bump_teacher
-from tests.export.conftest import OwnNetwork, bumps, small
+from tests.export.conftest import OwnNetwork, bumps, needs_browser, needs_node, small
 from tsdistill import SaliencyDistilledClassifier
 from tsdistill.exceptions import ExportError, FolderMissingError, ParameterError
 from tsdistill.objectives import ExplanationAutoencoder
 from tsdistill.students import GRU, Inception, Lite
-
-NODE = shutil.which("node")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
-needs_node = pytest.mark.skipif(NODE is None, reason="no node")
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no browser")
-
-
-def script(page, name):
-    return re.search(rf'<script id="{name}">(.*?)</script>', page, flags=re.DOTALL)[1]
-
-
-@pytest.fixture
-def in_javascript(tmp_path):
-    """Runs an expression on the parts of a page that need no browser."""
-
-    def run(path, expression):
-        page = path.read_text(encoding="utf-8")
-        program = tmp_path / "run.js"
-        told = f"console.log(JSON.stringify({expression}));"
-        program.write_text(script(page, "model") + script(page, "network") + told, encoding="utf-8")
-        shown = subprocess.run([NODE, program], capture_output=True, text=True, check=True)
-        return json.loads(shown.stdout)
-
-    return run
-
-
-@pytest.fixture
-def page(tmp_path):
-    """Writes the page of a classifier."""
-
-    def written(classifier, *X, **settings):
-        path = tmp_path / "student.html"
-        classifier.to_html(path, *X, **settings)
-        return path
-
-    return written
-
 
 STUDENTS = [
     "lite", "inception", "fcn", "resnet", "gru",
@@ -172,20 +133,13 @@ def test_many_donors_give_way_to_means(page):
 
 @pytest.mark.slow
 @needs_browser
-def test_in_a_browser(page, tmp_path):
+def test_in_a_browser(page, in_browser):
     labels = ["früh", "b", "c"]
     classifier = small("lite", 2, labels=labels)
     X = bumps(2)[0]
     path = page(classifier, X)
     for number in (0, 2):
-        shown = subprocess.run(
-            [
-                CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu",
-                f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom",
-                f"{path.as_uri()}#{number}",
-            ],
-            capture_output=True, text=True, check=True, timeout=120,
-        ).stdout  # fmt: skip
+        shown = in_browser(path, number)
         rows = re.search(r'<tbody id="proba">(.*?)</tbody>', shown, flags=re.DOTALL)[1]
         values = np.array(re.findall(r'data-value="([^"]+)"', rows), dtype=float)[::2]
         expected = classifier.predict_proba(X[number : number + 1])[0]

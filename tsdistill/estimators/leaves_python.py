@@ -5,7 +5,7 @@ import copy
 from sklearn.utils.validation import check_is_fitted
 
 from tsdistill.estimators.settings import check_device
-from tsdistill.exceptions import ExportError, ParameterError
+from tsdistill.exceptions import ParameterError
 from tsdistill.export.fitted import FittedStudent, measures_of
 from tsdistill.inputs.checks import check_choice, check_flag, is_whole, shown
 from tsdistill.inputs.files import check_folder
@@ -168,7 +168,7 @@ class LeavesPython:
         check_flag("explain", explain)
         check_choice("fill", fill, ("opposing", "mean", "zero"))
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
-            model = self._fitted_student(report, uneven=True)
+            model = self._fitted_student(report)
             write_onnx(path, model, explain=bool(explain), fill=fill)
 
     def to_c(self, path):
@@ -198,7 +198,7 @@ class LeavesPython:
         check_is_fitted(self, "student_")
         check_folder(path)
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
-            write_c(path, self._fitted_student(uneven=True))
+            write_c(path, self._fitted_student())
 
     def student_costs(self):
         """What the student takes on a device, as :meth:`to_c` writes it.
@@ -230,7 +230,7 @@ class LeavesPython:
         from tsdistill.export.costs import student_costs
 
         check_is_fitted(self, "student_")
-        return student_costs(self._fitted_student(uneven=True))
+        return student_costs(self._fitted_student())
 
     def to_html(self, path, X=None, *, fill=None):
         """Write the student to one web page, which runs it in the browser.
@@ -270,10 +270,8 @@ class LeavesPython:
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
             write_page(path, self._fitted_student(), panel, fill)
 
-    def _fitted_student(self, report=None, uneven=False):
-        """What the exports need; ``uneven`` says whether one takes series that end anywhere."""
-        if not uneven:
-            self._check_one_length()
+    def _fitted_student(self, report=None):
+        """What the exports need."""
         return FittedStudent(
             net=self.student_,
             classes=self.classes_,
@@ -286,18 +284,6 @@ class LeavesPython:
             lengths=self._series_lengths,
             fidelity={} if report is None else measures_of(report),
         )
-
-    def _check_one_length(self):
-        """Refuse to write a student of series of unequal length: no format here holds its mask."""
-        if self._series_lengths is not None:
-            shortest, longest = self._series_lengths
-            found = f"on series of unequal length ({shortest} to {longest} timesteps)"
-            remedy = "resample the series to one length"
-            if self._uneven_form.gaps:
-                found, remedy = "with missing='mask'", "fill the gaps"
-            raise ExportError(
-                f"this student was fitted {found}; {remedy} before fit to write it as a page."
-            )
 
     @property
     def n_bits_(self):

@@ -61,17 +61,28 @@ WITH_GAPS = ANY_LENGTH | {
 }
 
 
+def range_of(model):
+    """Fewest and most timesteps of the series that a file takes.
+
+    Parameters
+    ----------
+    model : FittedStudent
+    """
+    if model.uneven is None:
+        return model.shape[1], model.shape[1]
+    fewest = 2 if model.uneven.gaps else max(2, math.ceil(SHORTEST_SHARE * model.lengths[0]))
+    return fewest, model.shape[1]
+
+
 def interface(model):
     """The parts of a C file that depend on what series a FittedStudent takes, by their names."""
     if model.uneven is None:
         return ONE_LENGTH | {"TIMEPOINTS": f"#define TSDISTILL_N_TIMEPOINTS {model.shape[1]}"}
-    gaps = model.uneven.gaps
-    fewest = 2 if gaps else max(2, math.ceil(SHORTEST_SHARE * model.lengths[0]))
+    fewest, most = range_of(model)
     timepoints = (
-        f"#define TSDISTILL_FEWEST_TIMEPOINTS {fewest}\n"
-        f"#define TSDISTILL_MOST_TIMEPOINTS {model.shape[1]}"
+        f"#define TSDISTILL_FEWEST_TIMEPOINTS {fewest}\n#define TSDISTILL_MOST_TIMEPOINTS {most}"
     )
-    return (WITH_GAPS if gaps else ANY_LENGTH) | {"TIMEPOINTS": timepoints}
+    return (WITH_GAPS if model.uneven.gaps else ANY_LENGTH) | {"TIMEPOINTS": timepoints}
 
 
 def lengths_in_c(program, uneven):

@@ -9,9 +9,10 @@ import re
 import numpy as np
 
 from tsdistill._version import __version__
-from tsdistill.explainers.occlusion import sliding_starts
 from tsdistill.export.c import program_of_model, texts_of
+from tsdistill.export.c_interface import lengths_in_c, range_of
 from tsdistill.inputs.files import write_whole
+from tsdistill.inputs.lengths import lengths_of
 
 TEMPLATE = pathlib.Path(__file__).parent / "page.html"
 MOST_BYTES = 100_000
@@ -44,25 +45,33 @@ def write_page(path, model, panel, fill):
 def page_of(model, panel, fill=None):
     """The page of a FittedStudent, as text; see :func:`write_page`."""
     program = program_of_model(model)
+    lengths_in_c(program, model.uneven is not None)  # refuses layers that need one length
     if fill is None:
         donors, _ = model.baselines.donors("opposing", len(model.classes))
         fill = "opposing" if len(_base64(donors)) <= MOST_DONORS else "mean"
     donors, rows = model.baselines.donors(fill, len(model.classes))
-    n_channels, n_timepoints = model.shape
+    n_channels, _ = model.shape
     labels = [_shown(label) for label in texts_of(model.classes)]
-    size = f"{n_channels} x {n_timepoints}" if n_channels > 1 else f"{n_timepoints}"
+    fewest, most = range_of(model)
+    size = f"{most}" if fewest == most else f"{fewest} to {most}"
+    size = f"{n_channels} x {size}" if n_channels > 1 else size
+    share = model.width if isinstance(model.width, float) else None
+    donors, donor_lengths = _with_own_lengths(donors)
     content = {
         "classes": labels,
         "channels": [str(name) for name in (model.channels or range(n_channels))],
         "n_channels": n_channels,
-        "n_timepoints": n_timepoints,
+        "fewest": fewest,
+        "most": most,
+        "gaps": model.uneven is not None and model.uneven.gaps,
         "steps": [_step(step) for step in program.steps],
         "shapes": program.shapes,
         "result": program.result,
         "gives_proba": program.gives_proba,
-        "width": model.width,
-        "starts": sliding_starts(n_timepoints, model.width).tolist(),
+        "width": model.width if share is None else None,
+        "share": share,
         "donors": _base64(donors),
+        "donor_lengths": donor_lengths,
         "donor_rows": rows.tolist(),
         "means": model.baselines.channel_means.tolist(),
         "about": (
@@ -75,14 +84,20 @@ def page_of(model, panel, fill=None):
             f"{program.n_weight_bytes} bytes of weights"
             + (f" of {model.bits} bits each" if model.bits != 32 else "")
             + f", and its {program.n_multiplications} multiplications a series are in this file. "
-            f"A stretch is {model.width} timesteps."
+            + (
+                f"A stretch is {model.width} timesteps."
+                if share is None
+                else f"A stretch is {share:.3g} of the timesteps of a series."
+            )
         ),
     }
     text, title = TEMPLATE.read_text(encoding="utf-8"), html.escape(_title(labels))
     taken = len(text.encode()) + len(_script(content | {"series": ""}).encode())
     each = -(-panel[0].nbytes * 4 // 3)
     n_shown = int(np.clip((MOST_BYTES - taken) // each, min(FEWEST_SERIES, len(panel)), len(panel)))
-    parts = {"TITLE": title, "MODEL": _script(content | {"series": _base64(panel[:n_shown])})}
+    series, lengths = _with_own_lengths(panel[:n_shown])
+    content |= {"series": _base64(series), "lengths": lengths}
+    parts = {"TITLE": title, "MODEL": _script(content)}
     return re.sub(r"\$(TITLE|MODEL)\$", lambda found: parts[found[1]], text)
 
 
@@ -91,6 +106,13 @@ _REPLACEMENTS = {
     "mean": "the mean of the channel",
     "zero": "zero",
 }
+
+
+def _with_own_lengths(panel):
+    """Numbers of all series, each up to its end, one after another; and their lengths."""
+    lengths = lengths_of(panel)
+    parts = [one[:, :length].ravel() for one, length in zip(panel, lengths, strict=True)]
+    return np.concatenate(parts), lengths.tolist()
 
 
 def _title(labels):
