@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import sktime
 
@@ -198,7 +199,7 @@ def test_series_of_unequal_length_are_run_and_shown(benchmark, monkeypatch, tmp_
     assert len(csv.read_text().splitlines()) == 1 + 6
     monkeypatch.setattr("sys.argv", ["uneven", "tables", "--csv", str(csv)])
     module.main()
-    assert "== inception, 1 set(s), 1 seed(s) ==" in capsys.readouterr().out
+    assert "== inception, 0% struck out, 1 set(s), 1 seed(s) ==" in capsys.readouterr().out
 
 
 def test_series_are_shaped_by_hand(benchmark):
@@ -221,3 +222,52 @@ def test_series_are_shaped_by_hand(benchmark):
 
     answers = module.Resampled(Means(), 4).fit(X, [0, 1]).decision_function(X)
     np.testing.assert_allclose(answers, [2.0, 2.5])
+
+
+def test_growth_is_measured_and_drawn(benchmark, monkeypatch, tmp_path, capsys):
+    module, csv = benchmark("growth"), tmp_path / "growth.csv"
+    measured = module.measure({"series": 12, "timesteps": 20, "channels": 2, "classes": 3})
+    assert measured["fit seconds"] > 0 and measured["queries"] > 12
+    run = ["growth", "run", "--csv", str(csv), "--repeats", "1", "--axes", "classes"]
+    monkeypatch.setattr("sys.argv", [*run, "--largest", "2"])
+    module.main()
+    module.main()  # nothing is left to run
+    assert len(csv.read_text().splitlines()) == 1 + 1
+    sizes = np.array([1, 10, 100, 1000])
+    assert module.exponent(sizes, 3.0 * sizes**0.7) == pytest.approx(0.7)
+    rows = [
+        {"axis": axis, "size": n, "repeat": 0, "fit seconds": n, "explain seconds": 2.0 * n,
+         "megabytes": n**0.5}
+        for axis in module.SIZES for n in (10, 100, 1000)
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(csv, index=False)
+    draw = ["growth", "draw", "--csv", str(csv), "--folder", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", draw)
+    module.main()
+    assert (tmp_path / "growth.png").stat().st_size > 1000
+    assert "megabytes           0.5" in capsys.readouterr().out
+
+
+def test_strides_of_long_series_are_compared(benchmark, monkeypatch, tmp_path, capsys):
+    module = benchmark("long_series")
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(12, 1, 30)).astype(np.float32), np.arange(12) % 2
+    monkeypatch.setattr(module, "read_ucr", lambda *_: (X, y, X, y))
+
+    class Ridge:
+        classes_ = np.array([0, 1])
+
+        def __init__(self, transformer):
+            pass
+
+        def fit(self, X, y):
+            return self
+
+        def decision_function(self, X):
+            return X.mean(axis=(1, 2))
+
+    monkeypatch.setattr(module, "CalibratedRidge", Ridge)
+    run = ["long_series", "--data-dir", str(tmp_path), "--sets", "Made", "--strides", "2", "3"]
+    monkeypatch.setattr("sys.argv", [*run, "--max-epochs", "1"])
+    module.main()
+    assert [line.split()[2] for line in capsys.readouterr().out.splitlines()[1:]] == ["2", "3"]

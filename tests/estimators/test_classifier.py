@@ -373,3 +373,35 @@ def test_unfitted_teacher_is_refitted_by_every_fit(toy, quick):
 def test_control_trains_on_copies_without_saliency(toy, quick):
     row = quick(saliency_weight=0, auxiliary=PerturbedSoftTargets()).fit(*toy).history_[0]
     assert "perturbed_soft_targets" in row and "saliency" not in row
+
+
+@pytest.mark.parametrize(
+    ("counts", "settings"),
+    [
+        ([1, 1], {}),
+        ([1, 1, 1], {}),
+        ([1, 30], {}),
+        ([1] * 60, {}),
+        ([2] * 60, {"class_weight": "balanced"}),
+        ([1000, 1], {"max_epochs": 1}),
+        ([1000, 1], {"max_epochs": 1, "validation_fraction": 0.2}),
+    ],
+    ids=lambda value: f"{len(value)} classes" if isinstance(value, list) else "",
+)
+@pytest.mark.filterwarnings("ignore")
+def test_classes_of_a_single_series_are_learnt(counts, settings):
+    rng, n_classes = np.random.default_rng(0), len(counts)
+    y = np.repeat(np.arange(n_classes), counts)
+    shapes = rng.normal(size=(n_classes, 20)).cumsum(axis=1)
+    X = shapes[y] + 0.1 * rng.normal(size=(len(y), 20))
+
+    def nearest(X):
+        z = -((X[:, None] - shapes) ** 2).sum(axis=2)
+        return np.exp(z - np.logaddexp.reduce(z, axis=1, keepdims=True))
+
+    settings = {"max_epochs": 2, "n_windows": 2, "random_state": 0} | settings
+    student = SaliencyDistilledClassifier(nearest, **settings).fit(X, y)
+    assert student.predict_proba(X).shape == (len(y), n_classes)
+    assert np.isfinite(student.explain(X[:3], target=n_classes - 1)).all()
+    report = student.fidelity_report(X[:200], y[:200], n_explained=3)
+    assert 0 <= report.agreement <= 1
