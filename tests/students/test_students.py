@@ -277,6 +277,7 @@ def test_lite_sees_long_series_at_about_a_hundred_places(n_timepoints, stride, p
     assert network.shapes[0].stride == (stride,)
     assert (1 if network.pool is None else network.pool.kernel_size[0]) == pool
     assert n_timepoints < 200 or 95 <= n_timepoints / (stride * pool) <= 300
+    assert Lite(stride=2).build(1, n_timepoints, 2).pool is None
     own = Lite(stride=1, pool=5).build(1, n_timepoints, 2)
     assert own.shapes[0].stride == (1,) and own.pool.kernel_size == (5,)
 

@@ -35,8 +35,8 @@ class Lite(Student):
     dilation : int, default=4
         Dilation of stage 3, in places of stage 2.
     pool : int, default=None
-        Odd number of outputs of stage 1 whose means stage 2 sees. None: 1, but in series of 2,400
-        timesteps or more as many as make a hundred places of the series.
+        Odd number of outputs of stage 1 whose means stage 2 sees. None: 1, but if stride is None
+        too, in series of 2,400 timesteps or more as many as make a hundred places of the series.
     bottleneck : int or None, default=12
         Series of more channels are first reduced to so many, by a convolution of one timestep.
         None never does that.
@@ -67,11 +67,12 @@ class Lite(Student):
     def build(self, n_channels, n_timepoints, n_classes):
         check_shape(n_channels, n_timepoints, n_classes)
         n_filters, dilation = self.counts("n_filters", "dilation")
-        kernel_sizes, stride = self.lengths(), n_timepoints // OUTPUTS
-        stride = min(max(stride, USUAL_STRIDE), LARGEST_STRIDE)
-        if self.stride is not None:
-            (stride,) = self.counts("stride")
-        pool = (max(1, n_timepoints // (stride * OUTPUTS)) - 1) // 2 * 2 + 1
+        if self.stride is None:
+            stride = min(max(n_timepoints // OUTPUTS, USUAL_STRIDE), LARGEST_STRIDE)
+            n_apart = max(1, n_timepoints // (stride * OUTPUTS))
+            pool = (n_apart - 1) // 2 * 2 + 1  # odd
+        else:
+            (stride,), pool = self.counts("stride"), 1
         if self.pool is not None:
             (pool,) = self.counts("pool")
         if pool % 2 == 0:
@@ -80,7 +81,7 @@ class Lite(Student):
         if self.bottleneck is not None:
             reduced = min(n_channels, *self.counts("bottleneck"))
         return _LiteNetwork(
-            n_channels, n_classes, n_filters, kernel_sizes, stride, dilation, pool, reduced
+            n_channels, n_classes, n_filters, self.lengths(), stride, dilation, pool, reduced
         )
 
 
