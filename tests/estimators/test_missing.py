@@ -19,7 +19,7 @@ from tsdistill import DeferringClassifier, SaliencyDistilledClassifier, Teacher
 from tsdistill.display import SaliencyDisplay
 from tsdistill.exceptions import PanelError, ParameterError, TeacherError
 from tsdistill.inputs.forms import FORMS, UnevenForm
-from tsdistill.objectives import TemporalReview
+from tsdistill.objectives import InputNoise, TemporalReview
 from tsdistill.sktime import SaliencyDistilledTSC
 from tsdistill.students import STUDENTS
 
@@ -247,6 +247,41 @@ def test_bad_series_are_refused_by_their_position(learnt, change, message):
         quick().fit(panel)
 
 
+@pytest.mark.parametrize(
+    "X", [5.0, None, "abc", np.zeros((1, 1, 24, 40)), np.zeros(40), np.empty((4, 0, 10))], ids=str
+)
+def test_what_is_no_series_is_refused(learnt, X):
+    for ask in (quick().fit, learnt.predict):
+        with pytest.raises((ValueError, TypeError)) as caught:
+            ask(X)
+        assert "X" in str(caught.value) or "array" in str(caught.value)
+        assert "broadcast" not in str(caught.value)
+
+
+def test_no_channel_is_left_without_values():
+    X = np.full((24, 2, 40), np.nan)
+    X[:, 0], y = bumps(24, 0)[0], np.arange(24) % 2
+    for one, k in zip(X, y, strict=True):
+        one[1, [4, 5] if k == 0 else [30, 31]] = [1.0, k]
+    X[:, :, -1] = 0.5
+    asked = []
+
+    def teacher(X):
+        asked.append(np.isnan(X).all(axis=2).any())
+        return where_it_is(X)
+
+    student = quick(Teacher(teacher, classes=[0, 1]), window_size=6).fit(X, y)
+    for fill in ("opposing", "mean", "zero"):
+        assert np.isfinite(student.explain(X[:4], fill=fill)).all()
+        assert np.isfinite(student.explain(X[:4], of="teacher", per_channel=True, fill=fill)).all()
+    assert not any(asked)
+
+
+def test_noise_is_scaled_by_the_values_there_are(new):
+    student = quick(auxiliary=InputNoise()).fit(bumps(16, 0)[0])
+    assert np.isfinite(student.predict_proba(new)).all()
+
+
 def test_later_series_have_as_many_timesteps(learnt, new):
     for X in (new[:, :30], np.pad(new, [(0, 0), (0, 5)], constant_values=1.0)):
         with pytest.raises(PanelError, match=rf"X has {X.shape[1]} timepoints.*40.*pad"):
@@ -296,6 +331,7 @@ def test_a_fitted_student_is_pickled_swapped_and_drawn(learnt, new):
     again = pickle.loads(pickle.dumps(learnt))
     np.testing.assert_array_equal(again.predict_proba(new), learnt.predict_proba(new))
     swap = DeferringClassifier(learnt, TEACHER, 0.2, 0.9).fit(new)
+    assert get_tags(swap).input_tags.allow_nan
     assert (swap.predict(new) == learnt.teacher_.predict(new)).mean() >= 0.8
     for kind in ("line", "shade"):
         SaliencyDisplay.from_estimator(learnt, new[:2], kind=kind)

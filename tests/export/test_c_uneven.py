@@ -106,8 +106,11 @@ def test_series_that_it_cannot_take_get_no_answer(run):
     assert best.tolist()[:3] == [-1, -1, -1] and best[3] >= 0
     gaps = test_missing.quick(student=FCN(2)).fit(test_missing.bumps(16, 0)[0])
     one_value = np.r_[1.0, np.full(29, np.nan)]
-    best, _ = run(gaps, [np.full(30, np.nan), np.full(30, np.inf), one_value, np.zeros(41)])
-    assert best.tolist()[:2] == [-1, -1] and best[2] >= 0 and best[3] == -1
+    one_value = one_value[::-1]
+    ends_in_a_gap = np.r_[np.zeros(29), np.nan]
+    series = [np.full(30, np.nan), np.full(30, np.inf), one_value, np.zeros(41), ends_in_a_gap]
+    best, _ = run(gaps, series)
+    assert best[[0, 1, 3, 4]].tolist() == [-1] * 4 and best[2] >= 0
 
 
 @pytest.mark.skipif(CROSS is None or shutil.which("size") is None, reason="no compiler for ARM")
@@ -127,8 +130,17 @@ class Flattened(Student):
         )
 
 
+def test_a_module_that_fills_no_gaps_is_refused(tmp_path):
+    classifier = test_missing.quick(student=FCN(2).build(1, 40, 2)).fit(
+        test_missing.bumps(16, 0)[0]
+    )
+    for write in (classifier.to_c, classifier.to_html):
+        with pytest.raises(ExportError, match="does not fill the gaps"):
+            write(tmp_path / "a")
+
+
 def test_a_layer_over_all_timesteps_is_refused(tmp_path):
-    X, _ = test_missing.bumps(16, 0)
-    classifier = test_missing.quick(student=Flattened()).fit(np.nan_to_num(X))
+    X = [one[:40] for one in np.nan_to_num(test_missing.bumps(16, 0)[0])]
+    classifier = test_missing.quick(student=Flattened()).fit(X)
     with pytest.raises(ExportError, match="linear layer over time.*series of one length"):
         classifier.to_c(tmp_path / "a.c")

@@ -85,7 +85,9 @@ def test_csv_of_any_length_is_read(page, in_javascript):
 @needs_node
 def test_csv_with_gaps_is_read(page, in_javascript):
     path = page(test_missing.quick(student=FCN(2)).fit(test_missing.bumps(16, 0)[0]))
-    assert in_javascript(path, READ % '"1,,NaN,?,4,"') == [[1, None, None, None, 4, None]]
+    assert in_javascript(path, READ % '"1,,NaN,?,4,,"') == [[1, None, None, None, 4]]
+    assert in_javascript(path, READ % '"\\t1\\t\\t3"') == [[None, 1, None, 3]]
+    assert "ends after 1 numbers" in in_javascript(path, READ % '"1,,NaN"')
     assert "number 2 is “x”" in in_javascript(path, READ % '"1,x,2"')
     assert "Line 2 has no number" in in_javascript(path, READ % '"1,2\\n,NaN"')
 

@@ -8,7 +8,7 @@ import pytest
 from tests.estimators import test_missing, test_uneven
 from tests.export.test_archive import members_of, with_config
 from tsdistill import DeferringClassifier, SaliencyDistilledClassifier
-from tsdistill.exceptions import PanelError, TsdistillError
+from tsdistill.exceptions import PanelError, SavedFileError, TsdistillError
 from tsdistill.sktime import SaliencyDistilledTSC
 from tsdistill.students import GRU, STUDENTS
 
@@ -103,6 +103,27 @@ def test_the_file_says_version_2_and_holds_no_nan(content):
     assert config["series"]["uneven"] | {"lengths": None} == {
         "form": "list", "lengths": None, "gaps": False
     }  # fmt: skip
+
+
+def test_missing_is_saved_as_it_was_in_fit(tmp_path):
+    student = test_missing.quick().fit(test_missing.bumps(16, 0)[0]).set_params(missing="refuse")
+    assert there_and_back(student, tmp_path).missing == "mask"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda config: config["series"]["uneven"].update(lengths=[2, 10**12]),
+        lambda config: config["series"]["uneven"].update(lengths=[39, 100]),
+        lambda config: config.update(format=1),
+        lambda config: config.update(format=2.0),
+        lambda config: config["series"].pop("uneven"),
+    ],
+)
+def test_ends_beyond_the_series_are_refused(change, content, tmp_path):
+    (tmp_path / "a").write_bytes(with_config(content, change))
+    with pytest.raises(SavedFileError):
+        SaliencyDistilledClassifier.load(tmp_path / "a")
 
 
 WRONG = (None, [], {}, "x", -1, 0, 10**30, 0.5, True, [1], [3, 2], [2, 10**30], ["a", "b"])

@@ -204,6 +204,15 @@ def test_no_channel_is_left_without_a_value():
     assert found[1].tolist() == [9, 9, 5, 6]
 
 
+def test_a_channel_of_a_mixture_keeps_a_value():
+    rng = np.random.default_rng(0)
+    series, others = rng.normal(size=(2, 1, 2, 40)).astype(np.float32)
+    series[0, 1, np.arange(40) != 1] = np.nan
+    others[0, :, 20:] = np.nan
+    mixed = mix(series, others, np.array([0.5]))
+    assert lengths_of(mixed).tolist() == [30] and not np.isnan(mixed[0, :, :30]).all(axis=1).any()
+
+
 def test_mixtures_of_series_with_gaps_are_those_of_filled_ones(gapped):
     rng = np.random.default_rng(1)
     first, second = np.arange(32), rng.permutation(32)

@@ -140,7 +140,8 @@ class SaliencyDistilledClassifier(
         Whether NaN before the end of a series is an error, or a gap. With "mask" the student sees
         each channel with its gaps filled by straight lines between the values beside them (at an
         end, by the nearest value), and a further channel that says where they were; the teacher
-        sees NaN. Modules, factories and skorch nets of your own see NaN, too.
+        sees NaN. Modules, factories and skorch nets of your own see NaN, too (means, if they begin
+        with a ``Standardise`` of this library).
     warm_start : bool, default=False
         Whether a second ``fit`` trains the student of the first one further, for
         ``max_epochs`` more epochs and through one more cycle of the learning rate. If series,

@@ -122,7 +122,7 @@ def content_of(content):
     config, tensors = _members(content)
     config = _parsed(config)
     version = config.get("format")
-    if version not in FORMAT_VERSIONS or isinstance(version, bool):
+    if version not in FORMAT_VERSIONS or type(version) is not int:
         later = "; install a later version of tsdistill" if _is_later(version) else ""
         raise SavedFileError(
             f"the file has format version {str(version)[:50]}, and this version of tsdistill reads "

@@ -35,8 +35,22 @@ def write_c(path, model):
 
 
 def program_of_model(model):
-    """The Program of a FittedStudent."""
-    return program_of(model.net.module_, *model.shape, gives_proba(model.net))
+    """The Program of a FittedStudent.
+
+    Raises
+    ------
+    ExportError
+        If it has a layer that cannot be written, or fills no gaps where series may have some.
+    """
+    program = program_of(model.net.module_, *model.shape, gives_proba(model.net))
+    fills = any(step.operation == "fill" for step in program.steps)
+    if model.uneven is not None and model.uneven.gaps and not fills:
+        raise ExportError(
+            f"the student {type(model.net.module_).__name__} does not fill the gaps of series "
+            "itself, as one of the students of tsdistill does that is passed by its name or "
+            "configuration; pass it so, or fill the gaps before fit."
+        )
+    return program
 
 
 def c_source(model):

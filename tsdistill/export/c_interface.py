@@ -37,12 +37,23 @@ ANY_LENGTH = {
     }""",
 }
 WITH_GAPS = ANY_LENGTH | {
-    "SERIES": ANY_LENGTH["SERIES"].replace(
-        "standardisation is inside.", "standardisation is inside. NaN is a missing value."
+    "SERIES": ANY_LENGTH["SERIES"]
+    .replace("standardisation is inside.", "standardisation is inside. NaN is a missing value.")
+    .replace("timesteps, from", "timesteps up to the last with a value, from"),
+    "REFUSED": (
+        "the length is not between these, a number is infinite, or a channel or the last\n"
+        " * timestep has none"
     ),
-    "REFUSED": "the length is not between these, a number is infinite, or a channel has none",
     "CHECKS": """\
+    int n_ends = 0;
     if (length < TSDISTILL_FEWEST_TIMEPOINTS || length > TSDISTILL_MOST_TIMEPOINTS) {
+        return -1;
+    }
+    for (i = 0; i < TSDISTILL_N_CHANNELS; i++) {
+        const float end = series[(i + 1) * length - 1];
+        n_ends += end == end;
+    }
+    if (n_ends == 0) {
         return -1;
     }
     for (i = 0; i < TSDISTILL_N_CHANNELS; i++) {

@@ -152,6 +152,7 @@ class ExplainingUneven(Answering):
             Class indices; -1 is the predicted class.
         """
         series = _ended(series, length)
+        length = lengths_of(series)  # the last values may be missing
         logits = self.logits(series)
         target = torch.where(target < 0, logits.argmax(dim=1), target)
         n_timepoints = series.shape[-1]

@@ -69,6 +69,9 @@ def saved(classifier, kind, names):
     net, baselines = fitted["student_"], fitted["_baselines"]
     uneven, width = fitted["_uneven_form"] is not None, fitted["_window_width"]
     parameters, left_out = _encoded_parameters(classifier, names)
+    if "missing" in parameters:  # as it was in fit
+        gaps = uneven and fitted["_uneven_form"].gaps
+        parameters["missing"] = "mask" if gaps else "refuse"
     config = {
         "format": FORMAT_VERSIONS[uneven],
         "kind": kind,
@@ -179,6 +182,8 @@ def _decoded_state(config, tensors, student, device):
     baselines = _decoded_baselines(config, tensors, series_format, len(classes))
     state = {k.removeprefix(WEIGHT): v for k, v in tensors.items() if k.startswith(WEIGHT)}
     form = series_format.uneven
+    if config["format"] != FORMAT_VERSIONS[form is not None]:
+        raise SavedFileError(f"format {config['format']} does not go with the form of the series.")
     if len(tensors) != len(state) + (4 if form is None else 5):
         raise SavedFileError(f"the file holds other tensors: {sorted(tensors)[:4]}, ...")
     network, width = config["network"], config["window_width"]

@@ -52,6 +52,7 @@ def decoded_format(value):
         or (found.ndim == 2 and found.n_channels != 1)
         or found.n_features_in != (found.n_timepoints if found.ndim == 2 else found.n_channels)
         or not n_names <= {found.n_features_in, found.n_channels}
+        or (found.lengths is not None and found.lengths[1] > found.n_timepoints)
     ):
         raise SavedFileError(f"the format of the series cannot be: {str(value)[:200]}.")
     return found

@@ -134,7 +134,7 @@ def _checked(panel, maps, target, fill):
         if not (np.isfinite(values) | (ends_agree & allowed & np.isnan(values))).all():
             raise ParameterError(
                 f"{name} has NaN or infinity; expected finite values, but for NaN after the end of "
-                "series in both panel and maps."
+                "series in both panel and maps, and in gaps of the panel."
             )
     return panel, maps, target, np.where(in_channels, np.nan, fill)
 

@@ -172,6 +172,8 @@ def match_series(estimator, X, y=None, *, series_format=None):
         _check_same_shape(estimator, X)
         return _validated(estimator, X, *labels, reset=False)
     shape = _shape_of(X)
+    if len(shape) not in (2, 3):
+        return _validated(estimator, X, *labels, reset=False, uneven=True, gaps=form.gaps)
     if len(shape) == 3 and shape[1] != estimator.n_channels_in_:
         raise PanelError(
             f"X has {shape[1]} channel(s), but {type(estimator).__name__} was fitted on "
@@ -227,7 +229,7 @@ def _validated(estimator, X, *y, reset, uneven=False, gaps=False):
     if isinstance(X, (list, tuple)) and not X:
         raise PanelError("X is empty; expected one series or more.")
     array = isinstance(X, np.ndarray)
-    if uneven and array and X.dtype.kind == "f":
+    if uneven and array and X.dtype.kind == "f" and X.ndim in (2, 3) and X.size:
         check_ends(X, gaps=gaps)  # before scikit-learn finds infinity, and names no position
     try:
         found = validate_data(

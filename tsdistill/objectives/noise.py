@@ -102,7 +102,7 @@ class InputNoise(SoftTargets):
         """Draw the noise, and query the teacher for the noisy series."""
         panel, rng = preparation.panel, preparation.rng(self.name)
         n_series = len(panel)
-        std = panel.std(axis=(0, 2), dtype=np.float64)[:, np.newaxis]
+        std = np.nanstd(panel, axis=(0, 2), dtype=np.float64)[:, np.newaxis]
         noise = rng.standard_normal((max(N_NOISE_SERIES, self.n_draws), *panel.shape[1:]))
         noise = (self.scale * std * noise).astype(np.float32)
         draw = (rng.integers(len(noise), size=(n_series, 1)) + np.arange(self.n_draws)) % len(noise)

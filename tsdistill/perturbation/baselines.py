@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tsdistill.inputs.checks import check_choice
+from tsdistill.perturbation.uneven import without_gaps
 
 STAND_INS = ("mean", "zero", "noise")
 N_NOISE_SERIES = 64
@@ -94,6 +95,7 @@ class Baselines:
         Returns
         -------
         donors : ndarray of shape (n_kept, n_channels, n_timepoints)
+            With their gaps filled, so that no window leaves a channel without values.
         donor_rows : ndarray of shape (n_classes, n_donors), int64
             Rows of ``donors`` to use for each target class.
         """
@@ -102,7 +104,7 @@ class Baselines:
         order = np.argsort(n_before, kind="stable")
         others = [order[class_index[order] != target] for target in range(n_classes)]
         n_donors = min(DONORS_A_TARGET, *map(len, others))
-        return self.series, np.stack([rows[:n_donors] for rows in others])
+        return without_gaps(self.series), np.stack([rows[:n_donors] for rows in others])
 
     def donors(self, kind, n_classes):
         """Donors of a kind for each target class.

@@ -51,6 +51,8 @@ def mix(series, others, share):
         mostly = np.where((share >= 0.5)[:, np.newaxis, np.newaxis], series, others)
         missing = np.isnan(stretched(mostly, lengths))
         series, others = (stretched(without_gaps(part), lengths) for part in (series, others))
+        # A channel that would be left without any value keeps all.
+        missing = np.where(missing.all(axis=2, keepdims=True), np.isnan(series), missing)
     share = share[:, np.newaxis, np.newaxis]
 
     def between(statistic):

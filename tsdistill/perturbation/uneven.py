@@ -86,9 +86,11 @@ def without_gaps(series):
     >>> without_gaps(np.array([[[0.0, np.nan, 1.0, np.nan]]])).tolist()
     [[[0.0, 0.5, 1.0, nan]]]
     """
+    if not np.isnan(series).any():
+        return series
     values = filled(as_tensor(series)).numpy()
     after_end = np.arange(series.shape[-1]) >= lengths_of(series)[:, np.newaxis]
-    return np.where(after_end[:, np.newaxis], np.nan, values)
+    return np.where(after_end[:, np.newaxis], values.dtype.type(np.nan), values)
 
 
 def at_relative_place(donors, donor_lengths, lengths, n_timepoints):

@@ -13,7 +13,7 @@ from tsdistill.fidelity.scorers import OF_ANSWERS, OF_MAPS, OF_MASKS, OF_TRUTH
 from tsdistill.inputs.labels import class_indices
 from tsdistill.inputs.lengths import lengths_of, to_length
 from tsdistill.numerics.random_states import global_states_kept
-from tsdistill.perturbation.uneven import stretched, without_gaps
+from tsdistill.perturbation.uneven import stretched
 from tsdistill.teachers.fingerprint import with_fingerprint
 from tsdistill.teachers.querying import query
 
@@ -135,7 +135,7 @@ class Comparison:
         baseline = self.baselines.mean[..., :1]  # series may be longer than those of fit
         if fill == "opposing":
             series, rows = self.baselines.opposing(len(self.models[name].classes_))
-            baseline = without_gaps(series[rows[self.target, 0]])
+            baseline = series[rows[self.target, 0]]
             if np.isnan(self.panel).any():
                 baseline = stretched(baseline, lengths_of(self.panel))
                 baseline = to_length(baseline, self.panel.shape[-1])

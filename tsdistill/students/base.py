@@ -23,6 +23,9 @@ class Student(BaseEstimator):
         Parameters
         ----------
         n_channels, n_timepoints, n_classes : int
+            With ``missing="mask"`` twice as many channels as the series have: a
+            :class:`Standardise` in front is then replaced by one that fills the gaps and marks
+            them. A network without such a layer is built again for the channels of the series.
 
         Returns
         -------
@@ -184,7 +187,7 @@ def let_fill_gaps(network, n_channels):
         (parent, name)
         for parent in network.modules()
         for name, part in parent.named_children()
-        if type(part) is Standardise
+        if type(part) is Standardise and len(part.mean) == 2 * n_channels
     ]
     for parent, name in found:
         setattr(parent, name, StandardiseFilled(n_channels))

@@ -31,15 +31,15 @@ class Lite(Student):
         Odd lengths of the filters in stage 1, in timesteps.
     stride : int, default=None
         Timesteps between the outputs of stage 1. None: a hundredth of the series, but at least 2
-        and at most 8, which no filter steps over.
+        and at most 8 or the shortest filter, so that no filter steps over a timestep.
     dilation : int, default=4
         Dilation of stage 3, in places of stage 2.
     pool : int, default=None
         Odd number of outputs of stage 1 whose means stage 2 sees. None: 1, but if stride is None
         too, in series of 2,400 timesteps or more as many as make a hundred places of the series.
     bottleneck : int or None, default=12
-        Series of more channels are first reduced to so many, by a convolution of one timestep.
-        None never does that.
+        Series of more channels are first reduced to so many, by a convolution of one timestep;
+        those that mark gaps (``missing="mask"``) count too. None never does that.
 
     Notes
     -----
@@ -67,8 +67,10 @@ class Lite(Student):
     def build(self, n_channels, n_timepoints, n_classes):
         check_shape(n_channels, n_timepoints, n_classes)
         n_filters, dilation = self.counts("n_filters", "dilation")
+        kernel_sizes = self.lengths()
         if self.stride is None:
-            stride = min(max(n_timepoints // OUTPUTS, USUAL_STRIDE), LARGEST_STRIDE)
+            largest = max(USUAL_STRIDE, min(LARGEST_STRIDE, *kernel_sizes))
+            stride = min(max(n_timepoints // OUTPUTS, USUAL_STRIDE), largest)
             n_apart = max(1, n_timepoints // (stride * OUTPUTS))
             pool = (n_apart - 1) // 2 * 2 + 1  # odd
         else:
@@ -81,7 +83,7 @@ class Lite(Student):
         if self.bottleneck is not None:
             reduced = min(n_channels, *self.counts("bottleneck"))
         return _LiteNetwork(
-            n_channels, n_classes, n_filters, self.lengths(), stride, dilation, pool, reduced
+            n_channels, n_classes, n_filters, kernel_sizes, stride, dilation, pool, reduced
         )
 
 

@@ -344,5 +344,7 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        form = getattr(holder_of(self.student), "_uneven_form", None)
+        tags.input_tags.allow_nan = form is not None and form.gaps
         tags.target_tags.required = False
         return tags
