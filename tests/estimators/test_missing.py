@@ -263,7 +263,6 @@ def test_no_channel_is_left_without_values():
     X[:, 0], y = bumps(24, 0)[0], np.arange(24) % 2
     for one, k in zip(X, y, strict=True):
         one[1, [4, 5] if k == 0 else [30, 31]] = [1.0, k]
-    X[:, :, -1] = 0.5
     asked = []
 
     def teacher(X):

@@ -90,6 +90,8 @@ def test_series_with_gaps_get_the_answers_of_the_classifier(student, n_channels,
     new, _ = test_missing.bumps(20, 1, n_channels=n_channels)
     new[0, ..., :7], new[1, ..., 1:-1], new[2, ..., 33:] = np.nan, np.nan, np.nan
     new[2, ..., 32] = 0.5
+    if n_channels:
+        new[3, 1, 34:] = np.nan  # while the other channel goes on
     best, proba = run(classifier, [new[0], new[1], new[2][..., :33], *new[3:]])
     np.testing.assert_allclose(proba, classifier.predict_proba(new), atol=1e-5)
     np.testing.assert_array_equal(classifier.classes_[best], classifier.predict(new))

@@ -51,6 +51,8 @@ def test_series_with_gaps_get_answers_and_maps_of_the_classifier(
     new, _ = test_missing.bumps(6, 1, n_channels=n_channels)
     new[0, ..., :7], new[1, ..., 1:-1], new[2, ..., 33:] = np.nan, np.nan, np.nan
     new[2, ..., 32] = 0.5
+    if n_channels:
+        new[3, 1, 34:] = np.nan  # while the other channel goes on
     path = page(classifier, new)
     proba = in_javascript(path, "Student.given().map(x => Student.predict(x))")
     np.testing.assert_allclose(proba, classifier.predict_proba(new)[: len(proba)], atol=1e-4)

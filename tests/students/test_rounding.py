@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from tsdistill.students import GRU, Inception, Lite
+from tsdistill.students import FCN, GRU, Inception, Lite
+from tsdistill.students.masking import take_uneven
 from tsdistill.students.rounding import (
     ROUNDING,
     SHRINKS,
@@ -128,3 +129,20 @@ def test_inputs_that_are_always_zero_do_no_harm():
     layer = nn.Linear(4, 2)
     round_weights(layer, 8, torch.zeros(3, 4))
     assert np.isfinite(layer.weight.detach().numpy()).all()
+
+
+@pytest.mark.parametrize("student", [Lite(2, (5, 3)), FCN(2)], ids=repr)
+def test_what_lies_beyond_the_end_of_series_changes_no_rounding(student):
+    torch.manual_seed(0)
+    network = student.build(1, 40, 3).eval()
+    for part in network.modules():
+        if isinstance(part, nn.BatchNorm1d):  # not 0 beyond the end by itself
+            nn.init.constant_(part.bias, 1.0)
+    take_uneven(network)
+    series = torch.randn(6, 1, 40)
+    series[::2, :, 25:] = torch.nan
+    padded = torch.nn.functional.pad(series, (0, 40), value=torch.nan)
+    found, expected = (input_products(network, one) for one in (padded, series))
+    assert found.keys() == expected.keys() and len(found) >= 3
+    for name, products in expected.items():  # but for windows that reach over an end
+        assert found[name].trace() == pytest.approx(products.trace(), rel=0.4), name
