@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Two processes of one thread each: with several, small networks slow each other down.
+PYTEST := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .PHONY: demo test test-lowest lint clean
 
@@ -9,13 +11,13 @@ demo: .venv/demo
 	$(BIN)/python examples/quickstart.py
 
 test: .venv/test
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # The same checks on the lowest scikit-learn of setup.cfg, which lies beside the other packages.
 test-lowest: .venv/test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --no-deps \
 		--target .venv/lowest scikit-learn==1.6.0
-	PYTHONPATH=.venv/lowest $(BIN)/python -m pytest -W ignore::DeprecationWarning \
+	PYTHONPATH=.venv/lowest $(PYTEST) -W ignore::DeprecationWarning \
 		tests/estimators/test_sklearn_checks.py tests/estimators/test_composition.py \
 		tests/estimators/test_holds_teacher.py
 
