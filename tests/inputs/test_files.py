@@ -11,6 +11,9 @@ from tsdistill.inputs.files import check_folder, check_path, replaced_when_whole
 
 
 class OfBytes(os.PathLike):
+    def __repr__(self):
+        return "OfBytes()"
+
     def __fspath__(self):
         return b"page.html"
 
