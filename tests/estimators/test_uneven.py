@@ -147,11 +147,14 @@ def test_a_series_alone_is_answered_as_among_others(learnt, new):
 
 
 def test_other_lengths_are_answered_within_a_range(learnt):
-    shortest, longest = learnt._series_lengths
+    _, longest = learnt._series_lengths
     rng = np.random.default_rng(0)
-    learnt.predict([rng.normal(size=n) for n in (-(-shortest // 2), 2 * longest)])
-    for n in (shortest // 2 - 1, 2 * longest + 1):
-        with pytest.raises(PanelError, match=rf"X\[1\] has {n} timesteps.*resample"):
+    X = [rng.normal(size=n) for n in (2, 3, 2 * longest)]
+    assert np.isfinite(learnt.predict_proba(X)).all()
+    maps = learnt.explain(X)
+    assert np.isfinite(maps).sum(axis=1).tolist() == [2, 3, 2 * longest]
+    for n, message in ((1, "a single timestep"), (2 * longest + 1, f"{2 * longest + 1} timesteps")):
+        with pytest.raises(PanelError, match=rf"X\[1\] has {message}"):
             learnt.predict([rng.normal(size=longest), rng.normal(size=n)])
 
 

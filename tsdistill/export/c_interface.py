@@ -1,11 +1,11 @@
 """What a C file is given: series of one length, or series that end anywhere."""
 
-import math
 import re
 
 from tsdistill.exceptions import ExportError
-from tsdistill.inputs.lengths import SHORTEST_SHARE
 
+FEWEST = 2
+"""Timesteps of the shortest series that students of unequal length take."""
 ONE_LENGTH = {
     "ARGUMENTS": "const float *series, float *proba",
     "SERIES": """\
@@ -81,8 +81,7 @@ def range_of(model):
     """
     if model.uneven is None:
         return model.shape[1], model.shape[1]
-    fewest = 2 if model.uneven.gaps else max(2, math.ceil(SHORTEST_SHARE * model.lengths[0]))
-    return fewest, model.shape[1]
+    return FEWEST, model.shape[1]
 
 
 def interface(model):

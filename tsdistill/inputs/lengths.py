@@ -9,8 +9,8 @@ import numpy as np
 from tsdistill.exceptions import PanelError
 from tsdistill.inputs.labels import few
 
-SHORTEST_SHARE, LONGEST_SHARE = 0.5, 2.0
-"""Later series may be as long as half of the shortest and twice the longest series of ``fit``."""
+LONGEST_SHARE = 2.0
+"""Later series may be twice as long as the longest series of ``fit``."""
 IMPUTE = (
     "fill them first, for example with FitInTransform(Imputer('linear')) of sktime.transformations "
     "or SimpleImputer of scikit-learn in front of the classifier in a pipeline, or let a student "
@@ -173,25 +173,19 @@ def check_ends(X, name="X", gaps=False):
     )
 
 
-def check_range(X, known, name="X", gaps=False):
-    """Raise PanelError if a series is much shorter or longer than those of ``fit``.
+def check_longest(X, longest, name="X"):
+    """Raise PanelError if a series is much longer than those of ``fit``.
 
     Parameters
     ----------
     X : ndarray of shape (n_instances, n_timepoints) or (n_instances, n_channels, n_timepoints)
-    known : tuple of int
-        Length of the shortest and of the longest series of ``fit``.
+    longest : int
+        Length of the longest series of ``fit``.
     name : str, default="X"
-    gaps : bool, default=False
-        Whether values may be missing, at the end too, so that no series is too short.
     """
-    lengths = lengths_of(X)
-    shortest, longest = np.ceil(SHORTEST_SHARE * known[0]), np.floor(LONGEST_SHARE * known[1])
-    if gaps:
-        lengths = lengths.clip(min=int(shortest))
-    for i in np.flatnonzero((lengths < shortest) | (lengths > longest)):
+    lengths, most = lengths_of(X), int(LONGEST_SHARE * longest)
+    for i in np.flatnonzero(lengths > most):
         raise PanelError(
-            f"{name}[{i}] has {lengths[i]} timesteps, but the series of fit had {known[0]} to "
-            f"{known[1]}; expected {shortest:.0f} to {longest:.0f} (half of the shortest to twice "
-            "the longest): resample or cut it."
+            f"{name}[{i}] has {lengths[i]} timesteps, but the longest series of fit had {longest}; "
+            f"expected at most {most}, twice as many: resample or cut it."
         )

@@ -14,7 +14,7 @@ from sklearn.utils.validation import validate_data
 from tsdistill.exceptions import PanelError, PanelTypeError
 from tsdistill.inputs.formats import as_array, channel_names, check_channel_names, form_of
 from tsdistill.inputs.forms import UnevenForm
-from tsdistill.inputs.lengths import check_ends, check_range, is_uneven, lengths_of
+from tsdistill.inputs.lengths import check_ends, check_longest, is_uneven, lengths_of
 from tsdistill.inputs.plain import as_plain
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -191,7 +191,7 @@ def match_series(estimator, X, y=None, *, series_format=None):
         estimator = copy.copy(estimator)
         estimator.n_features_in_ = shape[1]
     found = _validated(estimator, X, *labels, reset=False, uneven=True, gaps=form.gaps)
-    check_range(found[0] if labels else found, (shortest, longest), gaps=form.gaps)
+    check_longest(found[0] if labels else found, longest)
     return found
 
 
