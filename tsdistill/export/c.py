@@ -43,6 +43,8 @@ def program_of_model(model):
         If it has a layer that cannot be written, or fills no gaps where series may have some.
     """
     program = program_of(model.net.module_, *model.shape, gives_proba(model.net))
+    if model.uneven is not None:
+        _check_any_length(program)
     fills = any(step.operation == "fill" for step in program.steps)
     if model.uneven is not None and model.uneven.gaps and not fills:
         raise ExportError(
@@ -51,6 +53,15 @@ def program_of_model(model):
             "configuration; pass it so, or fill the gaps before fit."
         )
     return program
+
+
+def _check_any_length(program):
+    """Refuse a layer that needs series of one length."""
+    follows = program.follows_series()
+    if any(step.operation == "linear" and follows[step.inputs[0]] for step in program.steps):
+        raise ExportError(
+            "the student has a linear layer over time, which needs series of one length."
+        )
 
 
 def c_source(model):

@@ -2,10 +2,6 @@
 
 import re
 
-from tsdistill.exceptions import ExportError
-
-FEWEST = 2
-"""Timesteps of the shortest series that students of unequal length take."""
 ONE_LENGTH = {
     "ARGUMENTS": "const float *series, float *proba",
     "SERIES": """\
@@ -72,23 +68,11 @@ WITH_GAPS = ANY_LENGTH | {
 }
 
 
-def range_of(model):
-    """Fewest and most timesteps of the series that a file takes.
-
-    Parameters
-    ----------
-    model : FittedStudent
-    """
-    if model.uneven is None:
-        return model.shape[1], model.shape[1]
-    return FEWEST, model.shape[1]
-
-
 def interface(model):
     """The parts of a C file that depend on what series a FittedStudent takes, by their names."""
     if model.uneven is None:
         return ONE_LENGTH | {"TIMEPOINTS": f"#define TSDISTILL_N_TIMEPOINTS {model.shape[1]}"}
-    fewest, most = range_of(model)
+    fewest, most = model.range
     timepoints = (
         f"#define TSDISTILL_FEWEST_TIMEPOINTS {fewest}\n#define TSDISTILL_MOST_TIMEPOINTS {most}"
     )
@@ -96,21 +80,10 @@ def interface(model):
 
 
 def lengths_in_c(program, uneven):
-    """Length of each value: an int, or for series that end anywhere the name of an int.
-
-    Raises
-    ------
-    ExportError
-        If a layer needs series of one length.
-    """
+    """Length of each value: an int, or for series that end anywhere the name of an int."""
     if not uneven:
         return [length for _, length in program.shapes]
     follows = program.follows_series()
-    for step in program.steps:
-        if step.operation == "linear" and follows[step.inputs[0]]:
-            raise ExportError(
-                "the student has a linear layer over time, which needs series of one length."
-            )
     return [
         f"n{value}" if follows[value] else length
         for value, (_, length) in enumerate(program.shapes)

@@ -10,6 +10,9 @@ from tsdistill.inputs.checks import shown
 from tsdistill.inputs.forms import UnevenForm
 from tsdistill.perturbation.baselines import Baselines
 
+FEWEST = 2
+"""Timesteps of the shortest series that students of unequal length take."""
+
 
 @dataclass(frozen=True)
 class FittedStudent:
@@ -46,6 +49,11 @@ class FittedStudent:
     channels: list | None = None
     uneven: UnevenForm | None = None
     lengths: tuple | None = None
+
+    @property
+    def range(self):
+        """Fewest and most timesteps of a series that a file takes."""
+        return (self.shape[1] if self.uneven is None else FEWEST), self.shape[1]
 
 
 def measures_of(report):

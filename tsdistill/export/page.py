@@ -10,7 +10,6 @@ import numpy as np
 
 from tsdistill._version import __version__
 from tsdistill.export.c import program_of_model, texts_of
-from tsdistill.export.c_interface import lengths_in_c, range_of
 from tsdistill.inputs.files import write_whole
 from tsdistill.inputs.lengths import lengths_of
 
@@ -45,14 +44,13 @@ def write_page(path, model, panel, fill):
 def page_of(model, panel, fill=None):
     """The page of a FittedStudent, as text; see :func:`write_page`."""
     program = program_of_model(model)
-    lengths_in_c(program, model.uneven is not None)  # refuses layers that need one length
     if fill is None:
         donors, _ = model.baselines.donors("opposing", len(model.classes))
         fill = "opposing" if len(_base64(donors)) <= MOST_DONORS else "mean"
     donors, rows = model.baselines.donors(fill, len(model.classes))
     n_channels, _ = model.shape
     labels = [_shown(label) for label in texts_of(model.classes)]
-    fewest, most = range_of(model)
+    fewest, most = model.range
     size = f"{most}" if fewest == most else f"{fewest} to {most}"
     size = f"{n_channels} x {size}" if n_channels > 1 else size
     share = model.width if isinstance(model.width, float) else None
