@@ -90,6 +90,10 @@ class MemorisedWarning(UserWarning):
     """The teacher knows X by heart, and there are no other series to learn its saliency from."""
 
 
+class MixturesLeftOutWarning(UserWarning):
+    """The teacher takes mixtures of series for something else, so ``fit`` leaves them out."""
+
+
 class SaliencyWeightWarning(UserWarning):
     """The weight of a saliency measure is above those with which it is known to train."""
 

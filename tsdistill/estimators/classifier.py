@@ -98,7 +98,9 @@ class SaliencyDistilledClassifier(
         Mixtures of two training series, which the teacher answers too: series that it cannot
         know by heart. None: with ``saliency="logit_change"`` as many as series, between 400 and
         2,000; none for the published methods, for plain knowledge distillation, and beside an
-        ``ExplanationAutoencoder``, which makes mixtures of its own.
+        ``ExplanationAutoencoder``, which makes mixtures of its own. If the teacher loses its
+        certainty as soon as a little of another series is mixed in, ``fit`` tries on held-out
+        series whether mixtures mislead, and leaves them out if so (``MixturesLeftOutWarning``).
     n_queries : int, default=None
         Most questions to the teacher, series included, that a fit may ask: mixtures and windows
         are fewer, or windows more (up to 64), than in the default. Not counted is what other

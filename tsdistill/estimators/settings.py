@@ -208,17 +208,22 @@ def recipe_of(estimator, objectives, series):
     n_series, _, n_timepoints = series.panel.shape
     parts = len(series.X), n_series - len(series.X)
     per_step = estimator.windows_per_step
-    budget = budget_of(
+    budget_with = functools.partial(
+        budget_of,
         n_series,
-        estimator.n_queries,
-        estimator.n_mixtures,
-        estimator.n_windows,
+        n_windows=estimator.n_windows,
         mixes=estimator.saliency == "logit_change"
         and estimator.saliency_weight != 0
         and not some(objectives, "makes_mixtures"),
         asks_windows=some(objectives, "needs_copies"),
         n_probes=sum(map(n_probes, parts)) if some(objectives, "compares_copies") else 0,
     )
+    n_queries = estimator.n_queries
+    budget = budget_with(n_queries=n_queries, n_mixtures=estimator.n_mixtures)
+    windows_if_unmixed = None
+    if estimator.n_mixtures is None and budget.n_mixtures:
+        left = None if n_queries is None else n_queries - budget.n_mixtures
+        windows_if_unmixed = budget_with(n_queries=left, n_mixtures=0).n_windows
     return Recipe(
         student=estimator.student,
         net_settings=functools.partial(
@@ -241,4 +246,5 @@ def recipe_of(estimator, objectives, series):
         validation_fraction=estimator.validation_fraction,
         class_weight=estimator.class_weight,
         gaps=series.form is not None and series.form.gaps,
+        windows_if_unmixed=windows_if_unmixed,
     )

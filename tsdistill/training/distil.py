@@ -28,6 +28,7 @@ from tsdistill.training.loop import check_monitors, joined_history, train
 from tsdistill.training.loss import DistillationLoss, StudentInTraining
 from tsdistill.training.steps import TransferTensors, take_steps
 from tsdistill.training.transfer_set import TransferSet
+from tsdistill.training.trial import mixtures_mislead
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def distil(transfer_set, recipe, sample_weight, options, seeds, *, previous=None
         objective.check_models(preparation)
 
     # What the student is to learn, from which series and of which weight.
-    learnt = _query_teacher(transfer_set, recipe, sample_weight, seeds.windows, options)
+    learnt = _query_teacher(transfer_set, recipe, nets, sample_weight, seeds.windows, options)
     transfer_set, weight, held_out = learnt.transfer_set, learnt.weight, learnt.held_out
     preparation = _prepare(preparation, transfer_set, recipe.objectives, weight, held_out)
     transfer_set = dataclasses.replace(transfer_set, worked_out=preparation.used)
@@ -207,7 +208,7 @@ class _ToLearn:
     hard: bool
 
 
-def _query_teacher(transfer_set, recipe, sample_weight, seed, options):
+def _query_teacher(transfer_set, recipe, nets, sample_weight, seed, options):
     """Query the teacher for series, mixtures and windows; draw baselines and held-out rows."""
     rng, held_out_rng, mixtures_rng, memory_rng = (
         np.random.default_rng([seed, *use]) for use in ((), (1,), (2,), (3,))
@@ -230,11 +231,17 @@ def _query_teacher(transfer_set, recipe, sample_weight, seed, options):
     if held_out is not None:
         learnt_from[held_out] = False
     rows = np.flatnonzero(learnt_from)
+    if transfer_set.n_mixtures_left_out and recipe.may_leave_mixtures_out:
+        recipe = recipe.without_mixtures()
     transfer_set = transfer_set.with_mixtures(recipe.n_mixtures, rows, mixtures_rng, options)
-    weight = transfer_set.with_mixtures_weighed(weight)
     if recipe.compares_copies:
         transfer_set = transfer_set.with_memory_checked(memory_rng, options)
+        if _mixtures_mislead(transfer_set, recipe, nets, weight, rows, seed):
+            recipe, n_left_out = recipe.without_mixtures(), len(transfer_set.mixtures)
+            transfer_set = transfer_set.with_mixtures(0, rows, mixtures_rng, options)
+            transfer_set = dataclasses.replace(transfer_set, n_mixtures_left_out=n_left_out)
         transfer_set.warn_if_all_memorised()
+    weight = transfer_set.with_mixtures_weighed(weight)
     if recipe.needs_copies:
         transfer_set = transfer_set.with_windows(recipe.windows, rng, options)
     for_training = transfer_set if recipe.needs_copies else transfer_set.without_windows()
@@ -244,6 +251,24 @@ def _query_teacher(transfer_set, recipe, sample_weight, seed, options):
     constants = recipe.needs_copies and recipe.windows.donors in ("mean", "zero")
     transfer_set = transfer_set.with_baselines(rng, constants)
     return _ToLearn(transfer_set, for_training, weight, held_out, hard)
+
+
+def _mixtures_mislead(transfer_set, recipe, nets, weight, rows, seed):
+    """Whether mixtures mislead; tried if they are a default and the teacher is unsure of them."""
+    in_doubt = transfer_set.mixtures is not None and transfer_set.knows_all
+    return (
+        in_doubt
+        and recipe.may_leave_mixtures_out
+        and mixtures_mislead(
+            transfer_set,
+            nets.delivered,
+            nets.gives_proba,
+            recipe.objectives,
+            transfer_set.with_mixtures_weighed(weight),
+            rows,
+            seed,
+        )
+    )
 
 
 def _prepare(preparation, transfer_set, objectives, weight, held_out):

@@ -55,7 +55,9 @@ def check_monitors(net, validation_fraction):
             )
 
 
-def train(net, tensors, loss, *, held_out=None, hard=False, bar=False):
+def train(
+    net, tensors, loss, *, rows=None, held_out=None, hard=False, bar=False, keep_interrupted=True
+):
     """Train an initialised net on a transfer set; the net, its callbacks included, is used up.
 
     Parameters
@@ -63,6 +65,8 @@ def train(net, tensors, loss, *, held_out=None, hard=False, bar=False):
     net : initialised skorch.NeuralNetClassifier, after :func:`take_steps`
     tensors : TransferTensors
     loss : DistillationLoss
+    rows : ndarray of int, optional
+        Rows to learn from; default: all.
     held_out : ndarray of int, optional
         Rows to hold out; the weights of the epoch with the lowest held-out loss are kept.
     hard : bool, default=False
@@ -70,8 +74,19 @@ def train(net, tensors, loss, *, held_out=None, hard=False, bar=False):
         mixtures hold more of them.
     bar : bool, default=False
         Whether to show a progress bar over the epochs.
+    keep_interrupted : bool, default=True
+        Whether the student of a training that is interrupted is of use.
+
+    Raises
+    ------
+    TrainingError
+        If the student, an objective or a callback fails, or an answer is not finite.
+    KeyboardInterrupt
+        If the training is interrupted, and nothing is kept.
     """
     learning = TrainingRows(tensors)
+    if rows is not None:
+        learning = TrainingRows(tensors, learning.rows[rows])
     callbacks = [("record_terms", RecordTerms()), ("stop_on_bad_loss", StopOnBadLoss())]
     net.train_split = None
     if held_out is not None:
@@ -114,7 +129,7 @@ def train(net, tensors, loss, *, held_out=None, hard=False, bar=False):
             f"training the student failed: {type(error).__name__}: {error}. Check its callbacks, "
             f"optimiser and module.{missing}"
         ) from error
-    _check_interrupt(net)
+    _check_interrupt(net, keep_interrupted)
     settle_batch_norm(net.module_, learning, net.iterator_train__windows_per_step, inputs_a_series)
     _check_finite(net, learning)
 
@@ -128,7 +143,7 @@ def _import_what_optimisers_import():
         importlib.import_module("torch._dynamo")
 
 
-def _check_interrupt(net):
+def _check_interrupt(net, keep):
     """Warn if training ended early by a keyboard interrupt, which skorch hides.
 
     skorch's EarlyStopping raises one too, on purpose.
@@ -136,7 +151,7 @@ def _check_interrupt(net):
     Raises
     ------
     KeyboardInterrupt
-        If there is nothing to keep, since no epoch was completed.
+        If there is nothing to keep, since no epoch was completed, or nothing is to be kept.
     """
     n_complete = sum("train_loss" in row for row in net.history)
     stopped = any(
@@ -145,8 +160,8 @@ def _check_interrupt(net):
     )
     if n_complete == net.max_epochs or (stopped and n_complete):
         return
-    if not n_complete:
-        raise KeyboardInterrupt("training was interrupted before the first epoch was complete")
+    if not (n_complete and keep):
+        raise KeyboardInterrupt("training was interrupted before there was anything to keep")
     warn_user(
         f"training was interrupted after {n_complete} of {net.max_epochs} epochs; the student is "
         "the one trained so far.",

@@ -92,6 +92,9 @@ class Recipe:
     class_weight : dict, "balanced" or None
     gaps : bool, default=False
         Whether values of series may be missing.
+    windows_if_unmixed : int or None, default=None
+        Windows of each series if mixtures turn out to mislead. None if the user chose
+        ``n_mixtures``: they are used whatever they do.
     """
 
     student: object
@@ -103,6 +106,17 @@ class Recipe:
     validation_fraction: float | None
     class_weight: object
     gaps: bool = False
+    windows_if_unmixed: int | None = None
+
+    @property
+    def may_leave_mixtures_out(self):
+        """Whether the number of mixtures is a default."""
+        return self.windows_if_unmixed is not None
+
+    def without_mixtures(self):
+        """The recipe without mixtures, and with more windows of each series in their place."""
+        windows = self.windows._replace(n_windows=self.windows_if_unmixed)
+        return dataclasses.replace(self, n_mixtures=0, windows=windows)
 
     def keeping_windows_of(self, transfer_set):
         """Return the recipe with the donors of the last fit, if these are a default."""

@@ -86,6 +86,8 @@ class TransferSet:
     kept : tuple of float or None
         Which part of its certainty the teacher keeps near the series of X and near those of
         X_unlabelled, see :mod:`tsdistill.teachers.memorised`. None if that was not asked.
+    n_mixtures_left_out : int, default=0
+        How many mixtures the teacher was asked about in vain, since they mislead.
     windows : WindowSettings or None
         Those of the plan.
     plan : WindowPlan or None
@@ -108,6 +110,7 @@ class TransferSet:
     mixtures: Mixtures | None = None
     mixed_from: tuple | None = None
     kept: tuple | None = None
+    n_mixtures_left_out: int = 0
     windows: WindowSettings | None = None
     plan: WindowPlan | None = None
     baselines: Baselines | None = None
@@ -123,7 +126,12 @@ class TransferSet:
         """Number of questions to the teacher: series, mixtures, windows, and probes or not."""
         n_windows = 0 if self.plan is None else self.plan.start.size
         parts = self._parts_as_passed() if with_probes else []
-        return len(self.panel) + n_windows + sum(n_probes(len(self.panel[p])) for p in parts)
+        return (
+            len(self.panel)
+            + self.n_mixtures_left_out
+            + n_windows
+            + sum(n_probes(len(self.panel[p])) for p in parts)
+        )
 
     @property
     def trusted(self):
@@ -246,9 +254,14 @@ class TransferSet:
         )
         return dataclasses.replace(self, teacher=teacher, kept=kept)
 
+    @property
+    def knows_all(self):
+        """Whether the teacher seems to know all series by heart, those of X_unlabelled too."""
+        return bool(self.kept) and all(map(is_memorised, self.kept))
+
     def warn_if_all_memorised(self):
         """Warn if there are no series but those that the teacher knows by heart."""
-        if self.kept and self.mixtures is None and all(map(is_memorised, self.kept)):
+        if self.knows_all and self.mixtures is None and not self.n_mixtures_left_out:
             warn_of_memory(self.teacher, self.kept[0])
 
     def with_windows(self, windows, rng, options):
