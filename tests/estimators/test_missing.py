@@ -323,7 +323,19 @@ def test_what_does_not_take_gaps_says_so(learnt, new):
     with pytest.raises(ParameterError, match="missing='mask' allows gaps, which TemporalReview"):
         quick(auxiliary=TemporalReview()).fit(new)
     with pytest.raises(ParameterError, match="missing values.*use method='occlusion'"):
-        learnt.explain(new, method="gradient")
+        learnt.explain(new, method="autoencoder")
+
+
+@pytest.mark.parametrize("method", ["gradient", "integrated_gradients"])
+def test_gradients_give_nothing_to_a_gap(learnt, new, method):
+    shorter = new.copy()
+    shorter[0, 24:], shorter[0, 23] = NAN, 0.5
+    maps = learnt.explain(shorter, method=method)
+    assert np.isnan(maps[0, 24:]).all() and np.isfinite(maps[0, :24]).all()
+    gaps = np.isnan(shorter)
+    gaps[0, 24:] = False
+    assert (maps[gaps] == 0).all() and (np.abs(maps[1:][~gaps[1:]]) > 0).mean() > 0.9
+    assert np.isfinite(maps[1:]).all()
 
 
 def test_a_fitted_student_is_pickled_swapped_and_drawn(learnt, new):

@@ -14,7 +14,7 @@ from tsdistill.exceptions import PanelError, ParameterError, TeacherError
 from tsdistill.inputs.forms import FORMS, UnevenForm
 from tsdistill.inputs.lengths import padded
 from tsdistill.objectives import ExplanationAutoencoder, TemporalReview
-from tsdistill.students import FCN, STUDENTS, Lite
+from tsdistill.students import FCN, STUDENTS
 
 
 def bumps(n, seed, n_channels=None):
@@ -338,16 +338,12 @@ def test_bad_series_are_refused_by_their_position(first, message):
         quick(Teacher(in_any_form, classes=[0, 1])).fit([], [])
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [{"saliency": "gradient"}, {"auxiliary": ExplanationAutoencoder()},
-     {"auxiliary": TemporalReview()}],
-    ids=str,
-)  # fmt: skip
-def test_what_cannot_take_them_says_so(settings):
+@pytest.mark.parametrize("objective", [ExplanationAutoencoder(), TemporalReview()], ids=str)
+def test_objectives_that_cannot_take_them_say_so(objective):
     X, _ = bumps(16, 0)
-    with pytest.raises(ValueError, match="series of unequal length"):
-        quick(Lite().build(1, 40, 2), **settings).fit(X)
+    message = rf"unequal length, which {type(objective).__name__} cannot.*TSInterpolator.*leave it"
+    with pytest.raises(ParameterError, match=message):
+        quick(auxiliary=objective).fit(X)
 
 
 @pytest.mark.parametrize("own", [True, False])
@@ -362,4 +358,29 @@ def test_a_swap_defers_series_of_unequal_length(learnt, new, own):
 
 def test_explainers_that_cannot_take_them_say_so(learnt, new):
     with pytest.raises(ParameterError, match="cannot explain series of unequal length"):
-        learnt.explain(new, method="gradient")
+        learnt.explain(new, method="autoencoder")
+    with pytest.raises(TeacherError, match="method='gradient' needs.*black box; use method='occl"):
+        learnt.explain(new, method="gradient", of="teacher")
+
+
+@pytest.mark.parametrize("method", ["gradient", "integrated_gradients"])
+def test_gradients_explain_them_up_to_their_ends(learnt, new, method):
+    for options in ({}, {"fill": "zero"}, {"per_channel": True}):
+        maps = learnt.explain(new, method=method, **options)
+        maps = maps[:, 0] if options.get("per_channel") else maps
+        for one, series in zip(maps, new, strict=True):
+            assert np.isfinite(one[: len(series)]).all() and np.isnan(one[len(series) :]).all()
+    alone = learnt.explain(new[3:4], method=method)[0]
+    among = learnt.explain(new, method=method)[3]
+    np.testing.assert_allclose(alone, among[: len(alone)], atol=1e-5)
+
+
+def test_gradients_explain_teachers_that_take_lengths():
+    X, y = bumps(16, 0)
+    student = quick(Teacher(TakesLengths(), classes=[0, 1]), saliency="gradient").fit(X, y)
+    for method in ("gradient", "integrated_gradients"):
+        maps = student.explain(
+            X, method=method, of="teacher", target=np.ones(16, dtype=int), fill="zero"
+        )
+        for one, series in zip(maps, X, strict=True):  # its score is the mean of the series
+            np.testing.assert_allclose(one[: len(series)], series / len(series), atol=1e-5)

@@ -504,7 +504,8 @@ class SaliencyDistilledClassifier(
         maps : ndarray of shape (n_instances, n_timepoints), or with per_channel \
                 (n_instances, n_channels, n_timepoints), float32
             In units of the target's centred logit; positive speaks for the target. NaN after the
-            end of a series, if series differ in length.
+            end of a series, if series differ in length. Where a value is missing, the gradients
+            give 0.
 
         Raises
         ------

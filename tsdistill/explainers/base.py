@@ -64,7 +64,8 @@ class Explainer:
         Whether the maps are the student's own, one for all channels, so that the user can choose
         neither class nor model. ``target`` is then None.
     takes_uneven : bool, default=False
-        Whether series may be padded with NaN after their end; maps are then NaN there.
+        Whether series may be padded with NaN after their end, where maps are then NaN, and have
+        NaN before it where values are missing.
     """
 
     name: str

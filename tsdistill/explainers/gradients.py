@@ -1,4 +1,9 @@
-"""Explanations by gradients, and by gradients integrated from a baseline."""
+"""Explanations by gradients, and by gradients integrated from a baseline.
+
+Both are functions of the values that a series has. NaN, after its end and in gaps, stays where it
+is, in the baseline too: what a model makes of the gap, such as a line between the values beside it,
+counts as an effect of these values. So the map is 0 in a gap, and NaN after the end.
+"""
 
 import contextlib
 
@@ -7,9 +12,15 @@ import torch
 
 from tsdistill.exceptions import TeacherError
 from tsdistill.explainers.base import Explainer
+from tsdistill.inputs.lengths import hardest, lengths_of
 from tsdistill.numerics.batches import batches_of_series
-from tsdistill.numerics.logits import centred
+from tsdistill.numerics.logits import centred, first_output
 from tsdistill.numerics.tensors import as_tensor
+
+NAN_IN_GRADIENTS = (
+    "torch.where passes NaN back from the side that it does not take: let forward replace NaN, as "
+    "by torch.nan_to_num, before it computes with the series"
+)
 
 
 def explain_by_gradient(model, panel, target, settings):
@@ -32,12 +43,19 @@ def _arguments_from(settings):
     }
 
 
-GRADIENT = Explainer("gradient", explain_by_gradient, fills=("mean", "zero"), needs_gradients=True)
+GRADIENT = Explainer(
+    "gradient",
+    explain_by_gradient,
+    fills=("mean", "zero"),
+    needs_gradients=True,
+    takes_uneven=True,
+)
 INTEGRATED_GRADIENTS = Explainer(
     "integrated_gradients",
     explain_by_integrated_gradients,
     fills=("mean", "zero"),
     needs_gradients=True,
+    takes_uneven=True,
 )
 
 
@@ -62,15 +80,17 @@ def gradient(model, panel, target, baseline, *, per_channel=False, device="cpu")
     -------
     maps : ndarray of shape (n_instances, n_timepoints), summed over channels, or with \
             per_channel (n_instances, n_channels, n_timepoints), float32
+        0 in gaps, and NaN after the end of each series.
 
     Raises
     ------
     TeacherError
-        If the model is a black box.
+        If the model is a black box, or NaN in the series spoils its gradients.
     """
     maps = input_gradients(model, panel, target, device=device)
     maps *= panel - np.asarray(baseline, dtype=np.float32)[:, np.newaxis]
-    return maps if per_channel else maps.sum(axis=1)
+    maps[np.isnan(panel)] = 0.0
+    return _ended(maps if per_channel else maps.sum(axis=1), panel)
 
 
 def input_gradients(model, panel, target, *, device="cpu"):
@@ -87,12 +107,18 @@ def input_gradients(model, panel, target, *, device="cpu"):
     Returns
     -------
     slopes : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+        0 where a series has no value.
+
+    Raises
+    ------
+    TeacherError
+        If the model is a black box, or NaN in the series spoils its gradients.
     """
     slopes = np.empty(panel.shape, dtype=np.float32)
     with _differentiable(model, device):
         for part, series, k in _batches(panel, target, device):
-            answers = model.logits(series.clone())  # the module may change its input in place
-            slopes[part] = score_gradients(answers, k, series).cpu().numpy()
+            slopes[part] = score_gradients(model.logits, k, series).cpu().numpy()
+    _check_unspoilt(model, slopes, panel)
     return slopes
 
 
@@ -103,16 +129,17 @@ def check_gradients(model, panel, device="cpu"):
     ----------
     model : bound Teacher, differentiable
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
-        The first two series are tried.
+        The two series are tried that are the :func:`~tsdistill.inputs.lengths.hardest`.
     device : str or torch.device, default="cpu"
 
     Raises
     ------
     TeacherError
-        If no gradient reaches the series.
+        If no gradient reaches the series, or NaN in them spoils it.
     """
+    tried = hardest(panel)
     try:
-        input_gradients(model, panel[:2], np.zeros(len(panel[:2]), dtype=np.int64), device=device)
+        input_gradients(model, tried, np.zeros(len(tried), dtype=np.int64), device=device)
     except RuntimeError as error:
         raise TeacherError(
             f"{model!r} gives no gradients with respect to the series: {error}. Check that no part "
@@ -120,13 +147,14 @@ def check_gradients(model, panel, device="cpu"):
         ) from error
 
 
-def score_gradients(answers, target, series, *, create_graph=False):
-    """Gradient of the target's centred logit, with respect to each series.
+def score_gradients(ask, target, series, *, create_graph=False):
+    """Gradient of the target's centred logit, with respect to each value of the series.
 
     Parameters
     ----------
-    answers : Tensor of shape (n_instances, n_classes)
-        Logits or log-probabilities for ``series``, with their graph.
+    ask : callable
+        Takes series, which it may change in place, and returns logits or log-probabilities,
+        (n_instances, n_classes), with their graph; or a tuple of them and other outputs.
     target : Tensor of shape (n_instances,), int64
         Class indices.
     series : Tensor of shape (n_instances, n_channels, n_timepoints)
@@ -136,9 +164,23 @@ def score_gradients(answers, target, series, *, create_graph=False):
     Returns
     -------
     slopes : Tensor, shaped as series
+        0 where a series has no value, whatever the graph gives for NaN.
     """
+    values, missing = _values_of(series)
+    answers = first_output(ask(_series_of(values, missing)))
     score = _score(answers, target).sum()
-    return torch.autograd.grad(score, series, create_graph=create_graph)[0]
+    return torch.autograd.grad(score, values, create_graph=create_graph)[0]
+
+
+def _values_of(series):
+    """A leaf of the graph without NaN, which holds 0 instead, and where NaN was."""
+    missing = torch.isnan(series)
+    return series.masked_fill(missing, 0.0).requires_grad_(), missing
+
+
+def _series_of(values, missing):
+    """The series of :func:`_values_of` as a new tensor, NaN included."""
+    return values.masked_fill(missing, torch.nan)
 
 
 def integrated_gradients(
@@ -151,7 +193,8 @@ def integrated_gradients(
         E[c, t] = (x[c, t] - b[c]) * int_0^1 d c(z(b + a (x - b)))_k / d x[c, t] da
 
     A map adds up to the score of the series minus the score of the baseline, up to the error of
-    integration in ``n_steps``. Memory use does not grow with the number of series or steps.
+    integration in ``n_steps``; the baseline has NaN where the series has. Memory use does not grow
+    with the number of series or steps.
 
     Parameters
     ----------
@@ -169,11 +212,12 @@ def integrated_gradients(
     -------
     maps : ndarray of shape (n_instances, n_timepoints), summed over channels, or with \
             per_channel (n_instances, n_channels, n_timepoints), float32
+        0 in gaps, and NaN after the end of each series.
 
     Raises
     ------
     TeacherError
-        If the model is a black box.
+        If the model is a black box, or NaN in the series spoils its gradients.
     ImportError
         If captum is not installed.
 
@@ -192,17 +236,44 @@ def integrated_gradients(
     maps = np.empty(panel.shape, dtype=np.float32)
     start = torch.as_tensor(np.asarray(baseline, dtype=np.float32)[:, np.newaxis], device=device)
     with _differentiable(model, device):
-        method = IntegratedGradients(lambda series, k: _score(model.logits(series.clone()), k))
+        method = IntegratedGradients(
+            lambda values, missing, k: _score(model.logits(_series_of(values, missing)), k)
+        )
         for part, series, k in _batches(panel, target, device):
+            values, missing = _values_of(series)
             attributions = method.attribute(
-                series,
-                baselines=start.expand_as(series),
-                additional_forward_args=(k,),
+                values,
+                baselines=start.expand_as(values),  # where NaN was, no gradient is left
+                additional_forward_args=(missing, k),
                 n_steps=n_steps,
-                internal_batch_size=len(series),
+                internal_batch_size=len(values),
             )
             maps[part] = attributions.detach().cpu().numpy()
-    return maps if per_channel else maps.sum(axis=1)
+    _check_unspoilt(model, maps, panel)
+    return _ended(maps if per_channel else maps.sum(axis=1), panel)
+
+
+def _check_unspoilt(model, slopes, panel):
+    """Raise TeacherError if series with NaN have gradients that are not finite."""
+    if not np.isnan(panel).any():
+        return
+    spoilt = ~np.isfinite(slopes).all(axis=(1, 2))
+    if spoilt.any():
+        raise TeacherError(
+            f"{model!r} has NaN or infinite gradients for {spoilt.sum()} of {len(panel)} series, "
+            f"which are of unequal length or have missing values. {NAN_IN_GRADIENTS}, or use "
+            "occlusion, which needs no gradients."
+        )
+
+
+def _ended(maps, panel):
+    """Maps with NaN after the end of each series."""
+    if not np.isnan(panel).any():
+        return maps
+    after_end = np.arange(panel.shape[-1]) >= lengths_of(panel)[:, np.newaxis]
+    return np.where(
+        after_end if maps.ndim == 2 else after_end[:, np.newaxis], np.float32("nan"), maps
+    )
 
 
 def _score(answers, target):
@@ -220,7 +291,6 @@ def _differentiable(model, device):
 
 
 def _batches(panel, target, device):
-    """Each batch as a slice, its series (which require gradients) and its targets on the device."""
+    """Each batch as a slice, its series and its targets on the device."""
     for part in batches_of_series(panel):
-        series = as_tensor(panel[part]).to(device, copy=True).requires_grad_()
-        yield part, series, torch.as_tensor(target[part], device=device)
+        yield part, as_tensor(panel[part], device), torch.as_tensor(target[part], device=device)

@@ -105,6 +105,31 @@ def is_uneven(X):
     )
 
 
+def hardest(panel):
+    """Two series on which to try a model: the shortest, and of the others that with most gaps.
+
+    Parameters
+    ----------
+    panel : ndarray of shape (n_instances, n_channels, n_timepoints)
+
+    Returns
+    -------
+    series : ndarray of shape (2, n_channels, n_timepoints)
+        The first two if none has NaN; a single series twice.
+
+    Examples
+    --------
+    >>> nan = np.nan
+    >>> hardest(np.array([[[1.0, 2.0, 3.0]], [[1.0, nan, 3.0]], [[1.0, 2.0, nan]]])).tolist()
+    [[[1.0, 2.0, nan]], [[1.0, nan, 3.0]]]
+    """
+    lengths, n_missing = lengths_of(panel), np.isnan(panel).sum(axis=(1, 2))
+    shortest = lengths.argmin()
+    n_gaps = n_missing - panel.shape[1] * (panel.shape[-1] - lengths)
+    n_gaps[shortest] = -1
+    return panel[[shortest, n_gaps.argmax()]]
+
+
 def has_gaps(X):
     """Whether NaN is found before the end of a series, in some of its channels or in all.
 

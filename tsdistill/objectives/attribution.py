@@ -6,23 +6,29 @@ teacher predicts, and c(z) = z - mean_k z. The attribution of a network and the 
     w[c] = (mean_t d c(z)_k / d A[c, t])^2,        M[t] = sum_c w[c] * A[c, t]^2
     L    = || M_s / ||M_s|| - M_t / ||M_t|| ||
 
-The teacher's attribution is resampled to the length of the student's, and computed once.
+The teacher's attribution is resampled to the length of the student's, and computed once. Where
+series differ in length, t runs over the positions that a stage has for the series alone.
 """
 
+import functools
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 from tsdistill.exceptions import ParameterError, StudentError, TeacherError
+from tsdistill.explainers.gradients import NAN_IN_GRADIENTS
 from tsdistill.inputs.checks import shown
+from tsdistill.inputs.lengths import hardest, lengths_of
 from tsdistill.numerics.batches import batches
 from tsdistill.numerics.logits import centred, first_output
 from tsdistill.numerics.tensors import as_tensor
 from tsdistill.objectives.base import Objective
-from tsdistill.objectives.gradients import in_use_for_maps
-from tsdistill.students.feature_maps import map_and_slopes, stages_of
+from tsdistill.objectives.gradients import check_student_maps, in_use_for_maps
+from tsdistill.students.feature_maps import feature_maps, map_and_slopes, stages_of
 
 
-def attribution_of(maps, slopes):
+def attribution_of(maps, slopes, n_positions=None):
     """Attribution of a stage: squared feature maps, weighted by squared mean slopes.
 
     Parameters
@@ -30,12 +36,17 @@ def attribution_of(maps, slopes):
     maps : Tensor of shape (n_instances, n_features, n_positions)
     slopes : Tensor of shape (n_instances, n_features, n_positions)
         Derivatives of the score with respect to the maps.
+    n_positions : Tensor of shape (n_instances,), int64, default=None
+        Positions of each series, from the first on; those after them count nowhere. None: all.
 
     Returns
     -------
     attribution : Tensor of shape (n_instances, n_positions)
         Of Euclidean norm 1, or 0 where no map has a slope.
     """
+    if n_positions is not None:
+        after = torch.arange(maps.shape[2], device=maps.device) >= n_positions[:, None]
+        maps, slopes = (values.masked_fill(after[:, None], 0.0) for values in (maps, slopes))
     # Slopes of a saturated network are tiny, and would vanish in their fourth power.
     slopes = slopes / _largest(slopes)
     maps = maps / _largest(maps)
@@ -87,6 +98,8 @@ class AttributionMatching(Objective):
     """
 
     name = "attribution_matching"
+    takes_uneven = True
+    _n_positions = None
 
     def __init__(self, weight=1.0, student_stage=None, teacher_stage=None):
         super().__init__(weight)
@@ -113,22 +126,21 @@ class AttributionMatching(Objective):
                 "loss."
             )
         self._stage = self._found(network, "student")
+        tried = hardest(preparation.panel)
+        n_positions = self._positions(preparation, tried)
         try:
             self._teacher_stages = [self._found(member.module, "teacher") for member in members]
-            self._teacher_attribution(preparation, preparation.panel[:2], [0, 0])
+            self._teacher_attributions(preparation, tried, np.zeros(2, dtype=np.int64), n_positions)
         except (StudentError, RuntimeError) as error:
             raise TeacherError(f"AttributionMatching: {error}") from error
-        series = as_tensor(preparation.panel[:2].copy()).to(preparation.device)
-        try:
-            target = torch.zeros_like(series[:, 0, 0]).long()
-            maps = self._student_attribution(network, network, series, target)
-            weights = [weight for weight in network.parameters() if weight.requires_grad]
-            torch.autograd.grad(maps.sum(), weights, allow_unused=True)
-        except RuntimeError as error:
-            raise StudentError(
-                "AttributionMatching needs a student that torch can differentiate twice, but "
-                f"{type(network).__name__} cannot be: {error}. Use another student."
-            ) from error
+        if n_positions is not None:
+            n_positions = as_tensor(n_positions).to(preparation.device)
+        check_student_maps(
+            preparation,
+            lambda *of: self._student_attribution(network, network, *of, n_positions),
+            "AttributionMatching",
+            "Use another student.",
+        )
 
     def _found(self, network, whose):
         """The stage of a network that is compared."""
@@ -138,13 +150,71 @@ class AttributionMatching(Objective):
         return stages_of(network, named, whose, f"AttributionMatching.{argument}")[-1]
 
     def prepare(self, preparation):
-        target = preparation.clean.argmax(axis=1)
-        parts = [
-            self._teacher_attribution(preparation, preparation.panel[part], target[part])
-            for part in batches(len(target))
-        ]
-        self.teacher_maps_ = torch.cat(parts)
+        panel, target = preparation.panel, preparation.clean.argmax(axis=1)
+        n_positions = self._positions(preparation, panel)
+        self.teacher_maps_ = self._teacher_attributions(preparation, panel, target, n_positions)
         self.target_ = as_tensor(target).to(preparation.device)
+        if n_positions is not None:
+            self._n_positions = as_tensor(n_positions).to(preparation.device)
+
+    def _positions(self, preparation, panel):
+        """Positions that the student's stage has for each series alone; None if all have as many.
+
+        Returns
+        -------
+        n_positions : ndarray of shape (n_instances,), int64, or None
+        """
+        if not np.isnan(panel).any():
+            return None
+        network, n_positions = preparation.network, []
+        lengths, first, length_of = np.unique(
+            lengths_of(panel), return_index=True, return_inverse=True
+        )
+        with in_use_for_maps(network), torch.no_grad():
+            for row, length in zip(first, lengths, strict=True):
+                series = as_tensor(panel[[row], :, :length].copy()).to(preparation.device)
+                ask = functools.partial(network, series)
+                try:
+                    (found,) = feature_maps(network, [self._stage], ask, 1)
+                except RuntimeError as error:
+                    raise StudentError(
+                        f"student {type(network).__name__} failed on a series of {length} "
+                        f"timesteps without padding: {error}. Use another student."
+                    ) from error
+                n_positions.append(found.shape[2])
+        return np.array(n_positions)[length_of]
+
+    def _teacher_attributions(self, preparation, panel, target, n_positions):
+        """Attributions of the teacher for a panel, at the student's positions if these differ.
+
+        Returns
+        -------
+        attributions : Tensor of shape (n_instances, n_positions)
+            0 beyond the positions of each series.
+        """
+        if n_positions is None:
+            parts = [
+                self._teacher_attribution(preparation, panel[part], target[part])
+                for part in batches(len(target))
+            ]
+            return torch.cat(parts)
+        lengths = lengths_of(panel)
+        attributions = torch.zeros(len(panel), n_positions.max(), device=preparation.device)
+        for length in np.unique(lengths):
+            of_length = np.flatnonzero(lengths == length)
+            for part in batches(len(of_length)):
+                rows = of_length[part]
+                series = panel[rows, :, :length]
+                attribution = self._teacher_attribution(preparation, series, target[rows])
+                n = n_positions[rows[0]]
+                attributions[as_tensor(rows), :n] = _resampled(attribution, n)
+        if not torch.isfinite(attributions).all():
+            raise TeacherError(
+                f"AttributionMatching needs finite feature maps and gradients, but "
+                f"{preparation.teacher!r} has NaN or infinite ones for some series. "
+                f"{NAN_IN_GRADIENTS}, or leave this objective out."
+            )
+        return attributions
 
     def _teacher_attribution(self, preparation, series, target):
         """Mean attribution of the teacher's networks, (n_instances, n_positions)."""
@@ -161,18 +231,27 @@ class AttributionMatching(Objective):
         longest = max(attribution.shape[1] for attribution in attributions)
         return sum(_resampled(attribution, longest) for attribution in attributions)
 
-    def _student_attribution(self, network, ask, series, target):
+    def _student_attribution(self, network, ask, series, target, n_positions=None):
         with in_use_for_maps(network):
-            return _attribution_in_use(network, self._stage, ask, series, target, create_graph=True)
+            return _attribution_in_use(
+                network, self._stage, ask, series, target, n_positions, create_graph=True
+            )
 
     def losses(self, answers, sample_weight):
-        target = self.target_[answers.rows]
-        student = self._student_attribution(answers.network, answers.ask, answers.series, target)
-        teacher = _resampled(self.teacher_maps_[answers.rows], student.shape[1])
+        target, n_positions = self.target_[answers.rows], self._n_positions
+        n_positions = None if n_positions is None else n_positions[answers.rows]
+        student = self._student_attribution(
+            answers.network, answers.ask, answers.series, target, n_positions
+        )
+        teacher = self.teacher_maps_[answers.rows]
+        if n_positions is None:
+            teacher = _resampled(teacher, student.shape[1])
+        else:
+            student = student[:, : teacher.shape[1]]
         return torch.linalg.vector_norm(student - F.normalize(teacher, dim=1), dim=1)
 
 
-def _attribution_in_use(network, stage, ask, series, target, create_graph):
+def _attribution_in_use(network, stage, ask, series, target, n_positions=None, *, create_graph):
     """Attribution of a network for the classes of ``target``."""
     series = series.clone().requires_grad_()
 
@@ -180,9 +259,8 @@ def _attribution_in_use(network, stage, ask, series, target, create_graph):
         answers = first_output(ask(series.clone()))  # which a network may change
         return centred(answers).gather(1, target[:, None]).sum()
 
-    return attribution_of(
-        *map_and_slopes(network, stage, score, len(series), create_graph=create_graph)
-    )
+    maps, slopes = map_and_slopes(network, stage, score, len(series), create_graph=create_graph)
+    return attribution_of(maps, slopes, n_positions)
 
 
 def _resampled(attribution, n_positions):

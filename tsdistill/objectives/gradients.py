@@ -5,19 +5,25 @@ c(z) = z - mean_k z. The map E_f of a network f and the loss are::
 
     E_f(x) = d c(z_f(x))_k / d x,        L = 1 - cos(E_t(x), E_s(x))
 
-where the cosine is over all channels and timesteps of a series. The teacher's maps are computed
-once.
+where the cosine is over all channels and timesteps of a series that have a value, not over gaps
+or what lies beyond its end. The teacher's maps are computed once.
 """
 
 import contextlib
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from tsdistill.exceptions import StudentError, TeacherError
-from tsdistill.explainers.gradients import check_gradients, input_gradients, score_gradients
-from tsdistill.numerics.logits import first_output
+from tsdistill.explainers.gradients import (
+    NAN_IN_GRADIENTS,
+    check_gradients,
+    input_gradients,
+    score_gradients,
+)
+from tsdistill.inputs.lengths import hardest
 from tsdistill.numerics.tensors import as_tensor
 from tsdistill.objectives.base import Objective
 
@@ -28,7 +34,7 @@ def gradient_cosine_loss(student, teacher):
     Parameters
     ----------
     student, teacher : Tensor of shape (n_instances, n_channels, n_timepoints)
-        Gradient maps.
+        Gradient maps, 0 where a series has no value.
 
     Returns
     -------
@@ -76,7 +82,7 @@ class GradientSaliency(Objective):
     """
 
     name = "gradient_saliency"
-    takes_uneven = False
+    takes_uneven = True
 
     def check_models(self, preparation):
         teacher, network = preparation.teacher, preparation.network
@@ -87,17 +93,12 @@ class GradientSaliency(Objective):
                 "which works for any teacher."
             )
         check_gradients(teacher, preparation.panel, preparation.device)
-        series = as_tensor(preparation.panel[:2].copy()).to(preparation.device)
-        try:
-            maps = _maps_in_use(network, network, series, torch.zeros_like(series[:, 0, 0]).long())
-            weights = [weight for weight in network.parameters() if weight.requires_grad]
-            torch.autograd.grad(maps.sum(), weights, allow_unused=True)
-        except RuntimeError as error:
-            raise StudentError(
-                "GradientSaliency (saliency='gradient') needs a student that torch can "
-                f"differentiate twice, but {type(network).__name__} cannot be: {error}. Use "
-                "another student, or saliency='logit_change' without this objective."
-            ) from error
+        check_student_maps(
+            preparation,
+            lambda series, target: _maps_in_use(network, network, series, target),
+            "GradientSaliency (saliency='gradient')",
+            "Use another student, or saliency='logit_change' without this objective.",
+        )
 
     def prepare(self, preparation):
         target = preparation.clean.argmax(axis=1)
@@ -115,9 +116,44 @@ class GradientSaliency(Objective):
 def _maps_in_use(network, ask, series, target):
     """Gradient maps of a network in eval mode, which can be differentiated again."""
     with in_use_for_maps(network):
-        series = series.clone().requires_grad_()
-        answers = first_output(ask(series))
-        return score_gradients(answers, target, series, create_graph=True)
+        return score_gradients(ask, target, series, create_graph=True)
+
+
+def check_student_maps(preparation, maps_of, name, remedy):
+    """Check that maps of the student can be differentiated with respect to its weights.
+
+    Parameters
+    ----------
+    preparation : Preparation
+    maps_of : callable (series, target) -> maps
+    name : str
+        Of the objective, for errors.
+    remedy : str
+        A sentence for the end of errors.
+
+    Raises
+    ------
+    StudentError
+        If they cannot, or NaN in the series spoils them.
+    """
+    network, tried = preparation.network, hardest(preparation.panel)
+    series = as_tensor(tried).to(preparation.device)
+    try:
+        maps = maps_of(series, torch.zeros_like(series[:, 0, 0]).long())
+        weights = [weight for weight in network.parameters() if weight.requires_grad]
+        slopes = torch.autograd.grad(maps.sum(), weights, allow_unused=True)
+    except RuntimeError as error:
+        raise StudentError(
+            f"{name} needs a student that torch can differentiate twice, but "
+            f"{type(network).__name__} cannot be: {error}. {remedy}"
+        ) from error
+    found = [maps, *(slope for slope in slopes if slope is not None)]
+    if np.isnan(tried).any() and not all(torch.isfinite(one).all() for one in found):
+        raise StudentError(
+            f"{name} needs finite gradients of the student, but {type(network).__name__} has NaN "
+            "or infinite ones for series of unequal length or with missing values. "
+            f"{NAN_IN_GRADIENTS}. {remedy}"
+        )
 
 
 @contextlib.contextmanager

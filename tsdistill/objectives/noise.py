@@ -4,8 +4,9 @@ Let e ~ N(0, (scale * std_c)^2) be noise in channel c. The loss of one draw is::
 
     tau^2 * KL(p_t(x + e) || p_s(x + e)),   p = softmax(z / tau)
 
-Its expectation is the soft-target loss on x plus, to first order, the squared difference of both
-networks' Jacobians times the variance of the noise (Srinivas and Fleuret).
+The expectation of the loss is the soft-target loss on x plus, to first order, the squared
+difference of both networks' Jacobians times the variance of the noise (Srinivas and Fleuret). What
+is missing in a series, after its end or in a gap, is missing in its noisy copies.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 
 from tsdistill.inputs.checks import check_count, check_positive
+from tsdistill.inputs.lengths import lengths_of, to_length
 from tsdistill.numerics.forks import no_fork
 from tsdistill.numerics.tensors import as_tensor
 from tsdistill.objectives.soft_targets import SoftTargets, soft_target_loss
@@ -29,7 +31,7 @@ class NoisySeries:
     panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
         The series.
     noise : ndarray of shape (n_noise, n_channels, n_timepoints), float32
-        The noise, in the units of the series.
+        The noise, in the units of the series; NaN beyond the longest of them.
     row, draw : ndarray of shape (n_copies,), int64
         Row of ``panel`` and row of ``noise`` that are added, for each copy.
     """
@@ -103,8 +105,10 @@ class InputNoise(SoftTargets):
         panel, rng = preparation.panel, preparation.rng(self.name)
         n_series = len(panel)
         std = np.nanstd(panel, axis=(0, 2), dtype=np.float64)[:, np.newaxis]
-        noise = rng.standard_normal((max(N_NOISE_SERIES, self.n_draws), *panel.shape[1:]))
-        noise = (self.scale * std * noise).astype(np.float32)
+        n_timepoints = lengths_of(panel).max()  # padding changes no draw
+        shape = max(N_NOISE_SERIES, self.n_draws), panel.shape[1], n_timepoints
+        noise = (self.scale * std * rng.standard_normal(shape)).astype(np.float32)
+        noise = to_length(noise, panel.shape[2])
         draw = (rng.integers(len(noise), size=(n_series, 1)) + np.arange(self.n_draws)) % len(noise)
         row = np.repeat(np.arange(n_series), self.n_draws)
         noisy = NoisySeries(panel, noise, row, draw.ravel())

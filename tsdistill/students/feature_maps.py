@@ -144,8 +144,10 @@ def map_and_slopes(network, stage, score, n_instances, *, create_graph=False):
     if not outputs:
         raise StudentError(f"stage {stage!r} of {type(network).__name__} was not run.")
     output = outputs[-1]
+    if not isinstance(output, torch.Tensor):
+        _check_map(network, stage, output, n_instances)
     slopes = None
-    if isinstance(output, torch.Tensor) and output.requires_grad and total.requires_grad:
+    if output.requires_grad and total.requires_grad:
         (slopes,) = torch.autograd.grad(total, output, create_graph=create_graph, allow_unused=True)
     if slopes is None:
         raise StudentError(
@@ -173,7 +175,7 @@ def _over_time(module, output):
     layers = (nn.TransformerEncoderLayer, nn.TransformerEncoder, nn.MultiheadAttention)
     if isinstance(module, layers) and isinstance(output, torch.Tensor) and output.ndim == 3:
         return output.transpose(1, 2) if _batch_first(module) else output.permute(1, 2, 0)
-    if isinstance(module, nn.RNNBase):
+    if isinstance(module, nn.RNNBase) and isinstance(output, torch.Tensor):  # not packed
         return output.permute(0, 2, 1) if module.batch_first else output.permute(1, 2, 0)
     return output
 

@@ -159,8 +159,10 @@ def normalised(layer, x, real):
         # Without a momentum, torch takes the mean of all batches.
         share = 1 / layer.num_batches_tracked if layer.momentum is None else layer.momentum
         unbiased = variance * (n_values / (n_values - 1).clamp_min(1))
-        for kept, new in ((layer.running_mean, mean), (layer.running_var, unbiased)):
-            kept += share * (new.to(kept.dtype) - kept)
+        for name, new in (("running_mean", mean), ("running_var", unbiased)):
+            kept = getattr(layer, name)
+            # Not in place, since the graph of an answer in eval mode may hold it.
+            setattr(layer, name, kept + share * (new.to(kept.dtype) - kept))
     scale = layer.weight * torch.rsqrt(variance + layer.eps)
     return centred * scale[:, None] + layer.bias[:, None]
 
