@@ -3,6 +3,13 @@
 from tsdistill._version import __version__
 from tsdistill.estimators.classifier import SaliencyDistilledClassifier
 from tsdistill.swap.deferring import DeferringClassifier
+from tsdistill.swap.size_path import size_path
 from tsdistill.teachers.teacher import Teacher
 
-__all__ = ["DeferringClassifier", "SaliencyDistilledClassifier", "Teacher", "__version__"]
+__all__ = [
+    "DeferringClassifier",
+    "SaliencyDistilledClassifier",
+    "Teacher",
+    "__version__",
+    "size_path",
+]

@@ -66,6 +66,10 @@ class FolderGivenError(PathError, IsADirectoryError):
     """The path of a file that is to be written is that of a folder."""
 
 
+class OutOfReachError(TsdistillError, ValueError):
+    """No student of a size path meets all demands."""
+
+
 class TrainingError(TsdistillError, RuntimeError):
     """Training failed: loss or answers became NaN or infinite, or the user's code raised."""
 

@@ -316,7 +316,7 @@ class SaliencyDistilledClassifier(
             transfer_set = start_transfer_set(
                 teacher,
                 series,
-                previous=self._transfer_set if continues else None,
+                previous=self._transfer_set if self.warm_start else None,
                 keep_source=self.warm_start,
                 seed=seeds.teacher,
             )
