@@ -13,7 +13,7 @@ ROOT = Path(tsdistill.__file__).parent
 
 
 ROOMS = (
-    *("__init__", "sktime"),
+    *("__main__", "__init__", "sktime"),
     *("swap", "estimators", "export", "reporting", "display"),
     *("training", "objectives", "explainers", "teachers", "perturbation", "students"),
     *("fidelity", "datasets", "inputs", "numerics"),

@@ -2,6 +2,7 @@
 
 from tsdistill._version import __version__
 from tsdistill.estimators.classifier import SaliencyDistilledClassifier
+from tsdistill.swap.contract import SwapContract
 from tsdistill.swap.deferring import DeferringClassifier
 from tsdistill.swap.size_path import size_path
 from tsdistill.teachers.teacher import Teacher
@@ -9,6 +10,7 @@ from tsdistill.teachers.teacher import Teacher
 __all__ = [
     "DeferringClassifier",
     "SaliencyDistilledClassifier",
+    "SwapContract",
     "Teacher",
     "__version__",
     "size_path",

@@ -8,8 +8,12 @@ import torch
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity import (
+    accuracy,
     agreement,
     by_class,
+    negative_flips,
+    per_series_flips,
+    positive_flips,
     predictive_js,
     predictive_kl,
     saliency_correlation,
@@ -23,6 +27,25 @@ def test_agreement_counts_equal_predictions(answers):
         for t, s in zip(teacher, student, strict=True)
     )
     assert agreement(teacher, student) == pytest.approx(same / 30)
+
+
+def test_flips_are_where_one_model_alone_is_right(answers):
+    teacher, student = answers
+    y = np.arange(30) % 4
+    only = {"teacher": 0, "student": 0}
+    for t, s, k in zip(teacher, student, y, strict=True):
+        right = {"teacher": t[k] == max(t), "student": s[k] == max(s)}
+        if sum(right.values()) == 1:
+            only[max(right, key=right.get)] += 1
+    assert only["teacher"] and only["student"]
+    assert negative_flips(teacher, student, y) == pytest.approx(only["teacher"] / 30)
+    assert positive_flips(teacher, student, y) == pytest.approx(only["student"] / 30)
+    assert accuracy(student, y) == pytest.approx(
+        accuracy(teacher, y) + (only["student"] - only["teacher"]) / 30
+    )
+    assert not np.any(per_series_flips(teacher, teacher, y))
+    with pytest.raises(ParameterError, match="class indices"):
+        negative_flips(teacher, student, y + 1)
 
 
 def test_divergences_equal_slow_loops(answers):

@@ -42,6 +42,7 @@ def test_page_escapes_labels_and_needs_nothing_else(report, page, tmp_path):
     html = page.read_text(encoding="utf-8")
     assert "&lt;b&gt;" in html and "<b>" not in html
     assert "up &amp; away" in html
+    assert "negative flips: teacher alone is right" in html
     assert not re.search(r"https?://|<script|<link", html)
     images = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
     assert len(images) == 3 + 4 + 4

@@ -37,11 +37,20 @@ def test_figures_are_those_of_the_measures(report, fitted):
     theirs = bump_teacher(X).argmax(axis=1)
     names = np.array(["down", "<b>", "up & away"])
     assert report.teacher_accuracy == pytest.approx(np.mean(names[theirs] == y))
+    right, before = student.predict(X) == y, names[theirs] == y
+    assert report.negative_flips == np.mean(before & ~right)
+    assert report.positive_flips == np.mean(right & ~before)
+    net = report.positive_flips - report.negative_flips
+    assert report.accuracy == pytest.approx(report.teacher_accuracy + net)
+    of_labels = alone.predict(X) == y
+    flips = report.beside["negative_flips"]["label_only"], report.beside["positive_flips"]
+    assert flips == (np.mean(before & ~of_labels), {"label_only": np.mean(of_labels & ~before)})
     everything = student.fidelity_report(X, label_only=alone)
     assert everything.saliency == pytest.approx(student.fidelity_score(X, metric="saliency"))
     overlap = student.fidelity_score(X, metric="top_overlap")
     assert everything.top_overlap == pytest.approx(overlap)
-    assert everything.accuracy is None
+    assert everything.accuracy is None and everything.negative_flips is None
+    assert "negative_flips" not in everything.to_frame().index
     _, proba = everything.curves["student", "mean", "insertion"]
     areas = everything.areas()
     assert (
@@ -69,6 +78,8 @@ def test_figures_are_those_of_the_measures(report, fitted):
 def test_intervals_hold_their_values(report):
     agreeing = round(report.agreement * 48)
     assert report.intervals["agreement"] == clopper_pearson(agreeing, 48)
+    flips = round(report.negative_flips * 48)
+    assert report.intervals["negative_flips"] == clopper_pearson(flips, 48)
     for name, (low, high) in report.intervals.items():
         if not name.endswith("ece"):  # which resampling raises
             assert low <= getattr(report, name) <= high
@@ -130,6 +141,7 @@ def test_text_can_be_read(report):
     text = str(report)
     assert f"same prediction as the teacher{report.agreement:>18.3f}" in text
     assert "labels only" in text and "random map" in text
+    assert f"negative flips: teacher alone is right{report.negative_flips:>10.3f}" in text
     assert f"({report.n_differ} predictions differ)" in text and "LiteNetwork" in text
     assert len(repr(report)) < 200 and report == report  # not compared frame by frame
     assert max(map(len, text.splitlines())) <= 140
@@ -215,6 +227,16 @@ def report_of(toy, quick, turned):
     student = quick(teacher, max_epochs=40, saliency_weight=0).fit(*toy)
     teacher.turned = turned
     return student.fidelity_report(toy[0])
+
+
+def test_flips_say_which_model_alone_is_right(toy, quick):
+    teacher, (X, y) = Turns(), toy
+    student = quick(teacher, max_epochs=40, saliency_weight=0).fit(X, y)
+    assert student.score(X, y) == 1
+    teacher.turned = all_but_class_0  # wrong there
+    report = student.fidelity_report(X, y)
+    assert report.positive_flips == pytest.approx(2 / 3) and report.negative_flips == 0
+    assert report.to_frame().loc["positive_flips", "low"] == clopper_pearson(8, 12)[0]
 
 
 def test_typical_series_have_the_same_prediction_of_both_models(toy, quick, tmp_path):

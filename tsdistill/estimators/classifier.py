@@ -316,7 +316,7 @@ class SaliencyDistilledClassifier(
             transfer_set = start_transfer_set(
                 teacher,
                 series,
-                previous=self._transfer_set if self.warm_start else None,
+                previous=getattr(self, "_transfer_set", None) if self.warm_start else None,
                 keep_source=self.warm_start,
                 seed=seeds.teacher,
             )
@@ -610,7 +610,7 @@ class SaliencyDistilledClassifier(
         X : array-like, with the axes, channels and timepoints of the series of ``fit``
             Series held out from ``fit``; on the series of ``fit`` the report is too good.
         y : array-like of shape (n_instances,), default=None
-            Labels, which accuracy and calibration of both models need.
+            Labels, which accuracy and calibration of both models, and flips, need.
         label_only : SaliencyDistilledClassifier, default=None
             A fitted classifier with the same teacher and network, trained on labels alone
             (``soft_target_weight=0, saliency_weight=0``), to compare with.

@@ -4,12 +4,16 @@ from tsdistill.fidelity.answers import (
     accuracy,
     agreement,
     expected_calibration_error,
+    negative_flips,
     negative_log_likelihood,
+    per_series_flips,
     per_series_js,
     per_series_kl,
+    positive_flips,
     predictive_js,
     predictive_kl,
 )
+from tsdistill.fidelity.betting import betting_interval
 from tsdistill.fidelity.curves import area, deletion_curve, insertion_curve
 from tsdistill.fidelity.intervals import bootstrap_interval, clopper_pearson
 from tsdistill.fidelity.maps import (
@@ -32,6 +36,7 @@ __all__ = [
     "area",
     "auprc",
     "auroc",
+    "betting_interval",
     "bootstrap_interval",
     "by_class",
     "clopper_pearson",
@@ -39,13 +44,16 @@ __all__ = [
     "expected_calibration_error",
     "fidelity_scorer",
     "insertion_curve",
+    "negative_flips",
     "negative_log_likelihood",
     "per_series_auprc",
     "per_series_auroc",
     "per_series_correlation",
+    "per_series_flips",
     "per_series_js",
     "per_series_kl",
     "per_series_overlap",
+    "positive_flips",
     "predictive_js",
     "predictive_kl",
     "random_maps",

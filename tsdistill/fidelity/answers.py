@@ -135,6 +135,70 @@ def negative_log_likelihood(log_proba, y):
     return float(-np.mean(log_proba[np.arange(len(y)), y]))
 
 
+def negative_flips(teacher, student, y):
+    """Share of all series for which the teacher is right and the student is wrong.
+
+    Parameters
+    ----------
+    teacher, student : ndarray of shape (n_instances, n_classes)
+        Probabilities, log-probabilities or logits.
+    y : ndarray of shape (n_instances,), integer
+        Class index of the true class of each series.
+
+    Returns
+    -------
+    flips : float in [0, 1]
+
+    References
+    ----------
+    Yan et al.: Positive-congruent training: towards regression-free model updates. CVPR 2021,
+    arXiv 2011.09161.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> teacher, student = np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([[0.2, 0.8], [0.3, 0.7]])
+    >>> negative_flips(teacher, student, np.array([0, 1])), positive_flips(teacher, student, [1, 1])
+    (0.5, 0.5)
+    """
+    return float(np.mean(per_series_flips(teacher, student, y)[0]))
+
+
+def positive_flips(teacher, student, y):
+    """Share of all series for which the teacher is wrong and the student is right.
+
+    The student's accuracy is the teacher's, plus the positive flips, minus the negative flips.
+
+    Parameters
+    ----------
+    teacher, student, y
+        See :func:`negative_flips`.
+
+    Returns
+    -------
+    flips : float in [0, 1]
+    """
+    return float(np.mean(per_series_flips(teacher, student, y)[1]))
+
+
+def per_series_flips(teacher, student, y):
+    """Whether each series is a negative flip, and whether it is a positive flip.
+
+    Parameters
+    ----------
+    teacher, student, y
+        See :func:`negative_flips`.
+
+    Returns
+    -------
+    negative, positive : ndarray of shape (n_instances,), bool
+    """
+    teacher, student = pair(teacher, student, "n_instances, n_classes")
+    _, y = _with_truth(teacher, y)
+    before, after = teacher.argmax(axis=1) == y, student.argmax(axis=1) == y
+    return before & ~after, after & ~before
+
+
 def expected_calibration_error(log_proba, y, n_bins=10):
     """Mean distance between accuracy and confidence over bins of confidence.
 
@@ -179,6 +243,11 @@ def confidence_and_success(log_proba, y):
     return np.exp(log_proba.max(axis=1)), log_proba.argmax(axis=1) == y
 
 
+def bins_of(confidence, n_bins):
+    """The bin of each confidence, from 0 on, see :func:`expected_calibration_error`."""
+    return np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
+
+
 @usual_float_errors()
 def calibration_error(confidence, success, n_bins=10, axis=-1):
     """Calibration error of given confidences, see :func:`expected_calibration_error`.
@@ -195,7 +264,7 @@ def calibration_error(confidence, success, n_bins=10, axis=-1):
     -------
     ece : ndarray, of the shape of confidence without ``axis``
     """
-    bins = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
+    bins = bins_of(confidence, n_bins)
     gap = success - confidence
     total = sum(np.abs(np.sum(gap * (bins == b), axis=axis)) for b in range(n_bins))
     return total / confidence.shape[axis]

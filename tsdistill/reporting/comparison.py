@@ -226,12 +226,30 @@ class Comparison:
         )
         return maps, mask
 
+    def knowing(self, name, answers, maps=None):
+        """The comparison with answers, and perhaps maps, of one model that are known already.
+
+        Parameters
+        ----------
+        name : {"teacher", "student"}
+        answers : ndarray of shape (n_instances, n_classes)
+            Log-probabilities.
+        maps : ndarray of shape (n_instances, n_timepoints), default=None
+            See :attr:`maps`.
+        """
+        known = self.rows(slice(None))
+        known._answers[name] = answers
+        if maps is not None:
+            known._maps[name] = maps
+        return known
+
     def rows(self, rows):
-        """The comparison on some of the series, with the answers that are known already."""
+        """The comparison on some of the series, with answers and maps that are known already."""
         part = Comparison(
             *self.models.values(), self.panel[rows], self.baselines, self.width, self.options
         )
         part._answers = {name: answers[rows] for name, answers in self._answers.items()}
+        part._maps = {name: maps[rows] for name, maps in self._maps.items()}
         return part
 
     @cached_property

@@ -82,18 +82,35 @@ def latency(model, series, options):
 
     Parameters
     ----------
+    model, series, options
+        See :func:`durations`.
+    """
+    return float(np.median(durations(model, series, options, N_TIMED)))
+
+
+def durations(model, series, options, n_timed):
+    """Durations of queries for some series in this process, in seconds.
+
+    Parameters
+    ----------
     model : bound Teacher
     series : ndarray of shape (n_instances, n_channels, n_timepoints), float32
     options : QueryOptions
+    n_timed : int
+        Number of queries; fewer if they take seconds.
+
+    Returns
+    -------
+    seconds : list of float
     """
     uncached = replace(options, memory=None, n_jobs=None, verbose=0)
     seconds = []
     with global_states_kept(0, options.device):
-        while not seconds or (len(seconds) < N_TIMED and sum(seconds) < ENOUGH_SECONDS):
+        while not seconds or (len(seconds) < n_timed and sum(seconds) < ENOUGH_SECONDS):
             start = time.perf_counter()
             query(model, series, uncached)
             seconds.append(time.perf_counter() - start)
-    return float(np.median(seconds))
+    return seconds
 
 
 class _Counter(io.RawIOBase):

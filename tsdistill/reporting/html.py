@@ -24,6 +24,8 @@ NAMES = {
     "teacher_nll": "teacher's negative log-likelihood, nats",
     "ece": "student's calibration error",
     "teacher_ece": "teacher's calibration error",
+    "negative_flips": "negative flips: teacher alone is right",
+    "positive_flips": "positive flips: student alone is right",
 }
 STYLE = """
 .tsdistill { color: #1c2833; background: #fff; font: 16px/1.5 system-ui, sans-serif;

@@ -10,9 +10,12 @@ from tsdistill.fidelity.answers import (
     calibration_error,
     confidence_and_success,
     expected_calibration_error,
+    negative_flips,
     negative_log_likelihood,
+    per_series_flips,
     per_series_js,
     per_series_kl,
+    positive_flips,
     predictive_js,
     predictive_kl,
 )
@@ -155,7 +158,7 @@ def _of_maps(teacher, student):
 
 
 def _add_truth(values, intervals, comparison, y, level):
-    """Accuracy, likelihood and calibration of both models, with intervals."""
+    """Accuracy, likelihood and calibration of both models, and flips, with intervals."""
     for name, prefix in (("student", ""), ("teacher", "teacher_")):
         log_proba = comparison.log_proba[name].astype(np.float64)
         sure, right = confidence_and_success(log_proba, y)
@@ -168,6 +171,10 @@ def _add_truth(values, intervals, comparison, y, level):
         )
         intervals[f"{prefix}nll"] = bootstrap_interval(np.mean, nll, **level)
         intervals[f"{prefix}ece"] = bootstrap_interval(calibration_error, sure, right, **level)
+    flips = per_series_flips(*comparison.log_proba.values(), y)
+    for name, flipped in zip(("negative_flips", "positive_flips"), flips, strict=True):
+        values[name] = flipped.mean()
+        intervals[name] = clopper_pearson(flipped.sum(), len(flipped), level["confidence"])
 
 
 def _of_answers_alone(label_only, comparison, y):
@@ -182,6 +189,8 @@ def _of_answers_alone(label_only, comparison, y):
         found["accuracy"] = accuracy(other, y)
         found["nll"] = negative_log_likelihood(other, y)
         found["ece"] = expected_calibration_error(other, y)
+        found["negative_flips"] = negative_flips(teacher, other, y)
+        found["positive_flips"] = positive_flips(teacher, other, y)
     return found
 
 

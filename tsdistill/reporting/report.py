@@ -39,6 +39,9 @@ class FidelityReport:
         student was not trained.
     accuracy, nll, ece, teacher_accuracy, teacher_nll, teacher_ece : float or None
         Measures of the student's and the teacher's answers against y; None without y.
+    negative_flips, positive_flips : float or None
+        Shares of series for which the teacher alone is right, and for which the student alone is;
+        None without y. The student's accuracy is the teacher's, minus the former, plus the latter.
     intervals : dict of str to (low, high)
         Interval of each of these measures: Clopper-Pearson for shares, bootstrap percentiles for
         the others. Resampling raises a calibration error, so its interval lies too high.
@@ -94,6 +97,8 @@ class FidelityReport:
     teacher_accuracy: float | None = None
     teacher_nll: float | None = None
     teacher_ece: float | None = None
+    negative_flips: float | None = None
+    positive_flips: float | None = None
 
     def to_frame(self):
         """All measures with their intervals, and the measures for comparison.

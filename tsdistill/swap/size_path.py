@@ -10,11 +10,13 @@ from tsdistill.display.size_path import SizePathDisplay
 from tsdistill.estimators.classifier import SaliencyDistilledClassifier
 from tsdistill.exceptions import ExportError, OutOfReachError, ParameterError
 from tsdistill.fidelity.answers import per_series_kl
-from tsdistill.fidelity.intervals import bootstrap_interval, clopper_pearson
+from tsdistill.fidelity.betting import mean_bounds
 from tsdistill.fidelity.maps import per_series_correlation
 from tsdistill.inputs.checks import check_count, check_positive, check_share, is_number, shown
 from tsdistill.reporting.costs import latency, n_bytes, n_weights
 from tsdistill.students import FCN, Lite
+from tsdistill.swap.demands import MOST_NATS
+from tsdistill.swap.risk import upper_bound
 
 STUDENTS = {
     "lite, 1 filter": Lite(n_filters=1),
@@ -231,7 +233,8 @@ class SizePath:
         each of J students has the level ``1 - (1 - confidence) / J`` (Bonferroni), so the
         one that is chosen meets its demands with probability ``confidence``, though it was
         chosen on the same series. Bounds of agreement are exact (Clopper and Pearson); those of
-        means are bootstrap percentiles.
+        means hold for any distribution, see :func:`tsdistill.fidelity.betting_interval`. A series
+        counts 9.21 nats at most in that of kl.
         """
         demands = {"agreement": agreement, "saliency": saliency, "kl": kl}
         demands = {name: value for name, value in demands.items() if value is not None}
@@ -312,18 +315,15 @@ def _measured(student, comparison, explained, level):
     agrees = comparison.answers("student").argmax(axis=1) == comparison.target
     kl = per_series_kl(*comparison.log_proba.values())
     correlation = per_series_correlation(*explained.maps.values())
-    # One-sided bounds: a two-sided interval with twice the error.
-    two_sided = 1 - 2 * (1 - level)
-    sampled = {"confidence": two_sided, "random_state": 0}
     return {
         **_costs(student, model),
         "microseconds": 1e6 * latency(model, panel[:1], comparison.options),
         "agreement": agrees.mean(),
-        "agreement_bound": clopper_pearson(agrees.sum(), len(agrees), two_sided)[0],
+        "agreement_bound": 1 - float(upper_bound((~agrees).sum(), len(agrees), level)),
         "saliency": correlation.mean(),
-        "saliency_bound": bootstrap_interval(np.mean, correlation, **sampled)[0],
+        "saliency_bound": mean_bounds(correlation, -1.0, 1.0, level)[0],
         "kl": kl.mean(),
-        "kl_bound": bootstrap_interval(np.mean, kl, **sampled)[1],
+        "kl_bound": mean_bounds(np.minimum(kl, MOST_NATS), 0.0, MOST_NATS, level)[1],
         "seconds": sum(row["dur"] for row in student.history_),
     }
 

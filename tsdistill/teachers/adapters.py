@@ -227,6 +227,11 @@ def _log_of_proba(proba, n_instances, name):
             f"{proba.min():.3g}, a row sums to {worst:.4g}); expected non-negative rows that sum "
             "to 1. Apply a softmax, or pass a torch module, whose answers are taken as logits."
         )
+    return floored_log(proba)
+
+
+def floored_log(proba):
+    """Log-probabilities, float32, of probabilities that are raised to PROBABILITY_FLOOR."""
     floored = np.maximum(proba, PROBABILITY_FLOOR)
     return np.log(floored / floored.sum(axis=1, keepdims=True)).astype(np.float32)
 

@@ -1,0 +1,166 @@
+"""``python -m tsdistill``: what a CI sees of it."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+import tsdistill
+from tests.swap.bumps import bumps, fitted_student
+from tsdistill.__main__ import main
+
+ROOT = Path(tsdistill.__file__).parent.parent
+MODELS = """
+import numpy as np
+from tsdistill import Teacher
+
+def answers(X):
+    X = np.asarray(X).reshape(len(X), -1)
+    scores = np.exp(3 * np.stack([X[:, 2 + 6 * k : 6 + 6 * k].mean(1) for k in range(3)], axis=1))
+    return scores / scores.sum(axis=1, keepdims=True)
+
+class holder:
+    forest = Teacher(answers, classes=["down", "<b>", "up & away"])
+
+def broken(X):
+    raise RuntimeError("no licence")
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a student, series with the teacher's answers, and contracts."""
+    folder = tmp_path_factory.mktemp("command")
+    student = fitted_student()
+    student.save(folder / "student.tsd")
+    X, y = bumps(300, 0.8, seed=1)
+    proba = student.teacher_.predict_proba(X)
+    maps = student.explain(X, of="teacher", fill="mean")
+    np.savez(folder / "data.npz", X=X, y=y, teacher_proba=proba, teacher_maps=maps)
+    np.savez(folder / "series.npz", X=X)
+    np.savez(folder / "few.npz", X=X[:9], teacher_proba=proba[:9])
+    (folder / "kept.toml").write_text("[demands]\nagreement = 0.9\nsaliency = 0.7\n")
+    (folder / "broken.toml").write_text("[demands]\nagreement = 0.999\n")
+    (folder / "labels.toml").write_text("[demands]\nnegative_flips = 0.1\n")
+    (folder / "models_of_command.py").write_text(MODELS)
+    return folder
+
+
+@pytest.fixture
+def there(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "status", "text"),
+    [
+        ("check kept.toml student.tsd data.npz", 0, "The contract is kept: of 2 demands 2 kept"),
+        ("check broken.toml student.tsd data.npz", 1, "broken    TSD101 agreement: demanded >="),
+        ("check kept.toml student.tsd few.npz", 2, "series would settle it"),
+        ("--version", 0, f"tsdistill {tsdistill.__version__}"),
+    ],
+)
+def test_the_process_ends_with_the_status_that_ci_reads(folder, arguments, status, text):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "tsdistill", *arguments.split()],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr
+    assert text in done.stdout and "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_what_cannot_be_used_ends_the_process_without_a_traceback(folder):
+    done = subprocess.run(
+        [sys.executable, "-m", "tsdistill", "check", "none.toml", "student.tsd", "data.npz"],
+        cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == "tsdistill: contract 'none.toml': there is no such file.\n"
+
+
+def test_files_for_ci_are_written_with_digests_of_the_files_read(there, tmp_path, capsys):
+    outputs = [f"--{kind}={tmp_path / kind}" for kind in ("json", "junit", "html")]
+    assert main(["check", "broken.toml", "student.tsd", "data.npz", *outputs]) == 1
+    read = json.loads((tmp_path / "json").read_text())
+    digest = hashlib.sha256((there / "student.tsd").read_bytes()).hexdigest()
+    assert read["digests"]["student file"] == digest and read["status"] == "broken"
+    assert ElementTree.parse(tmp_path / "junit").getroot().get("failures") == "1"
+    assert "TSD101" in (tmp_path / "html").read_text()
+    assert capsys.readouterr().out.startswith("The contract is broken: of 1 demands")
+
+
+def test_a_teacher_is_imported_from_the_current_folder(there, capsys):
+    arguments = ["check", "kept.toml", "student.tsd", "series.npz", "--n-explained", "100"]
+    assert main([*arguments, "--teacher", "models_of_command:holder.forest"]) == 0
+    assert "on 100 series with maps" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("kept.toml none.tsd data.npz", "path='none.tsd': there is no such file."),
+        ("kept.toml student.tsd none.npz", "data 'none.npz': there is no such file."),
+        ("kept.toml student.tsd kept.toml", "data 'kept.toml' cannot be read: "),
+        ("kept.toml student.tsd .", "data '.' cannot be read: "),
+        ("kept.toml data.npz data.npz", "path='data.npz': the end of the file is not that of"),
+        ("data.npz student.tsd data.npz", "contract 'data.npz' is no text in UTF-8"),
+        ("models_of_command.py student.tsd data.npz", "contract 'models_of_command.py' is no TOML"),
+        ("labels.toml student.tsd series.npz", "negative_flips needs y, but got None"),
+        ("kept.toml student.tsd series.npz", "agreement needs the teacher's answers"),
+        ("kept.toml student.tsd objects.npz", "data 'objects.npz' cannot be read: Object arrays"),
+        ("kept.toml student.tsd array.npy", "data 'array.npy' holds one array; write it by"),
+        ("kept.toml student.tsd no_X.npz", "data 'no_X.npz' has no X, but ['y']"),
+        (
+            "kept.toml student.tsd named.npz",
+            "data 'named.npz' has the unknown name 'teacher_probs'; expected 'X', 'y', "
+            "'teacher_proba', 'teacher_maps'. Did you mean 'teacher_proba'?",
+        ),
+        ("kept.toml student.tsd series.npz --teacher models", "--teacher 'models'; expected"),
+        (
+            "kept.toml student.tsd series.npz --teacher no_such_module:x",
+            "--teacher no_such_module:x cannot be imported: ModuleNotFoundError: ",
+        ),
+        (
+            "kept.toml student.tsd series.npz --teacher models_of_command:none",
+            "--teacher models_of_command:none cannot be imported: AttributeError: ",
+        ),
+        (
+            "kept.toml student.tsd series.npz --teacher models_of_command:broken",
+            "teacher broken failed on two series of shape (2, 20): RuntimeError: no licence",
+        ),
+        ("kept.toml student.tsd data.npz --json none/out.json", "path='none/out.json': the folder"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_one_line(there, capsys, arguments, message):
+    X = np.zeros((4, 20))
+    np.savez("objects.npz", X=X, y=np.array(["a", 3], dtype=object))
+    np.save("array.npy", X)
+    np.savez("no_X.npz", y=np.zeros(4))
+    np.savez("named.npz", X=X, teacher_probs=X)
+    assert main(["check", *arguments.split()]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err.startswith(f"tsdistill: {message}")
+    assert shown.err.count("\n") == 1
+
+
+def test_help_names_exit_statuses_and_arrays(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["check", "--help"])
+    assert stopped.value.code == 0
+    text = capsys.readouterr().out
+    assert "exit status:" in text and "teacher_maps" in text and "[demands]" in text
+    with pytest.raises(SystemExit) as stopped:
+        main(["chek"])
+    assert stopped.value.code == 2

@@ -1,0 +1,117 @@
+"""The check of a contract whose parts lie in files."""
+
+import dataclasses
+import hashlib
+import importlib
+import os
+import pathlib
+import sys
+
+import numpy as np
+
+from tsdistill.estimators.classifier import SaliencyDistilledClassifier
+from tsdistill.exceptions import FileMissingError, ParameterError, PathError
+from tsdistill.inputs.checks import shown
+from tsdistill.inputs.files import check_folder
+from tsdistill.swap.contract import SwapContract
+from tsdistill.swap.contract_file import check_names
+
+ARRAYS = ("X", "y", "teacher_proba", "teacher_maps")
+
+
+def check(options):
+    """Check a contract, print the result, and write the files that are asked for.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        Of ``python -m tsdistill check``.
+
+    Returns
+    -------
+    status : {"kept", "broken", "undecided"}
+    """
+    outputs = {kind: getattr(options, kind) for kind in ("json", "junit", "html")}
+    for path in filter(None, outputs.values()):
+        check_folder(path)
+    contract = SwapContract.from_toml(pathlib.Path(options.contract))
+    data = read_arrays(options.data)
+    student = SaliencyDistilledClassifier.load(options.student)
+    teacher = None if options.teacher is None else imported(options.teacher)
+    result = contract.check(student, **data, teacher=teacher, n_explained=options.n_explained)
+    files = {
+        f"{name} file": hashlib.sha256(pathlib.Path(getattr(options, name)).read_bytes())
+        for name in ("contract", "student", "data")
+    }
+    digests = {name: found.hexdigest() for name, found in files.items()}
+    result = dataclasses.replace(result, digests=result.digests | digests)
+    for kind, path in outputs.items():
+        if path is not None:
+            getattr(result, f"to_{kind}")(path)
+    print(result)
+    return result.status
+
+
+def read_arrays(path):
+    """The arrays of a file that ``numpy.savez`` wrote, by the arguments of ``check``.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+        "X", and what else there is of :data:`ARRAYS`.
+    """
+    name = f"data {os.fspath(path)!r}"
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise ParameterError(f"{name} holds one array; write it by numpy.savez(path, X=X).")
+        with loaded as file:
+            check_names(file.files, ARRAYS, name)
+            arrays = {key: file[key] for key in file.files}
+    except ParameterError:
+        raise
+    except FileNotFoundError as error:
+        raise FileMissingError(f"{name}: there is no such file.") from error
+    except OSError as error:
+        raise PathError(f"{name} cannot be read: {error}.") from error
+    except Exception as error:  # zipfile and NumPy raise errors of many kinds
+        raise ParameterError(
+            f"{name} cannot be read: {error} Write it by numpy.savez; labels are no objects, but "
+            "numbers, or texts, such as y.astype(str)."
+        ) from error
+    if "X" not in arrays:
+        raise ParameterError(f"{name} has no X, but {sorted(arrays)}; add the series as X.")
+    return arrays
+
+
+def imported(name):
+    """An object by its place, ``module:object``; modules of the current folder are found.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    found : object
+    """
+    module, colon, path = name.partition(":")
+    if not (module and colon and path):
+        raise ParameterError(
+            f"--teacher {shown(name)}; expected module:object, such as models:forest."
+        )
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # of the user's module
+        raise ParameterError(
+            f"--teacher {name} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    return found
