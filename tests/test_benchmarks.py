@@ -169,6 +169,18 @@ def test_costs(benchmark, toy, capsys):
     assert "captum at its best" in capsys.readouterr().out
 
 
+def test_promises(benchmark, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["promises", "--repetitions", "3"])
+    benchmark("promises").main()
+    title, promised, *rows = capsys.readouterr().out.splitlines()
+    assert title.endswith("(3 repetitions)") and promised.split()[:3] == [
+        "student",
+        "all",
+        "answered",
+    ]
+    assert len(rows) == 13 and rows[3].split()[-3:] == ["0.0", "/", "100"]
+
+
 def test_random_trial():
     # In a process of its own: it forks, which OpenMP forbids once a Rocket has run in this one.
     command = [sys.executable, FOLDER / "random_trial.py", "--cases", "3"]

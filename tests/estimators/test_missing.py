@@ -344,5 +344,7 @@ def test_a_fitted_student_is_pickled_swapped_and_drawn(learnt, new):
     swap = DeferringClassifier(learnt, TEACHER, 0.2, 0.9).fit(new)
     assert get_tags(swap).input_tags.allow_nan
     assert (swap.predict(new) == learnt.teacher_.predict(new)).mean() >= 0.8
+    swap.set_params(min_saliency=0.0, max_unlike=0.5)
+    assert swap.fit(new).promises_["saliency"]["n"] == len(new)
     for kind in ("line", "shade"):
         SaliencyDisplay.from_estimator(learnt, new[:2], kind=kind)

@@ -356,6 +356,23 @@ def test_a_swap_defers_series_of_unequal_length(learnt, new, own):
     )
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_a_swap_promises_the_reasons_of_series_of_unequal_length(learnt, new, own):
+    swap = DeferringClassifier(learnt, None if own else TEACHER, 0.2, 0.9, min_saliency=0.8)
+    found = swap.set_params(max_unlike=0.5).fit(new).promises_["saliency"]
+    alone = ~swap.defers(new)
+    unlike = []
+    for series in new:
+        labels = learnt.teacher_.predict([series])
+        maps = [
+            learnt.explain([series], target=labels, of=of, fill="mean")[0]
+            for of in ("student", "teacher")
+        ]
+        ends = np.isfinite(maps[0])
+        unlike.append(np.corrcoef(maps[0][ends], maps[1][ends])[0, 1] < 0.8)
+    assert alone.any() and found["share"] == np.mean(alone & unlike)
+
+
 def test_explainers_that_cannot_take_them_say_so(learnt, new):
     with pytest.raises(ParameterError, match="cannot explain series of unequal length"):
         learnt.explain(new, method="autoencoder")

@@ -235,3 +235,67 @@ def test_shares_may_be_fractions(swap):
     assert shares.threshold_ == floats.threshold_
     assert shares.disagreement_bound_ == floats.disagreement_bound_
     np.testing.assert_array_equal(shares.predict(X), floats.predict(X))
+
+
+class Silent:
+    """A student that agrees with the bump teacher, or gives no answer."""
+
+    classes_ = np.array([0, 1, 2])
+
+    def predict_proba(self, X):
+        proba = bump_teacher(X)
+        proba[X[:, 0] > 0] = np.nan  # half of the series; as class 0 they would differ
+        return proba
+
+
+@pytest.mark.parametrize("promise", ["all", "answered", "class"])
+def test_series_without_a_students_answer_are_no_disagreements(swap, promise):
+    X = swap[1]
+    model = DeferringClassifier(Silent(), bump_teacher, 0.1, promise=promise).fit(X)
+    assert model.deferral_rate_ == np.mean(X[:, 0] > 0) and model.disagreement_ == 0
+    assert (model.curve_["disagreement"] == 0).all()
+    assert model.promises_[promise]["share"] == 0
+    n_answered = np.sum(X[:, 0] <= 0)
+    assert promise != "answered" or model.promises_["answered"]["n"] == n_answered
+
+
+def test_the_teachers_classes_have_a_share_each(swap):
+    student, X = swap
+    model = DeferringClassifier(student, bump_teacher, 0.1, 0.9).fit(X)
+    theirs, wrong = bump_teacher(X).argmax(axis=1), model.predict(X) != bump_teacher(X).argmax(1)
+    assert list(model.class_disagreement_) == [0, 1, 2]
+    for label, found in model.class_disagreement_.items():
+        assert found["n"] == np.sum(theirs == label)
+        assert found["share"] == pytest.approx(wrong[theirs == label].mean())
+        assert found["bound"] == upper_bound(wrong[theirs == label].sum(), found["n"], 0.9)
+    found = {"share": model.disagreement_, "bound": model.disagreement_bound_, "n": len(X)}
+    assert model.promises_ == {"all": found | {"limit": 0.1}}
+
+
+def test_a_class_that_no_series_is_of_is_known_by_its_name_alone(swap):
+    student, X = swap
+    lone = Teacher(lambda X: np.insert(bump_teacher(X), 3, 0, axis=1), classes=[0, 1, 2, 3])
+    model = DeferringClassifier(student, lone, 0.1, 0.9).fit(X)
+    assert model.class_disagreement_[3]["n"] == 0
+    assert np.isnan(model.class_disagreement_[3]["bound"])
+    with pytest.raises(ParameterError, match="class 3 never"):
+        DeferringClassifier(student, lone, 0.1, 0.9, promise="class").fit(X)
+    assert not hasattr(clone(model), "promises_")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"promise": "most"}, "promise='most'; expected one of 'all', 'answered', 'class'"),
+        ({"promise": ["class"], "max_disagreement": 0.02}, "needs at least 149 series of each"),
+        ({"min_saliency": 0.8}, "a KNeighborsClassifier has none"),
+        ({"min_saliency": 80}, "min_saliency=80; expected None, or a correlation"),
+        ({"max_unlike": 5}, "max_unlike=5; expected a number between 0 and 1"),
+    ],
+)
+def test_bad_promises(swap, settings, message):
+    student, X = swap
+    model = DeferringClassifier(**{"student": student, "teacher": bump_teacher} | settings)
+    with pytest.raises(ParameterError, match=message):
+        model.fit(X[:400])
+    assert not hasattr(model, "threshold_")

@@ -5,13 +5,20 @@ import pytest
 from scipy.stats import binom
 
 from tsdistill.swap.risk import (
+    Risk,
     largest_uncertainty,
+    risk_curve,
     series_needed,
-    smallest_disagreement,
+    smallest_limit,
     upper_bound,
 )
 
 SHARE, LEVEL = 0.05, 0.95
+
+
+def largest_with(uncertainty, differs, limit, level):
+    """The largest uncertainty with a promise about all series."""
+    return largest_uncertainty(uncertainty, [Risk(differs, len(differs), limit)], level)
 
 
 def good(uncertainty):
@@ -44,7 +51,7 @@ def test_the_promise_holds_in_a_thousand_repetitions(chance_to_differ, rounded):
     for _ in range(1000):
         uncertainty = rng.choice(grid, size=200)
         differs = rng.random(200) < chance_to_differ(uncertainty)
-        largest, _ = largest_uncertainty(uncertainty, differs, SHARE, LEVEL)
+        largest = largest_with(uncertainty, differs, SHARE, LEVEL)
         n_alone = np.searchsorted(grid, largest, side="right")
         kept += (risk_below[n_alone - 1] if n_alone else 0.0) <= SHARE
     assert kept >= 1000 * LEVEL
@@ -56,7 +63,8 @@ def test_thresholds_equal_a_slow_search():
     rng = np.random.default_rng(1)
     uncertainty = rng.random(150).round(2)
     differs = rng.random(150) < uncertainty / 2
-    largest, curve = largest_uncertainty(uncertainty, differs, 0.1, 0.95)
+    largest = largest_with(uncertainty, differs, 0.1, 0.95)
+    curve = risk_curve(uncertainty, differs, 0.95)
     found = -np.inf
     for d in sorted(set(uncertainty)):
         k = int(differs[uncertainty <= d].sum())
@@ -74,8 +82,8 @@ def test_thresholds_equal_a_slow_search():
 def test_series_needed_is_the_least_number_that_can_promise(share, level):
     n = series_needed(share, level)
     nothing = np.zeros(n, dtype=bool)
-    assert largest_uncertainty(np.linspace(0, 0.5, n), nothing, share, level)[0] == 1
-    assert largest_uncertainty(np.linspace(0, 0.5, n)[1:], nothing[1:], share, level)[0] == -np.inf
+    assert largest_with(np.linspace(0, 0.5, n), nothing, share, level) == 1
+    assert largest_with(np.linspace(0, 0.5, n)[1:], nothing[1:], share, level) == -np.inf
 
 
 def test_bounds_are_those_that_the_binomial_test_just_rejects():
@@ -85,9 +93,39 @@ def test_bounds_are_those_that_the_binomial_test_just_rejects():
     np.testing.assert_array_equal(upper_bound([5, 1], [5, 1], 0.9), 1)
 
 
+def test_several_risks_are_kept_where_each_alone_would_be():
+    rng = np.random.default_rng(2)
+    uncertainty = rng.random(400).round(2)
+    members = rng.random(400) < 0.4
+    differs = rng.random(400) < uncertainty / 3
+    risks = [
+        Risk(differs, 400, 0.1),
+        Risk(differs & members, int(members.sum()), 0.15),
+        Risk(differs & ~members, int((~members).sum()), 0.08),
+    ]
+    alone = [largest_uncertainty(uncertainty, [risk], 0.9) for risk in risks]
+    together = largest_uncertainty(uncertainty, risks, 0.9)
+    assert len(set(alone)) == 3 and together == min(alone) > 0
+    found = -np.inf
+    for u in sorted(set(uncertainty)):
+        counts = [sum(one.events[i] and uncertainty[i] <= u for i in range(400)) for one in risks]
+        if all(
+            sum(binom.pmf(j, one.n_members, one.limit) for j in range(k + 1)) <= 0.1
+            for k, one in zip(counts, risks, strict=True)
+        ):
+            found = u
+    assert together == found
+
+
+def test_a_class_without_series_forbids_every_answer():
+    nothing = np.zeros(500, dtype=bool)
+    risks = [Risk(nothing, 500, 0.1), Risk(nothing, 0, 0.1)]
+    assert largest_uncertainty(np.linspace(0, 0.5, 500), risks, 0.9) == -np.inf
+
+
 @pytest.mark.parametrize("level", [0.6, 0.95, 0.999])
 @pytest.mark.parametrize("n", [1, 5, 100, 2995, 10**6])
-def test_the_smallest_disagreement_needs_the_series_given_and_no_smaller_one_does(n, level):
-    possible = smallest_disagreement(n, level)
+def test_the_smallest_limit_needs_the_series_given_and_no_smaller_one_does(n, level):
+    possible = smallest_limit(n, level)
     assert series_needed(possible, level) <= n < series_needed(0.98 * possible, level)
     assert possible == pytest.approx(1 - (1 - level) ** (1 / n), rel=0.01)

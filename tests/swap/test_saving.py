@@ -46,6 +46,75 @@ def test_it_comes_back_as_it_was(fitted, series, tmp_path):
     assert loaded.fit(series).threshold_ == fitted.threshold_
 
 
+@pytest.fixture
+def promised(fitted, series):
+    """A swap of the same student with every promise."""
+    return DeferringClassifier(
+        fitted.student_, max_disagreement=0.65, promise=("answered", "class"), min_saliency=-0.5,
+        max_unlike=0.6,
+    ).fit(series)  # fmt: skip
+
+
+def test_its_promises_come_back(promised, series, tmp_path):
+    assert 0 < promised.deferral_rate_ < 1
+    promised.save(tmp_path / "swap")
+    loaded = DeferringClassifier.load(tmp_path / "swap", teacher=bump_teacher)
+    assert loaded.promises_ == promised.promises_
+    assert loaded.class_disagreement_ == promised.class_disagreement_
+    for name in ("promise", "min_saliency", "max_unlike"):
+        assert getattr(loaded, name) == getattr(promised, name)
+    np.testing.assert_array_equal(loaded.defers(series), promised.defers(series))
+    assert loaded.fit(series).promises_ == promised.promises_
+
+
+def rewritten(path, change):
+    """Change the configuration of a swap in its file."""
+    (name, text), tensors = members_of(path.read_bytes())
+    config = json.loads(text)
+    change(config["swap"])
+    path.write_bytes(archive_of((name, json.dumps(config)), tensors))
+
+
+def test_a_file_written_before_there_were_promises_is_read(fitted, series, tmp_path):
+    def before(state):
+        del state["promises"], state["class_disagreement"]
+        for name in ("promise", "min_saliency", "max_unlike"):
+            del state["parameters"][name]
+
+    fitted.save(tmp_path / "swap")
+    rewritten(tmp_path / "swap", before)
+    loaded = DeferringClassifier.load(tmp_path / "swap", teacher=bump_teacher)
+    assert set(vars(loaded)) == set(vars(fitted))
+    assert (loaded.promise, loaded.min_saliency, loaded.max_unlike) == ("all", None, 0.05)
+    assert loaded.promises_ == fitted.promises_ and loaded.class_disagreement_ == {}
+    np.testing.assert_array_equal(loaded.predict(series), fitted.predict(series))
+    loaded.save(tmp_path / "again")
+    again = DeferringClassifier.load(tmp_path / "again", teacher=bump_teacher)
+    assert again.promises_ == fitted.promises_ and again.class_disagreement_ == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state["parameters"].update(promise="most"),
+        lambda state: state["parameters"].update(max_unlike=2),
+        lambda state: state["parameters"].update(more=1),
+        lambda state: state["parameters"].pop("confidence"),
+        lambda state: state.update(promises={"dict": [["every", {"dict": []}]]}),
+        lambda state: state.update(promises={"dict": [["all", {"dict": [["share", 0.1]]}]]}),
+        lambda state: state.pop("class_disagreement"),
+        lambda state: state["class_disagreement"].pop(),
+        lambda state: state.update(class_disagreement=[1, 2, 3]),
+        lambda state: state.update(guarantee=[0.1]),
+    ],
+)
+def test_damaged_promises_are_refused(fitted, tmp_path, change):
+    fitted.save(tmp_path / "swap")
+    rewritten(tmp_path / "swap", change)
+    with pytest.raises(TsdistillError):
+        DeferringClassifier.load(tmp_path / "swap")
+
+
 def test_without_its_teacher_it_still_knows_what_it_would_defer(fitted, series, tmp_path):
     fitted.save(tmp_path / "swap")
     loaded = DeferringClassifier.load(tmp_path / "swap")
@@ -75,11 +144,12 @@ def test_a_teacher_of_its_own_keeps_its_scale(quick, toy, series, tmp_path):
 
 def test_a_swap_that_answers_nothing_itself_can_be_saved(quick, toy, series, tmp_path):
     student = quick(student="fcn", max_epochs=1, n_mixtures=4).fit(*toy)
-    swap = DeferringClassifier(student, max_disagreement=0.01).fit(series)
+    swap = DeferringClassifier(student, max_disagreement=0.01, promise="answered").fit(series)
     assert swap.deferral_rate_ == 1 and np.isnan(swap.answered_disagreement_)
     swap.save(tmp_path / "swap")
     loaded = DeferringClassifier.load(tmp_path / "swap")
     assert loaded.threshold_ == np.inf and loaded.defers(series).all()
+    assert repr(loaded.promises_) == repr(swap.promises_)  # with NaN
 
 
 def test_the_best_student_of_a_search_is_saved(quick, toy, series, tmp_path):

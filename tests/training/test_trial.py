@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy.stats import binomtest
 from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.linear_model import LogisticRegression
 from skorch.callbacks import Callback
 from torch import nn
 
@@ -182,3 +183,31 @@ def test_trials_have_a_tenth_of_the_steps():
     assert trial_epochs(250, 32, 250) * 6 == pytest.approx(0.1 * 250 * 8, abs=6)
     assert trial_epochs(50, -1, 2000) == 200
     assert trial_epochs(250, 32, 180) == 0
+
+
+@pytest.fixture
+def many(italy):
+    """1,000 series and more."""
+    X = np.concatenate([italy[0], italy[2]])[:, 0]
+    return X, np.concatenate([italy[1], italy[3]])
+
+
+QUICK = {"student": small_network, "max_epochs": 1, "random_state": 0}
+
+
+def test_many_series_need_no_mixtures(many):
+    X, y = many
+    teacher = LogisticRegression(max_iter=1000).fit(X, y)
+    few = SaliencyDistilledClassifier(teacher, **QUICK).fit(X[:999], y[:999])
+    assert few.n_queries_ == 999 + 999 + 64 + 3 * 2 * 999
+    student = SaliencyDistilledClassifier(teacher, **QUICK).fit(X, y)
+    assert student.n_queries_ == len(X) + 64 + 8 * len(X)
+    asked_for = SaliencyDistilledClassifier(teacher, n_mixtures=50, **QUICK).fit(X, y)
+    assert asked_for.n_queries_ == len(X) + 50 + 64 + 3 * (len(X) + 50)
+
+
+def test_many_series_that_the_teacher_knows_by_heart_have_mixtures(many):
+    X, y = many
+    forest = ExtraTreesClassifier(30, random_state=0).fit(X, y)
+    student = SaliencyDistilledClassifier(forest, **QUICK).fit(X, y)
+    assert student.n_queries_ == 2 * len(X) + 64 + 3 * 2 * len(X)

@@ -93,11 +93,13 @@ class SaliencyDistilledClassifier(
         Length of a window, in timesteps (int) or as a fraction of the series (float).
     n_windows : int, default=None
         Windows of each series (and mixture) about which the teacher is asked. None asks about
-        4,000 windows in all, between 3 (without mixtures 8) and 64 of each.
+        4,000 windows in all, between 3 (without mixtures 8, or 4 where those are more than
+        12,000) and 64 of each.
     n_mixtures : int, default=None
         Mixtures of two training series, which the teacher answers too: series that it cannot
-        know by heart. None: with ``saliency="logit_change"`` as many as series, between 400 and
-        2,000; none for the published methods, for plain knowledge distillation, and beside an
+        know by heart. None: with ``saliency="logit_change"`` as many as series, but at least 400;
+        from 1,000 series on none, unless the teacher knows these by heart (then at most 2,000);
+        none for the published methods, for plain knowledge distillation, and beside an
         ``ExplanationAutoencoder``, which makes mixtures of its own. If the teacher loses its
         certainty as soon as a little of another series is mixed in, ``fit`` tries on held-out
         series whether mixtures mislead, and leaves them out if so (``MixturesLeftOutWarning``).

@@ -41,13 +41,15 @@ def saliency_correlation(teacher, student):
 
 
 @usual_float_errors()
-def per_series_correlation(teacher, student):
-    """Pearson's correlation between two models' maps of each series; 0 if a map is constant.
+def per_series_correlation(teacher, student, undefined=0.0):
+    """Pearson's correlation between two models' maps of each series.
 
     Parameters
     ----------
     teacher, student : ndarray of shape (n_instances, n_timepoints) or \
             (n_instances, n_channels, n_timepoints)
+    undefined : float, default=0.0
+        The value for a series whose map is constant in either model.
 
     Returns
     -------
@@ -60,7 +62,8 @@ def per_series_correlation(teacher, student):
     size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     counted = ~constant & (size > 0)
     product = (a * b).sum(axis=1)
-    return np.clip(np.divide(product, size, out=np.zeros_like(size), where=counted), -1, 1)
+    correlation = np.clip(np.divide(product, size, out=np.zeros_like(size), where=counted), -1, 1)
+    return np.where(counted, correlation, undefined)
 
 
 def _of_moderate_size(maps):

@@ -1,24 +1,22 @@
 """DeferringClassifier: the student answers where it is sure, else its teacher."""
 
+import dataclasses
+
+import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from tsdistill.estimators.holds_teacher import ShowsItsConstructor, copied_around
 from tsdistill.estimators.scoring import ScoresLabels
 from tsdistill.exceptions import ParameterError
-from tsdistill.inputs.checks import check_share
 from tsdistill.inputs.files import check_folder
 from tsdistill.inputs.panel import as_panel, check_resolution
 from tsdistill.inputs.series import match_series, read_series
 from tsdistill.numerics.logits import proba_of
-from tsdistill.swap.model_pair import ModelPair, bound_teacher, copy_of, holder_of
-from tsdistill.swap.risk import (
-    largest_uncertainty,
-    series_needed,
-    smallest_disagreement,
-    upper_bound,
-)
-from tsdistill.teachers.teacher import Teacher
+from tsdistill.swap.model_pair import ModelPair, bound_teacher, check_fitted, copy_of, holder_of
+from tsdistill.swap.promises import ANSWERED, CalibrationAnswers, Promises, share_of
+from tsdistill.swap.reasons import check_has_maps, check_knows_classes, unlike_maps
+from tsdistill.swap.risk import risk_curve
 
 
 class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, BaseEstimator):
@@ -29,11 +27,11 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
     teacher is asked.
 
     A model's answer is the class to which it gives the highest probability. With probability
-    ``confidence`` over the draw of the held-out series, the swap gives another answer than the
-    teacher for at most ``max_disagreement`` of *all* future series. Deferred series, on which the
-    two never differ, count among them. This guarantee holds for any student and any teacher,
-    however bad, if future series are drawn as the series of ``fit`` were, and if neither model
-    was trained on any of them.
+    ``confidence`` over the draw of the held-out series, the swap keeps all that is promised: with
+    ``promise="all"``, it gives another answer than the teacher for at most ``max_disagreement``
+    of *all* future series. Deferred series, on which the two never differ, count among them. This
+    guarantee holds for any student and any teacher, however bad, if future series are drawn as the
+    series of ``fit`` were, and if neither model was trained on any of them.
 
     Parameters
     ----------
@@ -44,9 +42,20 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
         the student's own teacher, with all classes that it knows; for a student in a Pipeline
         the teacher has to be passed.
     max_disagreement : float in (0, 1), default=0.01
-        Largest share of all series on which the swap may differ from the teacher.
+        Largest share of series on which the swap may differ from the teacher.
     confidence : float in (0, 1), default=0.95
-        Probability with which the guarantee holds.
+        Probability with which all promises hold.
+    promise : {"all", "answered", "class"} or list of these, default="all"
+        Of which series ``max_disagreement`` is a share. "all": all future series. "answered":
+        those that the student answers alone. "class": for every class that the teacher knows,
+        those for which the teacher names it; ``fit`` then needs enough series of each class. The
+        last two are stricter, and imply "all". Of a list all promises hold at once.
+    min_saliency : float in (-1, 1), default=None
+        Promise the student's reasons, too: at most ``max_unlike`` of all future series are
+        answered alone although the saliency maps of both models correlate by less than this. The
+        student must be a SaliencyDistilledClassifier, or a search over one.
+    max_unlike : float in (0, 1), default=0.05
+        See ``min_saliency``.
 
     Attributes
     ----------
@@ -62,32 +71,56 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
         answers every series, infinity if it answers none.
     deferral_rate_ : float
         Share of the series of ``fit`` for which the teacher would be asked.
+    promises_ : dict of str to dict
+        For "all", "answered" and "class", if promised, and "saliency" with ``min_saliency``: the
+        "share" among the "n" series of ``fit`` that it is taken of, its exact upper "bound", and
+        the "limit", which is guaranteed and which the bound does not exceed. "class" is the class
+        of the highest bound. NaN for "answered" if the student answers none.
+    class_disagreement_ : dict of label to dict
+        "share", "bound" and "n" of every class that the teacher knows, whatever was promised.
+        Empty if the swap was loaded from a file without them.
     disagreement_, disagreement_bound_ : float
         Share of all series of ``fit`` whose answer differs from the teacher's, and its exact
-        upper bound at the level ``confidence``. The bound is at most ``max_disagreement``.
+        upper bound at the level ``confidence``. With "all" or "answered" it is at most
+        ``max_disagreement``.
     answered_disagreement_, answered_disagreement_bound_ : float
-        The same among the series that the student answers alone; NaN if it answers none. This
-        bound is not guaranteed, because the threshold was chosen on the same series.
+        The same among the series that the student answers alone; NaN if it answers none. With
+        "answered" this bound is guaranteed, and at most ``max_disagreement``. Otherwise it is
+        not, because the threshold was chosen on the same series.
     n_calibration_ : int
         Number of series in ``fit``.
     curve_ : dict of str to ndarray of shape (n_thresholds,)
-        For every threshold: "threshold", "deferral_rate", "disagreement" and "bound".
+        For every threshold: "threshold", "deferral_rate", "disagreement" and "bound", of all
+        series.
 
     Notes
     -----
-    Fixed-sequence testing (Angelopoulos et al.: Learn then Test, arXiv 2110.01052): thresholds
-    are tried from the strictest on, each with the exact binomial test of the hypothesis that the
-    risk ``P(confidence >= threshold and student != teacher)``, with the student's confidence, is
-    above ``max_disagreement``::
+    Every promise is tested by exact binomial tests (Clopper-Pearson), such as, for "all", of the
+    hypothesis that the risk ``P(confidence >= threshold and student != teacher)``, with the
+    student's confidence, is above ``max_disagreement``::
 
         sum_{j <= k} binom(n, j) a^j (1 - a)^(n - j) <= 1 - confidence
 
     with k disagreements among the n series and a = ``max_disagreement``. The test rejects if the
-    inequality holds; the last threshold before the first that is not rejected is chosen. Since
-    the risk can only grow as the threshold falls, the whole sequence has the error of a single
-    test. Thresholds are compared in terms of the student's uncertainty, the sum of the
-    probabilities of all other classes, which distinguishes probabilities that round to 1. Series
-    for which the student's answer is NaN or infinite are deferred to the teacher.
+    inequality holds. The lowest threshold at which all tests reject is chosen.
+
+    "all", "class" and the reasons are risks that can only grow as the threshold falls. So the
+    whole sequence of thresholds has the error of a single test (fixed-sequence testing;
+    Angelopoulos et al.: Learn then Test, arXiv 2110.01052), and all these risks, one for each
+    class too, hold together without a correction (intersection-union tests; Berger 1982):
+    :mod:`tsdistill.swap.risk`. That of "answered" may rise and fall; at most ten thresholds, of
+    ranks fixed in advance, share its error, which is half of the whole beside "class" or reasons:
+    :mod:`tsdistill.swap.answered`.
+
+    Thresholds are compared in terms of the student's uncertainty, the sum of the probabilities of
+    all other classes, which distinguishes probabilities that round to 1. Series for which the
+    student's answer is NaN or infinite are deferred to the teacher.
+
+    Saliency maps are those of ``fidelity_score(metric="saliency")``: by occlusion, for the class
+    that the teacher names. Each costs the teacher some 30 queries (more if ``window_size`` is
+    small), in ``fit`` alone and only for series that the other promises let the student answer.
+    Maps without a correlation, because one is constant or the student does not know the class,
+    count as unlike.
 
     Examples
     --------
@@ -103,13 +136,29 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
     True
     >>> bool((swap.predict(X_new[600:]) != teacher.predict(X_new[600:])).mean() <= 0.02)
     True
+    >>> swap.set_params(max_disagreement=0.05, promise=["answered", "class"]).fit(X_new[:600])
+    DeferringClassifier(...)
+    >>> [name for name, found in swap.promises_.items() if found["bound"] <= found["limit"]]
+    ['answered', 'class']
     """
 
-    def __init__(self, student, teacher=None, max_disagreement=0.01, confidence=0.95):
+    def __init__(
+        self,
+        student,
+        teacher=None,
+        max_disagreement=0.01,
+        confidence=0.95,
+        promise="all",
+        min_saliency=None,
+        max_unlike=0.05,
+    ):
         self.student = student
         self.teacher = teacher
         self.max_disagreement = max_disagreement
         self.confidence = confidence
+        self.promise = promise
+        self.min_saliency = min_saliency
+        self.max_unlike = max_unlike
 
     def fit(self, X, y=None):
         """Find the threshold from which the student answers alone.
@@ -129,63 +178,64 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
         Raises
         ------
         ParameterError
-            If ``max_disagreement`` or ``confidence`` is not between 0 and 1, a model is not
-            fitted, or there are too few series for any guarantee; the message gives the number
-            needed, and what is possible with the series given.
+            If a parameter is out of its range, a model is not fitted, the student has no maps for
+            ``min_saliency``, or there are too few series for what is promised, of all or of a
+            class; the message gives the number needed, and what is possible with the series
+            given. For a class that the teacher knows, but never names here, "class" is refused.
         """
-        check_share("max_disagreement", self.max_disagreement)
-        check_share("confidence", self.confidence)
-        if not (hasattr(self.student, "predict_proba") and Teacher(self.student).is_fitted):
-            raise ParameterError(
-                f"student={type(self.student).__name__} is not fitted, or has no predict_proba; "
-                "fit it first."
-            )
+        promises = Promises.of(self.get_params())
+        check_fitted(self.student)
+        if promises.min_saliency is not None:
+            check_has_maps(self.student)
         form = getattr(holder_of(self.student), "_uneven_form", None)
         gaps = form is not None and form.gaps
         series = read_series(self, X, uneven=form is not None, gaps=gaps)
         as_given, (X, _, series_format) = X, series
         check_resolution(X, as_panel(X))
-        self._check_enough_series(len(X))
+        promises.check_enough_series(len(X))
         student = copy_of(self.student)
         models = ModelPair(student, bound_teacher(self.teacher, student, X, series_format.uneven))
+        if promises.min_saliency is not None:
+            check_knows_classes(student, models.teacher)
         _, labels, uncertainty = models.student_answers(as_given, X)
-        differs = labels != models.teacher_labels(X, use_cache=True)
-        max_uncertainty, curve = largest_uncertainty(
-            uncertainty, differs, float(self.max_disagreement), float(self.confidence)
+        teacher_labels = models.teacher_labels(X, use_cache=True)
+        known = models.teacher.classes_
+        answers = CalibrationAnswers(
+            uncertainty,
+            (labels != teacher_labels) & np.isfinite(uncertainty),
+            {name: teacher_labels == k for name, k in zip(known.tolist(), known, strict=True)},
         )
-        return self._assign(models, series_format, uncertainty, differs, max_uncertainty, curve)
+        promises.check_enough_of_each_class(answers.named)
+        largest = promises.largest_uncertainty(answers)
+        if promises.min_saliency is not None:
+            unlike = unlike_maps(
+                models, X, teacher_labels, uncertainty <= largest, promises.min_saliency,
+                series_format.uneven,
+            )  # fmt: skip
+            answers = dataclasses.replace(answers, unlike=unlike)
+            largest = promises.largest_uncertainty(answers)  # not larger than without the maps
+        return self._assign(models, series_format, promises, answers, largest)
 
-    def _check_enough_series(self, n):
-        needed = series_needed(float(self.max_disagreement), float(self.confidence))
-        if n < needed:
-            possible = smallest_disagreement(n, float(self.confidence))
-            larger = f": with {n} series {possible:.3g} is possible" if possible < 1 else ""
-            raise ParameterError(
-                f"max_disagreement={self.max_disagreement} with confidence={self.confidence} needs "
-                f"at least {needed} series, and more if the student differs from the teacher on "
-                f"any of them, but X has {n}. Pass more series, a smaller confidence, or a larger "
-                f"max_disagreement{larger}."
-            )
-
-    def _assign(self, models, series_format, uncertainty, differs, max_uncertainty, curve):
+    def _assign(self, models, series_format, promises, answers, largest):
         """Set the fitted attributes; nothing else sets them."""
         vars(self).pop("feature_names_in_", None)  # of an earlier fit
         vars(self).update(series_format.attributes())
-        n, alone = len(uncertainty), uncertainty <= max_uncertainty
-        n_alone, n_differ = int(alone.sum()), int((differs & alone).sum())
+        alone, confidence = answers.uncertainty <= largest, promises.confidence
+        n_differ = (answers.differs & alone).sum()
+        of_all = share_of(n_differ, len(alone), confidence)
+        of_answered = share_of(n_differ, alone.sum(), confidence)
         self.student_, self.teacher_, self.classes_ = models.student, models.teacher, models.classes
-        self._max_uncertainty, self.curve_ = max_uncertainty, curve
-        self._guarantee = float(self.max_disagreement), float(self.confidence)
-        self.threshold_ = 1 - max_uncertainty
-        self.n_calibration_ = n
+        self._max_uncertainty = largest
+        self.curve_ = risk_curve(answers.uncertainty, answers.differs, confidence)
+        self._guarantee = promises.max_disagreement, confidence
+        self.threshold_ = 1 - largest
+        self.n_calibration_ = len(alone)
         self.deferral_rate_ = float(1 - alone.mean())
-        self.disagreement_ = n_differ / n
-        confidence = float(self.confidence)
-        self.disagreement_bound_ = float(upper_bound(n_differ, n, confidence))
-        self.answered_disagreement_ = n_differ / n_alone if n_alone else float("nan")
-        self.answered_disagreement_bound_ = (
-            float(upper_bound(n_differ, n_alone, confidence)) if n_alone else float("nan")
-        )
+        self.promises_, self.class_disagreement_ = promises.shares(answers, largest)
+        of_answered = self.promises_.get(ANSWERED, of_answered)
+        self.disagreement_, self.disagreement_bound_ = of_all["share"], of_all["bound"]
+        self.answered_disagreement_ = of_answered["share"]
+        self.answered_disagreement_bound_ = of_answered["bound"]
         return self
 
     def save(self, path):

@@ -183,6 +183,15 @@ def bound_teacher(teacher, student, X, form=None):
     return bound.with_factors_of(own) if same and own.scale == teacher.scale else bound
 
 
+def check_fitted(student):
+    """Raise ParameterError if a student cannot be asked for probabilities."""
+    if not (hasattr(student, "predict_proba") and Teacher(student).is_fitted):
+        raise ParameterError(
+            f"student={type(student).__name__} is not fitted, or has no predict_proba; fit it "
+            "first."
+        )
+
+
 def copy_of(student):
     """A copy of the student, so that the guarantee holds if the original changes."""
     try:

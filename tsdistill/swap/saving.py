@@ -13,9 +13,10 @@ from tsdistill.export.saving import (
 )
 from tsdistill.export.series_format import decoded_format, encoded_format
 from tsdistill.export.values import decoded, decoded_labels, encoded, encoded_labels
-from tsdistill.inputs.checks import check_share
+from tsdistill.inputs.checks import is_number, is_whole
 from tsdistill.inputs.panel import in_layout
 from tsdistill.swap.model_pair import bound_teacher
+from tsdistill.swap.promises import ALL, ANSWERED, CLASS, SALIENCY, Promises
 from tsdistill.teachers.absent import AbsentTeacher
 
 KIND = "DeferringClassifier"
@@ -31,6 +32,9 @@ NUMBERS = (
     "_max_uncertainty",
 )
 CURVES = ("threshold", "deferral_rate", "disagreement", "bound")
+PARAMETERS = ("max_disagreement", "confidence", "promise", "min_saliency", "max_unlike")
+BEFORE_PROMISES = {"promise": ALL, "min_saliency": None, "max_unlike": 0.05}
+"""Parameters that a file may lack, because it was written before swaps had them."""
 
 
 def saved_swap(swap):
@@ -61,10 +65,7 @@ def saved_swap(swap):
     check_loads(config, tensors, student.student_.module_)
     fitted = vars(swap)
     state = {
-        "parameters": {
-            "max_disagreement": encoded(swap.max_disagreement),
-            "confidence": encoded(swap.confidence),
-        },
+        "parameters": {name: encoded(getattr(swap, name)) for name in PARAMETERS},
         "guarantee": encoded(swap._guarantee),
         "classes": encoded_labels(swap.classes_),
         "teacher_is_the_students": getattr(swap.teacher_, "is_the_students", swap.teacher is None),
@@ -72,6 +73,8 @@ def saved_swap(swap):
         "teacher_factors": factors_of(swap.teacher_),
         "series": encoded_format(fitted),
         "numbers": {name: encoded(fitted[name]) for name in NUMBERS},
+        "promises": encoded(swap.promises_),
+        "class_disagreement": encoded(list(swap.class_disagreement_.values())),
     }
     whole = {"format": config["format"], "kind": KIND, "student": config, "swap": state}
     tensors = {STUDENT + name: tensor for name, tensor in tensors.items()}
@@ -110,12 +113,12 @@ def restored_swap(config, tensors, *, teacher, student, device):
             teacher=teacher if own else None, student=student, device=device,
         )  # fmt: skip
         parameters = {name: decoded(value) for name, value in state["parameters"].items()}
-        for name in ("max_disagreement", "confidence"):
-            check_share(name, parameters[name])
-        fitted = _decoded_state(state, tensors)
+        parameters = BEFORE_PROMISES | parameters
+        Promises.of(parameters)
         known = decoded_labels(state["teacher_classes"])
+        fitted = _decoded_state(state, tensors, known)
         factors = decoded_factors(state["teacher_factors"])
-        if len(tensors) != len(of_student) + len(CURVES) or len(parameters) != 2:
+        if len(tensors) != len(of_student) + len(CURVES) or set(parameters) != set(PARAMETERS):
             raise SavedFileError("the file holds more than a swap has.")
     except (KeyError, TypeError, AttributeError) as error:
         raise SavedFileError(
@@ -136,7 +139,7 @@ def restored_swap(config, tensors, *, teacher, student, device):
     return parameters | {"student": distilled, "teacher": None if own else teacher}, fitted
 
 
-def _decoded_state(state, tensors):
+def _decoded_state(state, tensors, known):
     numbers = {name: decoded(state["numbers"][name]) for name in NUMBERS}
     curve = {name: tensors[CURVE + name] for name in CURVES}
     lengths = {(one.ndim, len(one), one.dtype.kind) for one in curve.values()}
@@ -147,4 +150,40 @@ def _decoded_state(state, tensors):
     classes = decoded_labels(state["classes"])
     found = decoded_format(state["series"]).attributes()
     guarantee = decoded(state["guarantee"])
-    return found | numbers | {"curve_": curve, "classes_": classes, "_guarantee": guarantee}
+    if not (
+        isinstance(guarantee, tuple) and len(guarantee) == 2 and all(map(is_number, guarantee))
+    ):
+        raise SavedFileError("the guarantee of the swap is damaged.")
+    found |= numbers | {"curve_": curve, "classes_": classes, "_guarantee": guarantee}
+    return found | _decoded_shares(state, found, known.tolist())
+
+
+def _decoded_shares(state, found, labels):
+    """``promises_`` and ``class_disagreement_``; of a file without them, what it does say."""
+    if "promises" not in state:
+        of_all = {
+            "share": found["disagreement_"],
+            "bound": found["disagreement_bound_"],
+            "n": found["n_calibration_"],
+            "limit": found["_guarantee"][0],
+        }
+        return {"promises_": {ALL: of_all}, "class_disagreement_": {}}
+    promises, classes = decoded(state["promises"]), decoded(state["class_disagreement"])
+    names = {ALL, ANSWERED, CLASS, SALIENCY}
+    whole = isinstance(promises, dict) and set(promises) <= names and isinstance(classes, list)
+    whole = whole and len(classes) in (0, len(labels))
+    whole = whole and all(_is_share(one, "limit") for one in promises.values())
+    if not (whole and all(_is_share(one) for one in classes)):
+        raise SavedFileError("the shares that the swap promises are damaged.")
+    of_classes = dict(zip(labels, classes, strict=True)) if classes else {}
+    return {"promises_": promises, "class_disagreement_": of_classes}
+
+
+def _is_share(value, *more):
+    keys = ("share", "bound", "n", *more)
+    return (
+        isinstance(value, dict)
+        and set(value) == set(keys)
+        and all(is_number(one) for one in value.values())
+        and is_whole(value["n"])
+    )

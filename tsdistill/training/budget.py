@@ -8,7 +8,11 @@ from tsdistill.exceptions import ParameterError
 
 WINDOWS, MOST_WINDOWS = 4000, 64
 FEWEST_WINDOWS, FEWEST_WITH_MIXTURES = 8, 3
+MANY_WINDOWS, FEWEST_OF_MANY = 12_000, 4
+"""Without mixtures, eight windows of each series are the fewest up to 12,000 in all; then four."""
 FEWEST_MIXTURES, MOST_MIXTURES = 400, 2000
+ENOUGH_SERIES = 1000
+"""From which on mixtures cost more than they give, unless the teacher knows the series by heart."""
 
 
 class Budget(NamedTuple):
@@ -35,7 +39,8 @@ def budget_of(n_series, n_queries, n_mixtures, n_windows, *, mixes, asks_windows
         Series, mixtures, windows and probes in all; None: what the other defaults make.
     n_mixtures, n_windows : int or None
         As set by the user. None for mixtures: as many as series, from 400 to 2,000. None for
-        windows: about 4,000 in all, from 3 (8 without mixtures) to 64 a series.
+        windows: about 4,000 in all, from 3 (without mixtures 8, or 4 where those are more than
+        12,000) to 64 a series.
     mixes : bool
         Whether mixtures are used unless they are set.
     asks_windows : bool
@@ -56,6 +61,8 @@ def budget_of(n_series, n_queries, n_mixtures, n_windows, *, mixes, asks_windows
     --------
     >>> budget_of(50, None, None, None, mixes=True, asks_windows=True)
     Budget(n_mixtures=400, n_windows=8)
+    >>> budget_of(3000, None, 0, None, mixes=True, asks_windows=True)
+    Budget(n_mixtures=0, n_windows=4)
     >>> budget_of(50, 1000, None, None, mixes=True, asks_windows=True, n_probes=50)
     Budget(n_mixtures=266, n_windows=2)
     """
@@ -66,7 +73,9 @@ def budget_of(n_series, n_queries, n_mixtures, n_windows, *, mixes, asks_windows
         n_mixtures = int(np.clip(n_series, FEWEST_MIXTURES, MOST_MIXTURES)) if mixes else 0
     if n_queries is None:
         if n_windows is None:
-            fewest = FEWEST_WITH_MIXTURES if n_mixtures else FEWEST_WINDOWS
+            fewest = FEWEST_WITH_MIXTURES
+            if not n_mixtures:
+                fewest = np.clip(MANY_WINDOWS // n_series, FEWEST_OF_MANY, FEWEST_WINDOWS)
             n_windows = np.clip(WINDOWS // (n_series + n_mixtures), fewest, MOST_WINDOWS)
         return Budget(int(n_mixtures), int(n_windows) if asks_windows else 0)
     left = int(n_queries) - n_probes

@@ -231,11 +231,12 @@ def _query_teacher(transfer_set, recipe, nets, sample_weight, seed, options):
     if held_out is not None:
         learnt_from[held_out] = False
     rows = np.flatnonzero(learnt_from)
-    if transfer_set.n_mixtures_left_out and recipe.may_leave_mixtures_out:
+    if recipe.compares_copies:
+        transfer_set = transfer_set.with_memory_checked(memory_rng, options)
+    if recipe.may_leave_mixtures_out and not transfer_set.needs_mixtures:
         recipe = recipe.without_mixtures()
     transfer_set = transfer_set.with_mixtures(recipe.n_mixtures, rows, mixtures_rng, options)
     if recipe.compares_copies:
-        transfer_set = transfer_set.with_memory_checked(memory_rng, options)
         if _mixtures_mislead(transfer_set, recipe, nets, weight, rows, seed):
             recipe, n_left_out = recipe.without_mixtures(), len(transfer_set.mixtures)
             transfer_set = transfer_set.with_mixtures(0, rows, mixtures_rng, options)

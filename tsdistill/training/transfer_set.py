@@ -21,6 +21,7 @@ from tsdistill.teachers.fingerprint import TeacherSource, with_fingerprint
 from tsdistill.teachers.memorised import certainty_kept, is_memorised, n_probes, warn_of_memory
 from tsdistill.teachers.querying import TeacherAnswers, query, query_windows
 from tsdistill.teachers.teacher import Teacher
+from tsdistill.training.budget import ENOUGH_SERIES
 from tsdistill.training.held_out import held_out_rows
 
 
@@ -258,6 +259,13 @@ class TransferSet:
     def knows_all(self):
         """Whether the teacher seems to know all series by heart, those of X_unlabelled too."""
         return bool(self.kept) and all(map(is_memorised, self.kept))
+
+    @property
+    def needs_mixtures(self):
+        """Whether mixtures add to the series: these are few, or some of them known by heart."""
+        if self.n_mixtures_left_out:
+            return False
+        return self.n_given < ENOUGH_SERIES or not self.kept or any(map(is_memorised, self.kept))
 
     def warn_if_all_memorised(self):
         """Warn if there are no series but those that the teacher knows by heart."""
