@@ -153,6 +153,14 @@ def test_costs_are_run_and_drawn_from_its_file(benchmark, monkeypatch, tmp_path)
     assert (tmp_path / "fidelity_per_second.png").exists()
 
 
+def test_monitor(benchmark, monkeypatch, capsys):
+    arguments = ["--runs", "4", "--series", "300", "--before", "500", "--calls", "3"]
+    monkeypatch.setattr("sys.argv", ["monitor", *arguments])
+    benchmark("monitor").main()
+    shown = capsys.readouterr().out
+    assert "times the fewest" in shown and "drift, 300 series" in shown
+
+
 def test_one_series(benchmark, monkeypatch, capsys):
     module = benchmark("one_series")
     monkeypatch.setattr("sys.argv", ["one_series", "--rounds", "1"])

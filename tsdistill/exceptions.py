@@ -102,6 +102,14 @@ class SaliencyWeightWarning(UserWarning):
     """The weight of a saliency measure is above those with which it is known to train."""
 
 
+class TeacherAwayWarning(UserWarning):
+    """A SwapMonitor could not ask the teacher, so it audits nothing until it answers again."""
+
+
+class HookWarning(UserWarning):
+    """A function that a SwapMonitor calls when an alarm rings raised an exception."""
+
+
 class InterruptedWarning(UserWarning):
     """A keyboard interrupt ended the training early; the student trained so far is kept."""
 

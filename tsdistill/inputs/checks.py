@@ -72,6 +72,15 @@ def check_share(name, value):
         )
 
 
+def check_rate(name, value):
+    """Require a number above 0 and of at most 1."""
+    if not SMALLEST_SHARE <= _as_float(value) <= 1:
+        raise ParameterError(
+            f"{name}={shown(value)}; expected a number above 0, at least {SMALLEST_SHARE:g}, and "
+            "at most 1."
+        )
+
+
 def check_count(name, value, least=1):
     """Require a whole number of ``least`` or more."""
     if not is_whole(value) or not least <= value <= MOST:

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -16,6 +15,7 @@ from tsdistill.numerics.logits import proba_of
 from tsdistill.swap.model_pair import ModelPair, bound_teacher, check_fitted, copy_of, holder_of
 from tsdistill.swap.promises import ANSWERED, CalibrationAnswers, Promises, share_of
 from tsdistill.swap.reasons import check_has_maps, check_knows_classes, unlike_maps
+from tsdistill.swap.reference import Reference
 from tsdistill.swap.risk import risk_curve
 
 
@@ -200,11 +200,7 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
         _, labels, uncertainty = models.student_answers(as_given, X)
         teacher_labels = models.teacher_labels(X, use_cache=True)
         known = models.teacher.classes_
-        answers = CalibrationAnswers(
-            uncertainty,
-            (labels != teacher_labels) & np.isfinite(uncertainty),
-            {name: teacher_labels == k for name, k in zip(known.tolist(), known, strict=True)},
-        )
+        answers = CalibrationAnswers.of(labels, teacher_labels, uncertainty, known)
         promises.check_enough_of_each_class(answers.named)
         largest = promises.largest_uncertainty(answers)
         if promises.min_saliency is not None:
@@ -214,9 +210,10 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
             )  # fmt: skip
             answers = dataclasses.replace(answers, unlike=unlike)
             largest = promises.largest_uncertainty(answers)  # not larger than without the maps
-        return self._assign(models, series_format, promises, answers, largest)
+        reference = Reference.of(uncertainty, X)
+        return self._assign(models, series_format, promises, answers, largest, reference)
 
-    def _assign(self, models, series_format, promises, answers, largest):
+    def _assign(self, models, series_format, promises, answers, largest, reference):
         """Set the fitted attributes; nothing else sets them."""
         vars(self).pop("feature_names_in_", None)  # of an earlier fit
         vars(self).update(series_format.attributes())
@@ -225,11 +222,10 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
         of_all = share_of(n_differ, len(alone), confidence)
         of_answered = share_of(n_differ, alone.sum(), confidence)
         self.student_, self.teacher_, self.classes_ = models.student, models.teacher, models.classes
-        self._max_uncertainty = largest
+        self._max_uncertainty, self._reference = largest, reference
         self.curve_ = risk_curve(answers.uncertainty, answers.differs, confidence)
         self._guarantee = promises.max_disagreement, confidence
-        self.threshold_ = 1 - largest
-        self.n_calibration_ = len(alone)
+        self.threshold_, self.n_calibration_ = 1 - largest, len(alone)
         self.deferral_rate_ = float(1 - alone.mean())
         self.promises_, self.class_disagreement_ = promises.shares(answers, largest)
         of_answered = self.promises_.get(ANSWERED, of_answered)
@@ -327,11 +323,15 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
         y : ndarray of shape (n_instances,)
         """
         X, _, labels, uncertainty = self._student_answers(X)
+        return self._completed(X, labels, uncertainty)[0]
+
+    def _completed(self, X, labels, uncertainty):
+        """The student's labels, with the teacher's where it is asked, and for which that is."""
         labels = labels.astype(self.classes_.dtype)
         deferred = uncertainty > self._max_uncertainty
         if deferred.any():
             labels[deferred] = self._models.teacher_labels(X[deferred])
-        return labels
+        return labels, deferred
 
     def predict_proba(self, X):
         """Probabilities of ``classes_``, from the model that answers each series.

@@ -50,6 +50,15 @@ class CalibrationAnswers:
     named: dict
     unlike: np.ndarray | None = None
 
+    @classmethod
+    def of(cls, labels, teacher_labels, uncertainty, known):
+        """The answers of a student and a teacher that knows the classes ``known``."""
+        return cls(
+            uncertainty,
+            (labels != teacher_labels) & np.isfinite(uncertainty),
+            {name: teacher_labels == k for name, k in zip(known.tolist(), known, strict=True)},
+        )
+
 
 @dataclass(frozen=True)
 class Promises:

@@ -17,6 +17,7 @@ from tsdistill.inputs.checks import is_number, is_whole
 from tsdistill.inputs.panel import in_layout
 from tsdistill.swap.model_pair import bound_teacher
 from tsdistill.swap.promises import ALL, ANSWERED, CLASS, SALIENCY, Promises
+from tsdistill.swap.reference import Reference
 from tsdistill.teachers.absent import AbsentTeacher
 
 KIND = "DeferringClassifier"
@@ -78,6 +79,8 @@ def saved_swap(swap):
     }
     whole = {"format": config["format"], "kind": KIND, "student": config, "swap": state}
     tensors = {STUDENT + name: tensor for name, tensor in tensors.items()}
+    if fitted.get("_reference") is not None:
+        tensors |= fitted["_reference"].tensors()
     return whole, tensors | {CURVE + name: swap.curve_[name] for name in CURVES}
 
 
@@ -118,13 +121,16 @@ def restored_swap(config, tensors, *, teacher, student, device):
         known = decoded_labels(state["teacher_classes"])
         fitted = _decoded_state(state, tensors, known)
         factors = decoded_factors(state["teacher_factors"])
-        if len(tensors) != len(of_student) + len(CURVES) or set(parameters) != set(PARAMETERS):
+        reference = Reference.from_tensors(tensors, fitted["n_channels_in_"])
+        of_reference = 0 if reference is None else len(reference.tensors())
+        n_tensors = len(of_student) + len(CURVES) + of_reference
+        if len(tensors) != n_tensors or set(parameters) != set(PARAMETERS):
             raise SavedFileError("the file holds more than a swap has.")
     except (KeyError, TypeError, AttributeError) as error:
         raise SavedFileError(
             f"the configuration is not complete: {type(error).__name__}: {str(error)[:200]}."
         ) from error
-    fitted["student_"] = distilled
+    fitted["student_"], fitted["_reference"] = distilled, reference
     fitted["teacher_"] = AbsentTeacher(known, state["teacher_factors"], own)
     if teacher is not None:
         series = in_layout(distilled._baselines.series, distilled.panel_ndim_)
