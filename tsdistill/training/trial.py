@@ -23,7 +23,7 @@ from tsdistill.training.loop import train
 from tsdistill.training.loss import DistillationLoss, StudentInTraining
 from tsdistill.training.steps import TransferTensors, take_steps
 
-FOLDS, SHARE, LEVEL = 3, 0.1, 0.1
+FOLDS, SHARE, LEVEL = 3, 0.1, 0.05
 """Folds of the series, steps as a share of those of the training, and level of the sign test."""
 FEWEST_STEPS = 150
 """Fewest steps of a trial: shorter trainings tell nothing."""
@@ -59,7 +59,7 @@ def mixtures_mislead(transfer_set, net, gives_proba, objectives, weight, rows, s
     Two students for each of three folds, with a tenth of the steps of the training each, and with
     neither windows nor a saliency term: one learns the series of the other folds, one also the
     mixtures that were made of these. The series on which one of the two agrees with the teacher
-    and the other does not are counted, and a sign test at the level 0.1 decides.
+    and the other does not are counted, and a sign test at the level 0.05 decides.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def mixtures_mislead(transfer_set, net, gives_proba, objectives, weight, rows, s
 
 
 def are_worse(agrees, others_agree):
-    """Whether a model agrees on fewer series than another, by a sign test at the level 0.1.
+    """Whether a model agrees on fewer series than another, by a sign test at the level 0.05.
 
     Parameters
     ----------
