@@ -60,15 +60,15 @@ class SizePathDisplay:
             self._draw(ax, measure)
             ax.set(xscale="log", xlabel="weights", ylabel=title)
             ax.grid(alpha=0.25)
-        axes[0].legend(fontsize=8, frameon=False, loc="lower right")
+        handles = axes[0].get_legend_handles_labels()
+        figure.legend(*handles, fontsize=8, frameon=False, ncols=3, loc="outside upper center")
         self.figure_, self.axes_ = figure, axes
         return self
 
     def _draw(self, ax, measure):
         frame = self.frame
         value, bound = frame[measure], frame[f"{measure}_bound"]
-        front = frame[value.cummax() == value]
-        ax.step(front["weights"], front[measure], where="post", color="0.75", linewidth=1,
+        ax.step(frame["weights"], value.cummax(), where="post", color="0.75", linewidth=1,
                 label="best up to this size")  # fmt: skip
         ax.vlines(frame["weights"], bound, value, color=TEACHER, linewidth=1)
         ax.plot(frame["weights"], bound, "_", color=TEACHER, markersize=9,
