@@ -1,7 +1,7 @@
 """Which window of a donor of another length takes the place of a series' window?
 
     python benchmarks/donor_rule.py run --data-dir DIR --csv donor_rule.csv
-    python benchmarks/donor_rule.py tables --csv docs/donor_rule.csv
+    python benchmarks/donor_rule.py tables --csv donor_rule.csv
 
 "stretched", the package's rule: the donor is resampled to the length of the series, and the same
 timesteps are taken. "cut out": as many timesteps of the donor as it is, at the same relative place.

@@ -49,24 +49,6 @@ class Comparison:
         self.options = options
         self._answers, self._maps = {}, {}
 
-    def with_teacher_of(self, other):
-        """Take over what the teacher has said in another comparison of the same series.
-
-        Parameters
-        ----------
-        other : Comparison or None
-            With the same teacher and baselines.
-
-        Returns
-        -------
-        self : Comparison
-        """
-        if other is not None:
-            self._answers["teacher"] = other.answers("teacher")
-            if "teacher" in other._maps:
-                self._maps["teacher"] = other._maps["teacher"]
-        return self
-
     @property
     def log_proba(self):
         """Log-probabilities of both models by name, (n_instances, n_classes) each."""

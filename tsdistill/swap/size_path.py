@@ -106,13 +106,18 @@ def size_path(
     named = _named(students)
     fitted = _fitted(classifier, named, X, y, sample_weight, X_unlabelled)
     level = 1 - (1 - float(confidence)) / len(named)
-    rows, whole, explained = {}, None, None
+    rows, answers, maps = {}, None, None
     for name, one in fitted.items():
-        whole = one._compare(X_val).with_teacher_of(whole)
+        whole = one._compare(X_val)
+        if answers is not None:
+            whole = whole.knowing("teacher", answers)
+        answers = whole.answers("teacher")
         n = len(whole.panel)
         drawn = np.sort(np.random.default_rng(0).permutation(n)[: int(n_explained)])
-        whole.answers("teacher")  # so that those of some rows are known
-        explained = whole.rows(drawn).with_teacher_of(explained)
+        explained = whole.rows(drawn)
+        if maps is not None:
+            explained = explained.knowing("teacher", answers[drawn], maps)
+        maps = explained.map_of("teacher")
         rows[name] = _measured(one, whole, explained, level)
     frame = pd.DataFrame.from_dict(rows, orient="index").sort_values("weights", kind="stable")
     frame.index.name = "student"

@@ -93,8 +93,8 @@ class Recipe:
     gaps : bool, default=False
         Whether values of series may be missing.
     windows_if_unmixed : int or None, default=None
-        Windows of each series if mixtures turn out to mislead. None if the user chose
-        ``n_mixtures``: they are used whatever they do.
+        Windows of each series if mixtures turn out to mislead, or not to be needed. None if the
+        user chose ``n_mixtures``: they are used whatever they do.
     """
 
     student: object
