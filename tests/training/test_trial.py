@@ -9,11 +9,13 @@ import torch
 from scipy.stats import binomtest
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
+from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 from torch import nn
 
 from tsdistill import SaliencyDistilledClassifier, fidelity
 from tsdistill.exceptions import MemorisedWarning, MixturesLeftOutWarning
+from tsdistill.objectives.label import Label
 from tsdistill.training import trial
 from tsdistill.training.trial import trial_epochs
 
@@ -211,3 +213,27 @@ def test_many_series_that_the_teacher_knows_by_heart_have_mixtures(many):
     forest = ExtraTreesClassifier(30, random_state=0).fit(X, y)
     student = SaliencyDistilledClassifier(forest, **QUICK).fit(X, y)
     assert student.n_queries_ == 2 * len(X) + 64 + 3 * 2 * len(X)
+
+
+def test_held_out_series_are_in_no_mixture_that_is_learnt(mixed_material, monkeypatch):
+    mixtures, n_given = mixed_material.mixtures, mixed_material.n_given
+    seen = []
+
+    def recorded(net, gives_proba, objectives, tensors, rows, epochs):
+        seen.append(rows)
+
+    def asked(student, tensors, rows):
+        learnt, series = seen[-1], seen[-1][seen[-1] < n_given]
+        assert not np.isin(rows, series).any()
+        mixed = learnt[learnt >= n_given] - n_given
+        parents = np.concatenate([mixtures.first[mixed], mixtures.second[mixed]])
+        assert np.isin(parents, series).all()
+        return np.ones(len(rows), dtype=bool)
+
+    monkeypatch.setattr(trial, "_trained", recorded)
+    monkeypatch.setattr(trial, "_agrees", asked)
+    net = NeuralNetClassifier(small_network, max_epochs=2000, batch_size=4)
+    weight = np.ones(len(mixed_material.panel), dtype=np.float32)
+    given = mixed_material, net, False, [Label()], weight, np.arange(n_given), 0
+    assert not trial.mixtures_mislead(*given)
+    assert [len(rows) > n_given * 2 / 3 for rows in seen] == [False, True] * 3
