@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from skorch.callbacks import Callback
 
 from tsdistill import DeferringClassifier, SaliencyDistilledClassifier, Teacher
 from tsdistill.objectives import (
@@ -12,7 +13,8 @@ from tsdistill.objectives import (
     InputNoise,
     TemporalReview,
 )
-from tsdistill.students import GRU, Inception, Lite
+from tsdistill.students import FCN, GRU, Inception, Lite, ResNet
+from tsdistill.training import captured, loop
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -103,3 +105,71 @@ def test_a_file_saved_on_the_gpu_is_loaded_on_the_cpu(toy, student, tmp_path):
     model.quantised().to_onnx(tmp_path / "student.onnx", explain=True)
     model.to_c(tmp_path / "student.c")
     model.to_html(tmp_path / "student.html")
+
+
+ALL = [Lite(), Inception(), FCN(), ResNet(), GRU()]
+
+
+@pytest.fixture
+def graphs(monkeypatch):
+    """The graphs that are made; short trainings are captured too."""
+    made = []
+
+    class Counted(captured.StepGraph):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            made.append(self)
+
+    monkeypatch.setattr(captured, "StepGraph", Counted)
+    monkeypatch.setattr(captured, "FEWEST_STEPS", 1)
+    return made
+
+
+@pytest.mark.parametrize("held_out", [None, 0.3])
+@pytest.mark.parametrize("student", ALL, ids=repr)
+def test_replayed_steps_make_the_student_of_single_steps(
+    toy, student, held_out, graphs, monkeypatch
+):
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    X, y = toy
+    torch.manual_seed(0)
+    teacher = Inception(n_filters=4).build(1, 20, 3)
+    settings = {"max_epochs": 20, "batch_size": 5, "random_state": 0, "device": "cuda"}
+    settings |= {"label_weight": 0.5, "validation_fraction": held_out}
+    replayed = SaliencyDistilledClassifier(teacher, student, **settings).fit(X, y)
+    assert bool(graphs) == student.capturable
+    assert len({graph.batch.sizes for graph in graphs}) == len(graphs)
+    monkeypatch.setattr(loop, "can_capture", lambda *_: False)
+    single = SaliencyDistilledClassifier(teacher, student, **settings).fit(X, y)
+    np.testing.assert_allclose(replayed.predict_proba(X), single.predict_proba(X), atol=2e-3)
+    for row, other in zip(replayed.history_, single.history_, strict=True):
+        assert row.keys() == other.keys()
+        for name in set(row) - {"dur", "epoch"}:
+            assert row[name] == pytest.approx(other[name], rel=0.02, abs=1e-3), name
+
+
+class NoWaits(Callback):
+    """From the second epoch on, whatever waits for the card within a step is an error."""
+
+    def on_batch_begin(self, net, **kwargs):
+        if net.history[-1, "epoch"] > 1:
+            torch.cuda.set_sync_debug_mode("error")
+
+    def on_batch_end(self, net, **kwargs):
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("replay", [False, True])
+@pytest.mark.parametrize("student", ALL, ids=repr)
+def test_no_step_waits_for_the_card(toy, student, replay, graphs, monkeypatch):
+    if replay:
+        monkeypatch.setattr(captured, "CONTENT", captured.CONTENT | {NoWaits})
+    X, y = toy
+    teacher = Inception(n_filters=4).build(1, 20, 3)
+    settings = {"max_epochs": 4, "batch_size": 5, "random_state": 0, "device": "cuda"}
+    try:
+        SaliencyDistilledClassifier(teacher, student, callbacks=[NoWaits()], **settings).fit(X, y)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert bool(graphs) == (replay and student.capturable)

@@ -89,9 +89,11 @@ class Objective(BaseEstimator):
     those for the series; sets ``makes_mixtures`` to True if ``n_mixtures=None`` is to add none,
     since it mixes series on its own; sets ``learns_answers`` to False if it uses none of the
     teacher's answers; sets ``takes_uneven`` to True if series may differ in length (they are then
-    padded with NaN, which answers never hold); and computes :meth:`losses`. Most subclasses need
-    no more: the other methods do nothing by default. Every ``fit`` works on a clone, so attributes
-    that are set on an objective during ``fit`` are lost afterwards.
+    padded with NaN, which answers never hold); sets ``capturable`` to True
+    (it is not inherited) if :meth:`losses` computes with tensors alone, in the same way in every
+    step and whatever their values, so that a GPU can replay it; and computes :meth:`losses`. Most
+    subclasses need no more: the other methods do nothing by default. Every ``fit`` works on a
+    clone, so attributes that are set on an objective during ``fit`` are lost afterwards.
 
     Objectives are scikit-learn estimators, so they can be cloned and their parameters searched
     (``auxiliary__weight``).
@@ -121,6 +123,7 @@ class Objective(BaseEstimator):
     compares_copies = False
     makes_mixtures = False
     learns_answers = True
+    capturable = False
     takes_uneven = False
     weight = 1.0  # for subclasses without this parameter
 

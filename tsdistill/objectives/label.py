@@ -26,6 +26,7 @@ class Label(Objective):
 
     name = "label"
     takes_uneven = True
+    capturable = True
     learns_answers = False
 
     def losses(self, answers, sample_weight):

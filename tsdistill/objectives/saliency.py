@@ -201,6 +201,7 @@ class TemporalSaliency(Objective):
 
     name = "saliency"
     takes_uneven = True
+    capturable = True
     needs_copies = True
     compares_copies = True
 

@@ -51,6 +51,7 @@ class SoftTargets(Objective):
 
     name = "soft_targets"
     takes_uneven = True
+    capturable = True
 
     def __init__(self, weight=1.0, temperature=4.0):
         super().__init__(weight)
@@ -81,6 +82,7 @@ class PerturbedSoftTargets(SoftTargets):
 
     name = "perturbed_soft_targets"
     takes_uneven = True
+    capturable = True
     needs_copies = True
 
     def __init__(self, weight=1.0, temperature=None):

@@ -15,7 +15,15 @@ class Student(BaseEstimator):
 
     A scikit-learn estimator without ``fit``: its parameters can be read, cloned and searched
     (``student__n_filters``). :meth:`build` makes the network.
+
+    Attributes
+    ----------
+    capturable : bool
+        Whether a GPU may replay a training step of one of our networks: it computes with tensors
+        alone, in the same way whatever their values.
     """
+
+    capturable = False
 
     def build(self, n_channels, n_timepoints, n_classes):
         """Make a freshly initialised network.

@@ -33,6 +33,8 @@ class FCN(Student):
     IJCNN 2017.
     """
 
+    capturable = True
+
     def __init__(self, n_filters=16, kernel_sizes=(7, 5, 3)):
         self.n_filters = n_filters
         self.kernel_sizes = kernel_sizes

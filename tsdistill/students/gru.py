@@ -26,6 +26,8 @@ class GRU(Student):
     further class.
     """
 
+    capturable = True
+
     def __init__(self, hidden_size=24, n_layers=1, bidirectional=False):
         self.hidden_size = hidden_size
         self.n_layers = n_layers

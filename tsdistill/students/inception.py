@@ -30,6 +30,8 @@ class Inception(Student):
     Ismail Fawaz et al.: InceptionTime. Data Mining and Knowledge Discovery 34 (2020).
     """
 
+    capturable = True
+
     def __init__(self, n_filters=8, n_blocks=3, kernel_sizes=(39, 19, 9)):
         self.n_filters = n_filters
         self.n_blocks = n_blocks

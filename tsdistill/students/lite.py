@@ -53,6 +53,8 @@ class Lite(Student):
     8794
     """
 
+    capturable = True
+
     def __init__(
         self, n_filters=8, kernel_sizes=(39, 19, 9), stride=None, dilation=4, pool=None,
         bottleneck=12,

@@ -36,6 +36,8 @@ class ResNet(Student):
     IJCNN 2017.
     """
 
+    capturable = True
+
     def __init__(self, n_filters=8, n_blocks=3, kernel_sizes=(7, 5, 3)):
         self.n_filters = n_filters
         self.n_blocks = n_blocks

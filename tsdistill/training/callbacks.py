@@ -45,9 +45,15 @@ class StopOnBadLoss(Callback):
     """Stops the training when the loss is NaN or infinite, with an error that names the cause."""
 
     def on_batch_end(self, net, training=False, **kwargs):
-        if not training:
-            return
-        loss = net.history[-1, "batches", -1, "train_loss"]
+        loss = net.history[-1, "batches", -1, "train_loss"] if training else 0.0
+        if not isinstance(loss, torch.Tensor):  # else it is read at the end of the epoch
+            self._check(net, loss)
+
+    def on_epoch_end(self, net, **kwargs):
+        for batch in net.history[-1, "batches"]:
+            self._check(net, batch.get("train_loss", 0.0))
+
+    def _check(self, net, loss):
         if math.isfinite(loss):
             return
         bad = [name for name, value in net.criterion_.terms().items() if not math.isfinite(value)]

@@ -22,6 +22,7 @@ from tsdistill.numerics.batches import ROWS_A_BATCH
 from tsdistill.numerics.forks import no_fork
 from tsdistill.numerics.logits import first_output
 from tsdistill.training.callbacks import EpochBar, RecordTerms, StopOnBadLoss, TrainObjectives
+from tsdistill.training.captured import can_capture, capture_steps
 from tsdistill.training.steps import (
     INPUTS_A_SERIES,
     MORE_INPUTS,
@@ -29,6 +30,7 @@ from tsdistill.training.steps import (
     Steps,
     TrainingRows,
 )
+from tsdistill.training.waits import wait_once_an_epoch
 
 
 def check_monitors(net, validation_fraction):
@@ -113,6 +115,7 @@ def train(
     _fit_schedule(net, n_steps)
     net.callbacks_ += [(name, callback.initialize()) for name, callback in callbacks]
     net.criterion_ = loss.to(net.device)
+    _keep_the_card_busy(net, tensors, loss, n_steps)
     _import_what_optimisers_import()
     try:
         net.partial_fit(learning)
@@ -132,6 +135,15 @@ def train(
     _check_interrupt(net, keep_interrupted)
     settle_batch_norm(net.module_, learning, net.iterator_train__windows_per_step, inputs_a_series)
     _check_finite(net, learning)
+
+
+def _keep_the_card_busy(net, tensors, loss, n_steps):
+    """Let steps on a GPU be prepared while it is at work, and be launched at once if possible."""
+    if torch.device(net.device).type != "cpu":
+        wait_once_an_epoch(net)
+    if can_capture(net, tensors, loss, n_steps):
+        net.iterator_train__as_rows = True
+        capture_steps(net, tensors)
 
 
 def _import_what_optimisers_import():

@@ -49,15 +49,20 @@ class DistillationLoss(nn.Module):
         super().__init__()
         self.objectives, self.student = objectives, student
         self.learnt = nn.ModuleList(m for one in objectives for m in one.own_modules())
-        self.forget()
+        # Sums over the series of an epoch, and their number, which steps add to in place.
+        self.register_buffer("totals", torch.zeros(len(objectives) + 1), persistent=False)
 
     def forget(self):
         """Start a new mean."""
-        self.totals, self.n_series = {}, 0
+        self.totals.zero_()
 
     def terms(self):
         """Unweighted mean of each term since :meth:`forget`, by name."""
-        return {name: float(total) / self.n_series for name, total in self.totals.items()}
+        *totals, n_series = self.totals.tolist()
+        if not n_series:
+            return {}
+        names = (objective.name for objective in self.objectives)
+        return {name: total / n_series for name, total in zip(names, totals, strict=True)}
 
     def begin_epoch(self, epoch):
         """Start a new mean, and tell the objectives."""
@@ -86,14 +91,13 @@ class DistillationLoss(nn.Module):
         """
         logits, weight = self.student.logits(outputs), targets["sample_weight"]
         answers = self._answers(logits, targets)
-        loss = 0.0
+        loss, terms = 0.0, []
         for objective in self.objectives:
-            term = (weight * _checked_losses(objective, answers, weight)).mean()
-            loss = loss + float(objective.weight) * term
-            if self.training:
-                total = self.totals.get(objective.name, 0.0)
-                self.totals[objective.name] = total + term.detach() * len(weight)
-        self.n_series += len(weight) if self.training else 0
+            terms.append((weight * _checked_losses(objective, answers, weight)).mean())
+            loss = loss + float(objective.weight) * terms[-1]
+        if self.training:
+            ones = torch.ones_like(terms[0])
+            self.totals += torch.stack([*(term.detach() for term in terms), ones]) * len(weight)
         if torch.is_grad_enabled() and not loss.requires_grad:  # every term is constant now
             loss = loss + 0 * logits.sum()
         return loss

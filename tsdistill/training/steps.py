@@ -37,6 +37,8 @@ class TransferTensors:
         def put(array):
             return as_tensor(array).to(device)
 
+        self.device = torch.device(device)
+        self.uneven = bool(np.isnan(transfer_set.panel).any())
         self.panel, self.class_index = put(transfer_set.panel), put(transfer_set.class_index)
         self.sample_weight = put(sample_weight)
         self.n_given = transfer_set.n_given
@@ -112,6 +114,46 @@ class TransferTensors:
         return torch.cat([series, copies.flatten(0, 1)]), targets
 
 
+class StepRows:
+    """What tells one step from another, as :meth:`TransferTensors.step` takes it.
+
+    Parameters
+    ----------
+    rows : Tensor of shape (n_rows,), int64
+    windows : Tensor of shape (n_windows,), int64, or None
+    copied : Tensor of shape (n_copied,), int64, or None
+
+    Attributes
+    ----------
+    sizes : tuple
+        How many there are of each; None for those that are None.
+    n_inputs : int
+        Series and copies.
+    """
+
+    def __init__(self, rows, windows, copied):
+        self.rows, self.windows, self.copied = rows, windows, copied
+        self.sizes = tuple(None if part is None else len(part) for part in self)
+
+    def __iter__(self):
+        return iter((self.rows, self.windows, self.copied))
+
+    @property
+    def n_inputs(self):
+        n_rows, n_windows, n_copied = self.sizes
+        return n_rows + (n_windows or 0) * (n_rows if n_copied is None else n_copied)
+
+    def copy(self):
+        """The same, in memory of its own."""
+        return StepRows(*(None if part is None else part.clone() for part in self))
+
+    def take(self, other):
+        """Take over the values of another step of the same sizes."""
+        for mine, theirs in zip(self, other, strict=True):
+            if mine is not None:
+                mine.copy_(theirs)
+
+
 class TrainingRows(Dataset):
     """Some rows of a transfer set, as the data set that skorch is given.
 
@@ -165,13 +207,17 @@ class Steps:
     of the plan, in which the windows of each series are in random order. Series that the teacher
     knows by heart get no copies. Below 1, ``windows_per_step`` is the share of a batch that gets
     one.
+
+    The order of an epoch goes to the device at once. With ``as_rows``, steps are given as
+    :class:`StepRows`, else as the inputs and targets of these.
     """
 
     def __init__(
         self, dataset, batch_size, windows_per_step, shuffle=True,
-        inputs_a_series=INPUTS_A_SERIES, **_,
+        inputs_a_series=INPUTS_A_SERIES, as_rows=False, **_,
     ):  # fmt: skip
         self.dataset, self.windows_per_step, self.shuffle = dataset, windows_per_step, shuffle
+        self.as_rows = as_rows
         self.rows = dataset.rows.cpu()
         self.trusted = dataset.tensors.trusted[self.rows]
         is_mixture = self.rows >= dataset.tensors.n_given
@@ -195,12 +241,22 @@ class Steps:
 
     def __iter__(self):
         tensors = self.dataset.tensors
-        device = tensors.panel.device
         parts = self._next_series().tensor_split(self.n_steps)
-        copied = [None if tensors.plan is None else self._copied(part) for part in parts]
-        for part, some in zip(parts, copied, strict=True):
-            some = None if some is None else some.to(device)
-            yield tensors.step(self.rows[part].to(device), self._windows(), some)
+        rows = self._on_device([self.rows[part] for part in parts])
+        windows = copied = [None] * len(parts)
+        if tensors.plan is not None:
+            copied = self._on_device([self._copied(part) for part in parts])
+            windows = self._on_device([self._windows() for _ in parts])
+        for step in map(StepRows, rows, windows, copied):
+            yield step if self.as_rows else tensors.step(*step)
+
+    def _on_device(self, parts):
+        """Index tensors, or None, on the training device by one transfer."""
+        there = [part for part in parts if part is not None]
+        if not there:
+            return parts
+        moved = iter(torch.cat(there).to(self.dataset.tensors.device).split(list(map(len, there))))
+        return [None if part is None else next(moved) for part in parts]
 
     def _next_series(self):
         """Positions of the next ``n_series`` series and mixtures, in random order."""
@@ -218,14 +274,11 @@ class Steps:
         return None if len(positions) == len(part) else positions
 
     def _windows(self):
-        tensors = self.dataset.tensors
-        if tensors.plan is None:
-            return None
-        n_windows = tensors.start.shape[1]
+        n_windows = self.dataset.tensors.start.shape[1]
         turn = torch.arange(min(max(1, self.windows_per_step), n_windows)) + self.next_window
         if self.shuffle:
             self.next_window = (self.next_window + len(turn)) % n_windows
-        return (turn % n_windows).to(tensors.panel.device)
+        return turn % n_windows
 
 
 def take_steps(net, windows_per_step):
