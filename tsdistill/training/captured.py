@@ -89,11 +89,26 @@ class _CapturedSteps:
 
     def __call__(self, batch, **_):
         """Set the gradients; returns what skorch does."""
+        if batch.sizes not in self.graphs and len(self.graphs) < MOST_GRAPHS:
+            self.graphs[batch.sizes] = self._graph_of(batch)
         graph = self.graphs.get(batch.sizes)
-        if graph is None and len(self.graphs) < MOST_GRAPHS:
-            graph = self.make_graph(self._step, batch, self.parameters, self._kept())
-            self.graphs[batch.sizes] = graph
         return self._step(batch) if graph is None else graph(batch)
+
+    def _graph_of(self, batch):
+        """The graph for batches of these sizes; None if the card cannot capture it, out of memory
+        for example. What is wrong with the step itself comes up when it is taken.
+        """
+        kept = [*self.net.module_.buffers(), self.net.criterion_.totals]
+        before = [tensor.clone() for tensor in kept]
+        try:
+            return self.make_graph(self._step, batch, self.parameters)
+        except RuntimeError:
+            return None
+        finally:  # steps that were tried do not count
+            for tensor, value in zip(kept, before, strict=True):
+                tensor.copy_(value)
+            for parameter in self.parameters:
+                parameter.grad = None
 
     def _step(self, batch):
         """One step, operation by operation."""
@@ -106,10 +121,6 @@ class _CapturedSteps:
         loss.backward()
         return {"loss": loss.detach(), "y_pred": outputs}
 
-    def _kept(self):
-        """What a step changes beside the gradients: it must not count steps that are tried."""
-        return [*self.net.module_.buffers(), self.net.criterion_.totals]
-
 
 class StepGraph:
     """A step as a CUDA graph.
@@ -121,13 +132,10 @@ class StepGraph:
     batch : StepRows
         Of the sizes that are to be replayed.
     parameters : list of Tensor
-    kept : list of Tensor
-        What a step changes in place; it is as it was after the capture.
     """
 
-    def __init__(self, step, batch, parameters, kept):
+    def __init__(self, step, batch, parameters):
         self.parameters, self.batch = parameters, batch.copy()
-        before = [tensor.clone() for tensor in kept]
         device = batch.rows.device
         side = torch.cuda.Stream(device)
         side.wait_stream(torch.cuda.current_stream(device))
@@ -142,8 +150,6 @@ class StepGraph:
         with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
             self.answer = step(self.batch)
         self.gradients = [parameter.grad for parameter in parameters]
-        for tensor, value in zip(kept, before, strict=True):
-            tensor.copy_(value)
 
     def __call__(self, batch):
         """Replay the step for other rows."""
