@@ -12,13 +12,26 @@ import numpy as np
 import pytest
 
 import tsdistill
-from tests.swap.bumps import bumps, fitted_student
+from tests.swap.bumps import TEACHER, bumps, fitted_student
+from tsdistill import SaliencyDistilledClassifier
 from tsdistill.__main__ import main
 
 ROOT = Path(tsdistill.__file__).parent.parent
 MODELS = """
 import numpy as np
-from tsdistill import Teacher
+import torch
+from tsdistill import SaliencyDistilledClassifier, Teacher
+
+class Own(torch.nn.Module):
+    def __init__(self, n_channels, n_timepoints, n_classes):
+        super().__init__()
+        self.linear = torch.nn.Linear(n_channels * n_timepoints, n_classes)
+
+    def forward(self, series):
+        return self.linear(series.flatten(1))
+
+unfitted = SaliencyDistilledClassifier(Own)
+network = Own(1, 20, 3)
 
 def answers(X):
     X = np.asarray(X).reshape(len(X), -1)
@@ -30,6 +43,12 @@ class holder:
 
 def broken(X):
     raise RuntimeError("no licence")
+"""
+STUDENT = """
+from models_of_command import Own
+from tsdistill import SaliencyDistilledClassifier
+
+student = SaliencyDistilledClassifier.load("own.tsd", student=Own)
 """
 
 
@@ -49,6 +68,11 @@ def folder(tmp_path_factory):
     (folder / "broken.toml").write_text("[demands]\nagreement = 0.999\n")
     (folder / "labels.toml").write_text("[demands]\nnegative_flips = 0.1\n")
     (folder / "models_of_command.py").write_text(MODELS)
+    (folder / "student_of_command.py").write_text(STUDENT)
+    names = {}
+    exec(MODELS, names)
+    own = SaliencyDistilledClassifier(TEACHER, names["Own"], max_epochs=60, random_state=0)
+    own.fit(*bumps(48, 0.3)).save(folder / "own.tsd")
     return folder
 
 
@@ -107,6 +131,27 @@ def test_a_teacher_is_imported_from_the_current_folder(there, capsys):
     assert "on 100 series with maps" in capsys.readouterr().out
 
 
+def test_a_student_of_ones_own_make_is_imported(there, tmp_path, capsys):
+    (there / "agree.toml").write_text("[demands]\nagreement = 0.9\n")
+    arguments = ["check", "agree.toml", "student_of_command:student", "data.npz"]
+    assert main([*arguments, f"--json={tmp_path / 'json'}"]) == 0
+    assert "kept      TSD101 agreement: demanded >= 0.9, shown >=" in capsys.readouterr().out
+    digests = json.loads((tmp_path / "json").read_text())["digests"]
+    assert {"student", "data file"} <= set(digests) and "student file" not in digests
+    arguments[2] = "own.tsd"
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.endswith(
+        "or a module with these layers. Here: load it in a module, and name it as module:object; "
+        "see --help.\n"
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such file names")
+def test_a_file_is_read_whatever_its_name(there, capsys):
+    (there / "v1:student").write_bytes((there / "student.tsd").read_bytes())
+    assert main(["check", "kept.toml", "v1:student", "data.npz"]) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -140,6 +185,17 @@ def test_a_teacher_is_imported_from_the_current_folder(there, capsys):
             "kept.toml student.tsd series.npz --teacher models_of_command:broken",
             "teacher broken failed on two series of shape (2, 20): RuntimeError: no licence",
         ),
+        (
+            "kept.toml no_such_module:x data.npz",
+            "student no_such_module:x cannot be imported: ModuleNotFoundError: ",
+        ),
+        (
+            "kept.toml models_of_command:none data.npz",
+            "student models_of_command:none cannot be imported: AttributeError: ",
+        ),
+        ("kept.toml models_of_command:unfitted data.npz", "This SaliencyDistilledClass"),
+        ("kept.toml models_of_command:network data.npz", "a contract cannot check a Own"),
+        ("kept.toml models:student:x data.npz", "path='models:student:x': there is no such file."),
         ("kept.toml student.tsd data.npz --json none/out.json", "path='none/out.json': the folder"),
     ],
 )

@@ -1,6 +1,7 @@
 """The examples that nothing else runs; examples/quickstart.py is `make demo`."""
 
 import io
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -56,3 +57,44 @@ def test_series_are_served_from_an_onnx_file(toy, quick, tmp_path):
         assert [int(answer.split()[0]) for answer in answers[:3]] == expected.tolist()
         assert ("timestep" in answers[0]) == explain
         assert answers[3].startswith("line 4: ") and answers[4].startswith("line 5: ")
+
+
+NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+
+
+def alike(printed, shown):
+    """Whether two texts differ in nothing but spaces and what rounding may change."""
+    if NUMBER.sub("#", printed).split() != NUMBER.sub("#", shown).split():
+        return False
+    pairs = zip(NUMBER.findall(printed), NUMBER.findall(shown), strict=True)
+    pairs = [[float(number.replace(",", "")) for number in pair] for pair in pairs]
+    return all(
+        abs(one - other) <= (0.03 if abs(other) < 1 else max(3, 0.2 * other))
+        for one, other in pairs
+    )
+
+
+def test_pages_are_alike_up_to_rounding():
+    page = "kept: 975 of 4,000 audited, 6 differ\nagreement 0.985"
+    assert alike(page, page) and alike("kept: 960 of 4,000 audited, 4 differ agreement 0.98", page)
+    for one, other in (("kept", "broken"), (" 6", "16"), ("0.985", "0.915"), (" differ", "")):
+        assert not alike(page.replace(one, other), page)
+
+
+def test_the_page_on_replacing_a_model_shows_what_its_code_prints(tmp_path):
+    example = runpy.run_path(str(EXAMPLES / "replacing_a_model.py"))
+    text = example["PAGE"].read_text(encoding="utf-8")
+    blocks = example["blocks_of"](text)
+    shown = [output or "" for _, output in blocks]
+    assert example["rewritten"](text, shown) == text and text.count("```python") == len(blocks)
+    printed, names = example["run"](blocks, tmp_path)
+    for (code, _), one, other in zip(blocks, printed, shown, strict=True):
+        assert alike(one, other), f"{code}\nprints\n{one}\nand the page shows\n{other}"
+    assert names["result"].passed and names["again"].passed  # what the page claims
+    told = "".join(printed)
+    assert "broken; alarms: {'input': " in told and "'disagreement': " in told
+    assert "equal to 1e-5: True" in told
+    assert names["monitor"].status == "kept" and names["monitor"].alarms_ == {}
+    drawn = {path.name for path in tmp_path.glob("*.png")}
+    assert drawn == set(re.findall(r"\(replacing_a_model/(\w+\.png)\)", text))
+    assert drawn == {path.name for path in (example["PAGE"].parent / "replacing_a_model").iterdir()}

@@ -19,6 +19,10 @@ data.npz, as numpy.savez writes it, holds
   teacher_proba  the teacher's answers, (n_instances, n_classes), if there is no --teacher
   teacher_maps   its saliency maps, (n_instances, n_timepoints), beside teacher_proba
 
+a student of your own make, whose file cannot be read without your code, is named by its place, as
+models:student is, with this in models.py of this folder:
+  student = SaliencyDistilledClassifier.load("student.tsd", student=MyNetwork)
+
 contract.toml, for example:
   confidence = 0.95
   [demands]
@@ -63,13 +67,16 @@ def _parser():
     check = commands.add_parser(
         "check",
         help="check a student against a swap contract",
-        description="Check whether a saved student shows what a contract demands of it before it "
+        description="Check whether a student shows what a contract demands of it before it "
         "replaces its teacher.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     check.add_argument("contract", metavar="contract.toml", help="what is demanded")
-    check.add_argument("student", metavar="student.tsd", help="a file that save(path) wrote")
+    check.add_argument(
+        "student", metavar="student.tsd",
+        help="a file that save(path) wrote; or MODULE:OBJECT, a fitted student, see below",
+    )  # fmt: skip
     check.add_argument("data", metavar="data.npz", help="series, labels, answers, see below")
     check.add_argument(
         "--teacher", metavar="MODULE:OBJECT",

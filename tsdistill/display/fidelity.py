@@ -91,7 +91,10 @@ class FidelityDisplay:
         axes = figure.subplots(1, n_axes, squeeze=False)[0]
         draw_agreement(axes[0], self.confidence, self.agrees)
         for ax, kind in zip(axes[1:], ("deletion", "insertion"), strict=False):
-            draw_curves(ax, self.curves, kind)
+            draw_curves(ax, self.curves, kind, legend=False)
+        if n_axes > 1:  # one for both, since they fill their axes
+            handles = axes[1].get_legend_handles_labels()
+            figure.legend(*handles, fontsize=8, frameon=False, ncols=6, loc="outside lower right")
         self.figure_, self.axes_ = figure, axes
         return self
 
@@ -126,7 +129,7 @@ def draw_agreement(ax, confidence, agrees):
     ax.grid(alpha=0.25)
 
 
-def draw_curves(ax, curves, kind):
+def draw_curves(ax, curves, kind, legend=True):
     """Draw the mean curve of each model with each baseline.
 
     Parameters
@@ -134,6 +137,7 @@ def draw_curves(ax, curves, kind):
     ax : matplotlib.axes.Axes
     curves : dict of (model, fill, kind) to (shares, proba)
     kind : {"deletion", "insertion"}
+    legend : bool, default=True
     """
     looks = {"teacher": (TEACHER, "o"), "student": (STUDENT, "s")}
     random_order = ("0.6", "")
@@ -149,5 +153,6 @@ def draw_curves(ax, curves, kind):
     ax.set(xlabel=f"% of timesteps {done}, highest in the map first", ylim=(-0.03, 1.03))
     ax.set_ylabel("probability of the class")
     ax.set_title(f"{kind}: {moves} early where the map is right", fontsize=10)
-    ax.legend(fontsize=8, frameon=False)
+    if legend:
+        ax.legend(fontsize=8, frameon=False)
     ax.grid(alpha=0.25)

@@ -5,18 +5,21 @@ import hashlib
 import importlib
 import os
 import pathlib
+import re
 import sys
 
 import numpy as np
 
 from tsdistill.estimators.classifier import SaliencyDistilledClassifier
-from tsdistill.exceptions import FileMissingError, ParameterError, PathError
+from tsdistill.exceptions import FileMissingError, ParameterError, PathError, StudentError
 from tsdistill.inputs.checks import shown
 from tsdistill.inputs.files import check_folder
 from tsdistill.swap.contract import SwapContract
 from tsdistill.swap.contract_file import check_names
 
 ARRAYS = ("X", "y", "teacher_proba", "teacher_maps")
+DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+PLACE = re.compile(f"{DOTTED}:{DOTTED}")
 
 
 def check(options):
@@ -36,12 +39,12 @@ def check(options):
         check_folder(path)
     contract = SwapContract.from_toml(pathlib.Path(options.contract))
     data = read_arrays(options.data)
-    student = SaliencyDistilledClassifier.load(options.student)
-    teacher = None if options.teacher is None else imported(options.teacher)
+    student, read = student_at(options.student)
+    teacher = None if options.teacher is None else imported(options.teacher, "--teacher")
     result = contract.check(student, **data, teacher=teacher, n_explained=options.n_explained)
     files = {
         f"{name} file": hashlib.sha256(pathlib.Path(getattr(options, name)).read_bytes())
-        for name in ("contract", "student", "data")
+        for name in ("contract", *read, "data")
     }
     digests = {name: found.hexdigest() for name, found in files.items()}
     result = dataclasses.replace(result, digests=result.digests | digests)
@@ -50,6 +53,31 @@ def check(options):
             getattr(result, f"to_{kind}")(path)
     print(result)
     return result.status
+
+
+def student_at(name):
+    """The student in a file, or at a place in a module.
+
+    Parameters
+    ----------
+    name : str
+        A path, or ``module:object`` if there is no such file.
+
+    Returns
+    -------
+    student : fitted classifier
+        What is in a module is left to the check of the contract to judge.
+    read : tuple of str
+        "student" if a file was read.
+    """
+    if PLACE.fullmatch(name) and not os.path.exists(name):
+        return imported(name, "student"), ()
+    try:
+        return SaliencyDistilledClassifier.load(name), ("student",)
+    except StudentError as error:
+        raise StudentError(
+            f"{error} Here: load it in a module, and name it as module:object; see --help."
+        ) from error
 
 
 def read_arrays(path):
@@ -88,12 +116,14 @@ def read_arrays(path):
     return arrays
 
 
-def imported(name):
+def imported(name, argument):
     """An object by its place, ``module:object``; modules of the current folder are found.
 
     Parameters
     ----------
     name : str
+    argument : str
+        How errors name what was given.
 
     Returns
     -------
@@ -102,7 +132,7 @@ def imported(name):
     module, colon, path = name.partition(":")
     if not (module and colon and path):
         raise ParameterError(
-            f"--teacher {shown(name)}; expected module:object, such as models:forest."
+            f"{argument} {shown(name)}; expected module:object, such as models:forest."
         )
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
@@ -112,6 +142,6 @@ def imported(name):
             found = getattr(found, part)
     except Exception as error:  # of the user's module
         raise ParameterError(
-            f"--teacher {name} cannot be imported: {type(error).__name__}: {error}"
+            f"{argument} {name} cannot be imported: {type(error).__name__}: {error}"
         ) from error
     return found

@@ -11,7 +11,6 @@ from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.files import check_folder
 from tsdistill.inputs.panel import as_panel, check_resolution
 from tsdistill.inputs.series import match_series, read_series
-from tsdistill.numerics.logits import proba_of
 from tsdistill.swap.model_pair import ModelPair, bound_teacher, check_fitted, copy_of, holder_of
 from tsdistill.swap.promises import ANSWERED, CalibrationAnswers, Promises, share_of
 from tsdistill.swap.reasons import check_has_maps, check_knows_classes, unlike_maps
@@ -347,14 +346,13 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
             gives are raised to 1e-4, and then scaled if it has a scale, see the notes of
             :class:`~tsdistill.Teacher`.
         """
-        X, student_proba, _, uncertainty = self._student_answers(X)
-        models = self._models
-        proba = models.over_all_classes(student_proba, models.student.classes_)
+        X, proba, _, uncertainty = self._student_answers(X)
+        return self._completed_proba(X, proba, uncertainty)[0]
+
+    def _completed_proba(self, X, proba, uncertainty):
+        """The student's probabilities, with the teacher's where it is asked, and where that is."""
         deferred = uncertainty > self._max_uncertainty
-        if deferred.any():
-            teacher_proba = proba_of(models.teacher_log_proba(X[deferred]))
-            proba[deferred] = models.over_all_classes(teacher_proba, models.teacher.classes_)
-        return proba
+        return self._models.proba_of_both(X, proba, deferred), deferred
 
     def plot(self, *, ax=None):
         """Draw the share of disagreements against the share of deferred series.

@@ -41,6 +41,7 @@ about log(t) of the evidence against it.
 
 import math
 from dataclasses import dataclass, field
+from math import sqrt
 
 import numpy as np
 
@@ -163,8 +164,9 @@ class Evidence:
         self.n_steps += 1
         unused = unused_share(self.n_steps, self.scale)
         share, self._unused = self._unused - unused, unused
-        self.wealth = [(one + share) * bet for one, bet in zip(self.wealth, bets, strict=True)]
-        return self.total
+        wealth = [(one + share) * bet for one, bet in zip(self.wealth, bets, strict=True)]
+        self.wealth = wealth
+        return sum(wealth) / len(wealth) + unused
 
 
 def audit_bets(max_disagreement):
@@ -186,7 +188,7 @@ def audit_bets(max_disagreement):
     return [(1 - p) / (1 - a) for p in more], [p / a for p in more]
 
 
-def rank_of(counts, place, tie):
+def rank_of(counts, place, tie, n_earlier=None):
     """The conformal p-value of a new score among all scores so far, itself included.
 
     The share of scores that are larger, plus a random part of those that are equal (in the same
@@ -203,6 +205,8 @@ def rank_of(counts, place, tie):
         Bin of the new score.
     tie : float in (0, 1]
         Uniform and independent of all else.
+    n_earlier : int, default=None
+        Sum of the counts, if it is known.
 
     Returns
     -------
@@ -215,8 +219,8 @@ def rank_of(counts, place, tie):
     0.05
     """
     larger = sum(counts[place + 1 :])
-    equal = counts[place] + 1
-    return (larger + tie * equal) / (larger + equal + sum(counts[:place]))
+    n_earlier = sum(counts) if n_earlier is None else n_earlier
+    return (larger + tie * (counts[place] + 1)) / (n_earlier + 1)
 
 
 def rank_bets(rank):
@@ -234,10 +238,18 @@ def rank_bets(rank):
     -------
     bets : tuple of float, of length :data:`N_RANK_BETS`
     """
+    rest = 1 - rank
     lean = 1 - 2 * rank
-    small, large = math.sqrt(max(rank, SMALLEST_RANK)), math.sqrt(max(1 - rank, SMALLEST_RANK))
+    little, much = 0.3 * lean, 0.9 * lean
+    small = sqrt(rank if rank > SMALLEST_RANK else SMALLEST_RANK)
+    large = sqrt(rest if rest > SMALLEST_RANK else SMALLEST_RANK)
     return (
-        *(1 - 0.9 * lean, 1 - 0.3 * lean, 1 + 0.3 * lean, 1 + 0.9 * lean),
-        *(0.5 / small, 0.8 + 0.05 / (small * math.sqrt(small))),
-        *(0.5 / large, 0.8 + 0.05 / (large * math.sqrt(large))),
+        1 - much,
+        1 - little,
+        1 + little,
+        1 + much,
+        0.5 / small,
+        0.8 + 0.05 / (small * sqrt(small)),
+        0.5 / large,
+        0.8 + 0.05 / (large * sqrt(large)),
     )

@@ -11,6 +11,7 @@ from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.formats import channel_names, own_copy
 from tsdistill.inputs.labels import class_indices, few
 from tsdistill.inputs.panel import as_panel
+from tsdistill.numerics.logits import proba_of
 from tsdistill.numerics.random_states import global_states_kept
 from tsdistill.teachers.absent import AbsentTeacher
 from tsdistill.teachers.adapters import SUM_TOLERANCE
@@ -121,11 +122,31 @@ class ModelPair:
             )
         return proba
 
-    def teacher_labels(self, X, use_cache=False):
-        """Labels that the teacher predicts, see :meth:`teacher_log_proba`."""
-        return self.teacher.classes_[self.teacher_log_proba(X, use_cache).argmax(axis=1)]
+    def proba_of_both(self, X, student_proba, deferred):
+        """Probabilities of :attr:`classes`, from the model that answers each series.
 
-    def teacher_log_proba(self, X, use_cache=False):
+        Parameters
+        ----------
+        X : ndarray
+        student_proba : ndarray of shape (n_instances, n_student_classes)
+        deferred : ndarray of shape (n_instances,), bool
+            Whether the teacher answers.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_instances, n_classes), float64
+        """
+        proba = self.over_all_classes(student_proba, self.student.classes_)
+        if deferred.any():
+            teacher_proba = proba_of(self.teacher_log_proba(X[deferred]))
+            proba[deferred] = self.over_all_classes(teacher_proba, self.teacher.classes_)
+        return proba
+
+    def teacher_labels(self, X, use_cache=False, call=None):
+        """Labels that the teacher predicts, see :meth:`teacher_log_proba`."""
+        return self.teacher.classes_[self.teacher_log_proba(X, use_cache, call).argmax(axis=1)]
+
+    def teacher_log_proba(self, X, use_cache=False, call=None):
         """The teacher's log-probabilities of its own classes.
 
         Parameters
@@ -134,6 +155,8 @@ class ModelPair:
         use_cache : bool, default=False
             Whether to query it with ``memory`` and ``n_jobs`` of the student, if the student is
             a SaliencyDistilledClassifier.
+        call : callable (function, *arguments), default=None
+            Calls the function that queries it, and may give up. None calls it directly.
 
         Returns
         -------
@@ -148,7 +171,9 @@ class ModelPair:
             if ours and use_cache:
                 options = holder._teacher_options()
                 teacher = with_fingerprint(teacher, holder._baselines.series, options)
-            return query(teacher, panel, options)
+            if call is None:
+                return query(teacher, panel, options)
+            return call(query, teacher, panel, options)
 
 
 def bound_teacher(teacher, student, X, form=None):

@@ -5,11 +5,13 @@ import threading
 import numpy as np
 
 from tsdistill.estimators.holds_teacher import ShowsItsConstructor, short_repr
-from tsdistill.exceptions import HookWarning, ParameterError, TeacherAwayWarning, warn_user
-from tsdistill.inputs.checks import as_list, check_rate, check_share, shown
+from tsdistill.exceptions import ParameterError
+from tsdistill.inputs.checks import check_positive, check_rate, check_share
 from tsdistill.inputs.files import check_folder
 from tsdistill.inputs.random_state import seed_sequence
+from tsdistill.swap.auditing import TimeLimit, audit
 from tsdistill.swap.deferring import DeferringClassifier
+from tsdistill.swap.hooks import call_hooks, check_hooks
 from tsdistill.swap.record import Promise, Record
 from tsdistill.swap.waiting import WaitingSeries
 
@@ -17,11 +19,11 @@ from tsdistill.swap.waiting import WaitingSeries
 class SwapMonitor(ShowsItsConstructor):
     """Watches, in use, whether a swap still keeps its promise.
 
-    :meth:`predict` answers exactly as the swap does. It also tosses a coin for each series, and
-    asks the teacher about those that win (an audit) unless the teacher has answered them anyway.
-    From these few it bounds how often swap and teacher differ, and rings an alarm if that is more
-    than promised. Two more alarms need no teacher: they ring if the student's confidence, or the
-    series themselves, are no longer like those before.
+    :meth:`predict` and :meth:`predict_proba` answer exactly as the swap does. They also toss a coin
+    for each series, and ask the teacher about those that win (an audit) unless the teacher has
+    answered them anyway. From these few, bounds follow for how often swap and teacher differ, and
+    an alarm rings if that is more than promised. Two more alarms need no teacher: they ring if the
+    student's confidence, or the series themselves, are no longer like those before.
 
     All of this may be looked at after every series, for as long as the swap is used. The false
     alarms of all three kinds together have the probability ``1 - confidence``, ever.
@@ -45,6 +47,9 @@ class SwapMonitor(ShowsItsConstructor):
         Called with the monitor once for each alarm, after the answers are known; single series may
         wait for 15 others until drift is looked for. If one raises, a HookWarning says so and the
         answers are returned all the same.
+    teacher_timeout : float, default=None
+        Seconds that an audit waits for the teacher, which then counts as away. None waits for as
+        long as it takes. See the notes for what a limit cannot do.
 
     Attributes
     ----------
@@ -101,8 +106,15 @@ class SwapMonitor(ShowsItsConstructor):
     student answers alone are answered; nothing is watched. The teacher is asked again after 1, 2,
     4, ... 64 questions have been left out, and once it has answered a question, or a deferred
     series, the watch goes on from the next call. This assumes that its absence has nothing to do
-    with the series. For a time limit, pass a teacher that raises when it is over. Deferred series
-    raise as they do in the swap, and calls that raise are not counted.
+    with the series. Deferred series raise as they do in the swap, and calls that raise are not
+    counted.
+
+    *A teacher that hangs.* With ``teacher_timeout``, audits are asked in a thread of their own, and
+    answers wait for it no longer than that; other threads that predict may wait for it, too. No
+    thread can be stopped: the question goes on in the background, with its memory, and what it
+    holds, such as a lock of the teacher's or Python's own. As long as it does, nothing else is
+    audited. Deferred series have no limit: without the teacher there is no answer. For more, pass
+    a teacher that raises by itself when its time is over.
 
     The mathematics, with proofs, is in :mod:`tsdistill.swap.martingales`.
 
@@ -126,7 +138,7 @@ class SwapMonitor(ShowsItsConstructor):
 
     def __init__(
         self, swap, *, audit_rate=0.02, max_disagreement=None, confidence=0.95, random_state=None,
-        on_alarm=(),
+        on_alarm=(), teacher_timeout=None,
     ):  # fmt: skip
         self.swap = swap
         self.audit_rate = audit_rate
@@ -134,11 +146,12 @@ class SwapMonitor(ShowsItsConstructor):
         self.confidence = confidence
         self.random_state = random_state
         self.on_alarm = on_alarm
+        self.teacher_timeout = teacher_timeout
         promise = self._checked()
         self._curve = swap.curve_
         self._record = Record.new(promise, getattr(swap, "_reference", None))
         self._coins = np.random.Generator(np.random.PCG64(seed_sequence(random_state)))
-        self._lock = threading.RLock()
+        self._lock, self._limit = threading.RLock(), TimeLimit(teacher_timeout)
         self._waiting = WaitingSeries(swap._uneven_form is not None)
 
     def _checked(self):
@@ -154,11 +167,9 @@ class SwapMonitor(ShowsItsConstructor):
         own = self.max_disagreement
         promised = self.swap._guarantee[0] if own is None else own
         check_share("max_disagreement", promised)
-        for hook in as_list(self.on_alarm):
-            if not callable(hook):
-                raise ParameterError(
-                    f"on_alarm has {shown(hook)}; expected functions that take the monitor."
-                )
+        check_hooks(self.on_alarm)
+        if self.teacher_timeout is not None:
+            check_positive("teacher_timeout", self.teacher_timeout)
         return Promise(float(self.audit_rate), float(promised), float(self.confidence))
 
     n_seen_ = property(lambda self: self._record.n_seen)
@@ -188,90 +199,81 @@ class SwapMonitor(ShowsItsConstructor):
         PanelError, TeacherError
             As :meth:`DeferringClassifier.predict` does; the series are not counted then.
         """
-        if self.swap.curve_ is not self._curve:
+        return self._answered(X, with_proba=False)
+
+    def predict_proba(self, X):
+        """Probabilities of ``swap.classes_``, as the swap gives them, while the monitor watches.
+
+        What counts is the class of the highest probability, so watch and audits are those of
+        :meth:`predict`. A series of which both are asked counts twice.
+
+        Parameters
+        ----------
+        X : array-like, with the axes, channels and timepoints of the series of the swap's ``fit``
+
+        Returns
+        -------
+        proba : ndarray of shape (n_instances, n_classes), float64
+
+        Raises
+        ------
+        ParameterError, PanelError, TeacherError
+            As :meth:`predict` does.
+        """
+        return self._answered(X, with_proba=True)
+
+    def _answered(self, X, with_proba):
+        swap = self.swap
+        if swap.curve_ is not self._curve:
             raise ParameterError(
                 "the swap was fitted again since its monitor began; make a new SwapMonitor."
             )
-        record = self._record
-        array, _, labels, uncertainty = self.swap._student_answers(X)
+        array, proba, labels, uncertainty = swap._student_answers(X)
         try:
-            labels, deferred = self.swap._completed(array, labels, uncertainty)
+            if with_proba:
+                answers, deferred = swap._completed_proba(array, proba, uncertainty)
+            else:
+                answers, deferred = swap._completed(array, labels, uncertainty)
         except Exception:
             with self._lock:
-                record.teacher_failed()
+                self._record.teacher_failed()
             raise
+        self._watch(array, labels, uncertainty, deferred)
+        return answers
+
+    def _watch(self, array, labels, uncertainty, deferred):
+        """Take in series that have been answered, and tell the user of alarms."""
+        record, n = self._record, len(array)
         with self._lock:
-            draws = self._coins.random((len(array), 3))
-        audited = (draws[:, 0] < record.promise.audit_rate).tolist()
+            draws = self._coins.random((n, 3))
+        rate = record.promise.audit_rate
+        audited = [draws.item(0) < rate] if n == 1 else (draws[:, 0] < rate).tolist()
         deferred = deferred.tolist()
-        differs = self._audit(array, labels, deferred, audited)
+        differs = audit(
+            record, self._lock, labels, deferred, audited, lambda rows: self._ask(array[rows])
+        )
         with self._lock:
             if differs is None:
                 record.see(deferred, None, None)
             else:
                 record.see(deferred, audited, differs)
-                n_before = record.n_seen - len(array)
-                if record.drifts and self._waiting.add(n_before, array, uncertainty, draws[:, 1:]):
+                if record.drifts and self._waiting.add(
+                    record.n_seen - n, array, uncertainty, draws
+                ):
                     self._rank_waiting()
             n_rung = record.announced()
         for _ in range(n_rung):
-            self._call_hooks()
-        return labels
+            call_hooks(self.on_alarm, self)
+
+    def _ask(self, array):
+        """The teacher's labels; TimeoutError if they take too long."""
+        limited = self.teacher_timeout is not None
+        return self.swap._models.teacher_labels(array, call=self._limit if limited else None)
 
     def _rank_waiting(self):
         numbers, scores, ties = self._waiting.taken(self.swap._reference)
         for name in scores:
             self._record.rank(name, numbers, scores[name], ties[name])
-
-    def _audit(self, array, labels, deferred, audited):
-        """Whether swap and teacher differ on each audited series; None while it is away.
-
-        Which call finds it back depends on the series of that call, so they do not count.
-        """
-        record, differs = self._record, [False] * len(deferred)
-        was_away = record.teacher_is_away
-        rows = [i for i, wins in enumerate(audited) if wins and not deferred[i]]
-        if was_away:
-            with self._lock:
-                if any(deferred):
-                    record.teacher_answered(0)
-                if any(deferred) or (rows and record.skips_question()):
-                    return None
-        if rows:
-            try:
-                theirs = self.swap._models.teacher_labels(array[rows])
-            except Exception as error:  # the teacher is the user's: any exception may come
-                with self._lock:
-                    record.teacher_failed()
-                if not was_away:
-                    self._warn_of_absence(error)
-                return None
-            with self._lock:
-                record.teacher_answered(len(rows))
-            for i, differs_there in zip(rows, (labels[rows] != theirs).tolist(), strict=True):
-                differs[i] = differs_there
-        return None if was_away else differs
-
-    @staticmethod
-    def _warn_of_absence(error):
-        warn_user(
-            f"the teacher could not be asked for an audit ({type(error).__name__}: "
-            f"{str(error)[:200]}). Series that the student answers alone are answered, but nothing "
-            "is audited until the teacher answers again; this is tried again and again, ever more "
-            "rarely.",
-            TeacherAwayWarning,
-        )
-
-    def _call_hooks(self):
-        for hook in as_list(self.on_alarm):
-            try:
-                hook(self)
-            except Exception as error:  # the hook is the user's
-                warn_user(
-                    f"on_alarm {short_repr(hook)} raised {type(error).__name__}: "
-                    f"{str(error)[:200]}; the answers are returned all the same.",
-                    HookWarning,
-                )
 
     @property
     def status(self):
@@ -299,16 +301,7 @@ class SwapMonitor(ShowsItsConstructor):
 
     @property
     def drift_(self):
-        record = self._up_to_date()
-        return {
-            name: {
-                "watched": name in record.drifts,
-                "evidence": record.drifts[name].evidence.total if name in record.drifts else None,
-                "limit": record.promise.limit(name),
-                "alarm_at": record.alarms.get(name),
-            }
-            for name in ("confidence", "input")
-        }
+        return self._up_to_date().drift()
 
     @property
     def history_(self):
@@ -337,7 +330,7 @@ class SwapMonitor(ShowsItsConstructor):
         """Write all that the monitor knows to a file, whole or not at all, without pickle.
 
         A monitor that is loaded from it goes on exactly as this one does, coins included. Neither
-        the swap nor the functions of ``on_alarm`` are in the file.
+        the swap nor ``on_alarm`` and ``teacher_timeout`` are in the file.
 
         Parameters
         ----------
@@ -357,7 +350,7 @@ class SwapMonitor(ShowsItsConstructor):
         write_archive(path, *state)
 
     @classmethod
-    def load(cls, path, swap, *, on_alarm=()):
+    def load(cls, path, swap, *, on_alarm=(), teacher_timeout=None):
         """Go on with a monitor that :meth:`save` wrote.
 
         Parameters
@@ -367,6 +360,8 @@ class SwapMonitor(ShowsItsConstructor):
             The one that was watched, or what its own ``save`` and ``load`` made of it.
         on_alarm : callable or list of callables, default=()
             See the constructor. Alarms that rang before are in ``alarms_``; they do not ring again.
+        teacher_timeout : float, default=None
+            See the constructor.
 
         Returns
         -------
@@ -377,21 +372,22 @@ class SwapMonitor(ShowsItsConstructor):
         SavedFileError
             If the file is damaged, or holds the state of a monitor of another swap.
         ParameterError
-            If ``swap`` or ``on_alarm`` cannot be used.
+            If ``swap``, ``on_alarm`` or ``teacher_timeout`` cannot be used.
         FileMissingError, PathError, MissingExtraError
             See :meth:`tsdistill.SaliencyDistilledClassifier.load`.
         """
         from tsdistill.export.archive import read_archive
         from tsdistill.swap.monitor_saving import restored_monitor
 
-        monitor = cls(swap, on_alarm=on_alarm)
+        monitor = cls(swap, on_alarm=on_alarm, teacher_timeout=teacher_timeout)
         record, monitor._coins = restored_monitor(*read_archive(path), swap)
         vars(monitor).update(vars(record.promise))
         monitor._record = record
         return monitor
 
     def __getstate__(self):
-        return {name: value for name, value in vars(self).items() if name != "_lock"}
+        return {name: one for name, one in vars(self).items() if name not in ("_lock", "_limit")}
 
     def __setstate__(self, state):
-        vars(self).update(state, _lock=threading.RLock())
+        limit = TimeLimit(state["teacher_timeout"])
+        vars(self).update(state, _lock=threading.RLock(), _limit=limit)

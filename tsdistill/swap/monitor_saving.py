@@ -8,7 +8,15 @@ from tsdistill.exceptions import ParameterError, SavedFileError
 from tsdistill.inputs.checks import check_rate, check_share, is_number, is_whole
 from tsdistill.swap.martingales import N_RANK_BETS, ODDS_RATIOS, Evidence
 from tsdistill.swap.model_pair import holder_of
-from tsdistill.swap.record import ERROR_SHARES, MOMENT, MOST_MOMENTS, START_SCALES, Promise, Record
+from tsdistill.swap.record import (
+    ERROR_SHARES,
+    MOMENT,
+    MOST_MOMENTS,
+    START_SCALES,
+    Drift,
+    Promise,
+    Record,
+)
 from tsdistill.teachers.fingerprint import digest_of
 
 KIND, FORMAT = "SwapMonitor", 1
@@ -157,7 +165,7 @@ def _record_of(config, tensors, swap):
         bins = tensors[BINS + name]
         usable = bins.shape == (len(drift.counts),) and bins.dtype == np.int64 and (bins >= 0).all()
         _require(usable, f"the counts of {name}")
-        drift.counts, drift.evidence = bins.tolist(), evidences[name]
+        record.drifts[name] = Drift(drift.edges, bins.tolist(), evidences[name])
     _require(
         len(tensors) == 1 + len(evidences) + len(record.drifts)
         and set(config["steps"]) == set(evidences),

@@ -88,11 +88,15 @@ class Drift:
     counts: list
     evidence: Evidence
 
+    def __post_init__(self):
+        self._n_counted = sum(self.counts)
+
     def update(self, score, tie):
         """Count a score, and return the evidence that the scores have changed."""
         place = bisect_left(self.edges, score)
-        rank = rank_of(self.counts, place, tie)
+        rank = rank_of(self.counts, place, tie, self._n_counted)
         self.counts[place] += 1
+        self._n_counted += 1
         return self.evidence.update(rank_bets(rank))
 
 
@@ -208,11 +212,25 @@ class Record:
         ties : list of float
             Random numbers from 0 to 1, 1 excluded.
         """
+        if name in self.alarms:
+            return
+        update, limit = self.drifts[name].update, self._limits[name]
         for number, score, tie in zip(numbers, scores, ties, strict=True):
-            if name in self.alarms:
-                return
-            if self.drifts[name].update(score, 1.0 - tie) >= self._limits[name]:
+            if update(score, 1.0 - tie) >= limit:
                 self.alarms[name] = number
+                return
+
+    def drift(self):
+        """What is known of either drift, see :attr:`tsdistill.SwapMonitor.drift_`."""
+        return {
+            name: {
+                "watched": name in self.drifts,
+                "evidence": self.drifts[name].evidence.total if name in self.drifts else None,
+                "limit": self.promise.limit(name),
+                "alarm_at": self.alarms.get(name),
+            }
+            for name in ("confidence", "input")
+        }
 
     def _audit(self, differs):
         self.n_audited += 1

@@ -20,7 +20,7 @@ class WaitingSeries:
         self.most = 1 if uneven else MOST_WAITING
         self.parts, self.n_series = [], 0
 
-    def add(self, n_before, X, uncertainty, ties):
+    def add(self, n_before, X, uncertainty, draws):
         """Add the series of a call.
 
         Parameters
@@ -29,7 +29,8 @@ class WaitingSeries:
             Number of series seen before them.
         X : ndarray of shape (n_instances, ..., n_timepoints)
         uncertainty : ndarray of shape (n_instances,)
-        ties : ndarray of shape (n_instances, 2)
+        draws : ndarray of shape (n_instances, 3)
+            Random numbers; the last two of each series are for ties.
 
         Returns
         -------
@@ -39,7 +40,7 @@ class WaitingSeries:
         self.n_series += len(X)
         enough = self.n_series >= self.most
         # The user may write to X before the series are looked at.
-        self.parts.append((n_before, X if enough else X.copy(), uncertainty, ties))
+        self.parts.append((n_before, X if enough else X.copy(), uncertainty, draws))
         return enough
 
     def taken(self, reference):
@@ -59,14 +60,14 @@ class WaitingSeries:
         """
         if not self.parts:
             return [], {}, {}
-        n_before, arrays, uncertainties, ties = zip(*self.parts, strict=True)
+        n_before, arrays, uncertainties, draws = zip(*self.parts, strict=True)
         self.parts, self.n_series = [], 0
         numbers = [
             start + 1 + i for start, X in zip(n_before, arrays, strict=True) for i in range(len(X))
         ]
         X = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
         scores = np.concatenate(uncertainties), reference.strangeness(X)
-        ties = np.concatenate(ties).T
+        ties = np.concatenate(draws).T[1:]
         names = "confidence", "input"
         return (
             numbers,

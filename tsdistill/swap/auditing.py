@@ -1,0 +1,118 @@
+"""Audits of a SwapMonitor: what the teacher says of series that the student answered alone."""
+
+import threading
+
+from tsdistill.exceptions import TeacherAwayWarning, warn_user
+
+
+class TimeLimit:
+    """Calls functions in a thread, and stops waiting for them when the time is over.
+
+    A function that is not waited for any more runs on. Until it comes back no other is called, so
+    that a teacher that hangs is left with one question, whatever happens.
+
+    Parameters
+    ----------
+    seconds : float
+
+    Examples
+    --------
+    >>> TimeLimit(10.0)(max, 3, 5)
+    5
+    """
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+        self._late = None
+
+    def __call__(self, function, *arguments):
+        """What a function returns, or the exception that it raises.
+
+        Raises
+        ------
+        TimeoutError
+            If it does not come back in time, or one called before has not come back yet.
+        """
+        if self.is_waiting:
+            raise TimeoutError("an earlier question has not been answered yet")
+        outcome = []
+
+        def ask():
+            try:
+                outcome.append((function(*arguments), None))
+            except BaseException as error:
+                outcome.append((None, error))
+
+        thread = threading.Thread(target=ask, name="tsdistill-audit", daemon=True)
+        thread.start()
+        thread.join(self.seconds)
+        if not outcome:
+            self._late = thread
+            raise TimeoutError(f"no answer within {self.seconds:g} s")
+        answer, error = outcome[0]
+        if error is not None:
+            raise error
+        return answer
+
+    @property
+    def is_waiting(self):
+        """Whether an earlier function is still running."""
+        return self._late is not None and self._late.is_alive()
+
+
+def audit(record, lock, labels, deferred, audited, ask):
+    """Whether swap and teacher differ on each audited series; None while the teacher is away.
+
+    Which call finds it back depends on the series of that call, so they do not count.
+
+    Parameters
+    ----------
+    record : Record
+        Takes note of whether the teacher is there.
+    lock : context manager
+        Held where the record is changed, and not while the teacher is asked.
+    labels : ndarray of shape (n_instances,)
+        The student's.
+    deferred, audited : list of bool
+        Which series the teacher has answered, and for which the coin won.
+    ask : callable (list of int) -> ndarray of labels
+        The teacher's labels of some rows.
+
+    Returns
+    -------
+    differs : list of bool, or None
+    """
+    was_away = record.n_failures > 0
+    if not was_away and True not in audited:
+        return [False] * len(deferred)
+    rows = [i for i, wins in enumerate(audited) if wins and not deferred[i]]
+    if was_away:
+        with lock:
+            if any(deferred):
+                record.teacher_answered(0)
+            if any(deferred) or (rows and record.skips_question()):
+                return None
+    differs = [False] * len(deferred)
+    if rows:
+        try:
+            theirs = ask(rows)
+        except Exception as error:  # the teacher is the user's: any exception may come
+            with lock:
+                record.teacher_failed()
+            if not was_away:
+                _warn_of_absence(error)
+            return None
+        with lock:
+            record.teacher_answered(len(rows))
+        for i, differs_there in zip(rows, (labels[rows] != theirs).tolist(), strict=True):
+            differs[i] = differs_there
+    return None if was_away else differs
+
+
+def _warn_of_absence(error):
+    warn_user(
+        f"the teacher could not be asked for an audit ({type(error).__name__}: "
+        f"{str(error)[:200]}). Series that the student answers alone are answered, but nothing is "
+        "audited until the teacher answers again; this is tried again and again, ever more rarely.",
+        TeacherAwayWarning,
+    )
