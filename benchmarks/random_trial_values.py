@@ -188,6 +188,8 @@ class_weight: None; 'balanced' | {}; {0: 1.0, 'up': 2}; {0: True}; {0: 1e300} | 
 warm_start: False; True; np.True_ | | $never; None; 0; 1; 'True'
 memory: None; memory; pathlib.Path(memory); joblib.Memory(memory, verbose=0) | ''; '/proc/nope';
     __file__; '\ud800'; 'a\0b'; joblib.Memory(None) | 3; {}; []; NAN; b'x'; True
+memory_size: None; '1 MB'; 10**6; np.int64(2000); '1.5gb' | 1; '1' | $never; 0; -1; 'ten'; 1e6; NAN;
+    []; True; '-1 MB'; '1 XB'; ''
 n_jobs: None; 1; np.int8(1) | True; -1; -100; 10**6; Fraction(1); np.array(1) | $never; 0; 0.5;
     False
 random_state: 0; 7; np.int64(3); 2**32 - 1; 2**32; 10**30; np.random.RandomState(0);

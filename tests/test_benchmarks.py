@@ -291,3 +291,13 @@ def test_strides_of_long_series_are_compared(benchmark, monkeypatch, tmp_path, c
     monkeypatch.setattr("sys.argv", [*run, "--max-epochs", "1"])
     module.main()
     assert [line.split()[2] for line in capsys.readouterr().out.splitlines()[1:]] == ["2", "3"]
+
+
+def test_cluster(benchmark, monkeypatch, capsys):
+    pytest.importorskip("distributed")
+    arguments = ["--calls", "9", "--long-calls", "2", "--batches", "20", "--repetitions", "1"]
+    monkeypatch.setattr("sys.argv", ["cluster", *arguments])
+    benchmark("cluster").main()
+    shown = capsys.readouterr().out
+    assert "2 Dask workers" in shown and "20 batches, of which 10 were answered" in shown
+    assert ": 0 were asked about twice" in shown and "  2 files, 1.0" in shown

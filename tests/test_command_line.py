@@ -8,13 +8,17 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import joblib
 import numpy as np
 import pytest
 
 import tsdistill
+from tests.conftest import bump_teacher
 from tests.swap.bumps import TEACHER, bumps, fitted_student
-from tsdistill import SaliencyDistilledClassifier
+from tsdistill import SaliencyDistilledClassifier, Teacher
 from tsdistill.__main__ import main
+from tsdistill.teachers.answer_store import folder_of
+from tsdistill.teachers.querying import QueryOptions, query
 
 ROOT = Path(tsdistill.__file__).parent.parent
 MODELS = """
@@ -220,3 +224,64 @@ def test_help_names_exit_statuses_and_arrays(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["chek"])
     assert stopped.value.code == 2
+
+
+def kept_answers(folder, n_series=12):
+    """Keep the answers to a few series in a folder."""
+    model = Teacher(bump_teacher, classes=np.arange(3))
+    panel = np.random.default_rng(0).normal(size=(n_series, 1, 20)).astype(np.float32)
+    bound = model.bind(panel[:, 0]).identified_by((0, "one"))
+    memory = joblib.Memory(str(folder), verbose=0)
+    for rows in (slice(0, 5), slice(5, n_series)):
+        query(bound, panel[rows], QueryOptions(memory=memory))
+    return folder_of(memory)
+
+
+def test_kept_answers_are_shown_bounded_and_cleared(tmp_path, capsys):
+    entries = kept_answers(tmp_path)
+    old = entries / ("0" * 32)
+    old.mkdir()
+    (old / "output.pkl").write_bytes(b"x" * 2000)
+    os.utime(old, (0, 0))
+    assert main(["memory", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    total = sum(path.stat().st_size for path in entries.rglob("*") if path.is_file())
+    assert lines[1:3] == [
+        "3 entries, in 2 files of answers", f"{total / 1000:.1f} kB ({total:,} bytes)"
+    ]  # fmt: skip
+    assert lines[3].startswith("last used between 1970-01-01 ")
+    assert lines[4].startswith("1 entries (2.0 kB) are pickles of an earlier version")
+    assert main(["memory", str(tmp_path / "joblib"), "--limit", "1 kB"]) == 0
+    assert capsys.readouterr().out.startswith("Removed 1 entries.\n") and not old.exists()
+    assert main(["memory", str(tmp_path), "--clear"]) == 0
+    shown = capsys.readouterr().out
+    assert shown == f"Removed 2 entries.\nNo answers are kept in {entries}.\n"
+    assert not entries.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none"], "folder='none': there is no such folder."),
+        ([".", "--limit", "much"], "--limit='much'; expected None, a whole number of bytes above"),
+    ],
+)
+def test_a_folder_or_limit_that_cannot_be_used_is_said_in_one_line(
+    arguments, message, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["memory", *arguments]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err.startswith(f"tsdistill: {message}")
+
+
+def test_only_the_entries_are_cleared(tmp_path, capsys):
+    kept_answers(tmp_path)
+    other = tmp_path / "joblib" / "somebody" / "else.txt"
+    other.parent.mkdir()
+    other.write_text("stays")
+    assert main(["memory", str(tmp_path), "--clear"]) == 0
+    assert other.read_text() == "stays"
+    (tmp_path / "empty").mkdir()
+    assert main(["memory", str(tmp_path / "empty"), "--clear"]) == 0
+    assert (tmp_path / "empty").is_dir()

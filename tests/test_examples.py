@@ -98,3 +98,13 @@ def test_the_page_on_replacing_a_model_shows_what_its_code_prints(tmp_path):
     drawn = {path.name for path in tmp_path.glob("*.png")}
     assert drawn == set(re.findall(r"\(replacing_a_model/(\w+\.png)\)", text))
     assert drawn == {path.name for path in (example["PAGE"].parent / "replacing_a_model").iterdir()}
+
+
+def test_a_teacher_is_asked_on_a_dask_cluster(monkeypatch, capsys, tmp_path):
+    pytest.importorskip("distributed")
+    arguments = ["--milliseconds", "0.1", "--max-epochs", "2", "--memory", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["dask_teacher", *arguments])
+    runpy.run_path(str(EXAMPLES / "dask_teacher.py"), run_name="__main__")
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("saliency_weight=5.0: ") and second.startswith("saliency_weight=1.0: ")
+    assert list(tmp_path.rglob("*.answers"))

@@ -1,4 +1,4 @@
-"""The command ``python -m tsdistill``: it checks a swap contract, for CI."""
+"""The command ``python -m tsdistill``: checks a swap contract, for CI; shows kept answers."""
 
 import argparse
 import sys
@@ -47,14 +47,25 @@ def main(arguments=None):
     """
     options = _parser().parse_args(arguments)
     try:
-        from tsdistill.swap.command import check
-
-        status = check(options)
+        status = options.run(options)
     except Exception as error:  # of the user's teacher, too: CI is to see one line
         kind = "" if hasattr(error, "args") and error.args else type(error).__name__
         print(f"tsdistill: {kind}{error}", file=sys.stderr)
         return UNDECIDED_OR_UNUSABLE
     return {"kept": KEPT, "broken": BROKEN}.get(status, UNDECIDED_OR_UNUSABLE)
+
+
+def _check(options):
+    from tsdistill.swap.command import check
+
+    return check(options)
+
+
+def _memory(options):
+    from tsdistill.teachers.memory_command import show_memory
+
+    show_memory(options)
+    return "kept"
 
 
 def _parser():
@@ -93,6 +104,21 @@ def _parser():
         ("html", "html", "one page to hand over"),
     ):
         check.add_argument(f"--{kind}", metavar=f"OUT.{ending}", help=f"write {what}")
+    check.set_defaults(run=_check)
+    memory = commands.add_parser(
+        "memory",
+        help="show, bound or clear the teacher's answers that memory keeps",
+        description="Show how many answers of teachers a folder holds, what they take and when "
+        "they were used.",
+    )
+    memory.add_argument("folder", metavar="FOLDER", help="what was passed as memory")
+    remove = memory.add_mutually_exclusive_group()
+    remove.add_argument("--clear", action="store_true", help="remove all of them")
+    remove.add_argument(
+        "--limit", metavar="SIZE",
+        help="remove those not used for longest, until the others take less, such as '10 GB'",
+    )  # fmt: skip
+    memory.set_defaults(run=_memory)
     return parser
 
 

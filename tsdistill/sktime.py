@@ -32,9 +32,8 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
     student, label_weight, soft_target_weight, saliency_weight, temperature, saliency, \
             auxiliary, window_size, n_windows, n_mixtures, n_queries, windows_per_step, donors, \
             max_epochs, batch_size, lr, device, callbacks, validation_fraction, class_weight, \
-            missing, memory, n_jobs, random_state, verbose
-        See :class:`~tsdistill.SaliencyDistilledClassifier`. There is no ``warm_start``, since
-        ``fit`` of a sktime classifier always starts anew.
+            missing, memory, memory_size, n_jobs, random_state, verbose
+        See :class:`~tsdistill.SaliencyDistilledClassifier`; no ``warm_start``, ``fit`` starts anew.
 
     Attributes
     ----------
@@ -103,6 +102,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         class_weight=None,
         missing="refuse",
         memory=None,
+        memory_size=None,
         n_jobs=None,
         random_state=None,
         verbose=0,
@@ -130,6 +130,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         self.class_weight = class_weight
         self.missing = missing
         self.memory = memory
+        self.memory_size = memory_size
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -256,9 +257,8 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
 
         The arguments are those of :meth:`tsdistill.SaliencyDistilledClassifier.load`.
         """
-        one = SaliencyDistilledClassifier.load(
-            path, teacher=teacher, student=student, device=device
-        )
+        settings = {"teacher": teacher, "student": student, "device": device}
+        one = SaliencyDistilledClassifier.load(path, **settings)
         if one.panel_ndim_ == 2:
             raise SavedFileError("path is of a classifier of 2-D series; load it with its class.")
         loaded = cls(**{name: getattr(one, name) for name in cls.get_param_names()})

@@ -95,6 +95,7 @@ BAD_SETTINGS = {
     "verbose": ({"verbose": "yes"}, "verbose='yes'"),
     "workers": ({"n_jobs": 0}, "n_jobs=0"),
     "memory": ({"memory": 3}, "memory=3; expected None, a path"),
+    "memory size": ({"memory_size": "ten"}, "memory_size='ten'; expected None, a whole"),
     "empty memory": ({"memory": ""}, "^memory=''; expected a path\\.$"),
     "memory with a null byte": ({"memory": "a\0b"}, "; expected a path"),
     "random state": ({"random_state": -1}, "random_state=-1"),

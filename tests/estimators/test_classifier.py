@@ -250,7 +250,7 @@ def test_settings_reach_what_they_set(toy, quick, tmp_path, monkeypatch):
     assert (plans[0]["donors"], plans[0]["n_windows"], plans[0]["width"]) == ("noise", 7, 5)
     assert steps == [3]
     assert workers[0].n_jobs == 2 and workers[0].memory.location == str(tmp_path)
-    assert any(tmp_path.rglob("*.pkl"))
+    assert any(tmp_path.rglob("*.answers"))
 
 
 def test_temperature_and_measure_reach_the_saliency_term(toy, quick):

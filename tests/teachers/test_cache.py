@@ -1,12 +1,12 @@
 """Answers that are kept on disk."""
 
 import hashlib
+import struct
 import subprocess
 import sys
 import threading
 import time
 import warnings
-import zlib
 from collections import Counter
 
 import joblib
@@ -23,9 +23,11 @@ from tsdistill import _version
 from tsdistill.exceptions import CacheWarning, HardTeacherWarning
 from tsdistill.fidelity import fidelity_scorer
 from tsdistill.students import Lite
-from tsdistill.teachers import cache
+from tsdistill.teachers.answer_files import header, record
 from tsdistill.teachers.cache import as_memory
 from tsdistill.teachers.fingerprint import MIXED_PROBES
+from tsdistill.teachers.querying import QueryOptions, query
+from tsdistill.teachers.teacher import as_teacher
 
 
 class Asked:
@@ -125,8 +127,17 @@ KEPT = 4
 """Answers to series, mixtures, probes for memory, and windows: a file each."""
 
 
+def with_other_shape(content):
+    """The content of a file of answers, of the first of which one class was cut off."""
+    lines = content.split(b"\n", 2)
+    start = len(lines[0]) + len(lines[1]) + 2
+    number, n_bytes, _ = struct.unpack_from("<III", content, start)
+    answers = np.frombuffer(content, "<f4", n_bytes // 4, start + 12).reshape(-1, 3)
+    return content[:start] + record(number, answers[:, :2])
+
+
 def cached_files(folder):
-    return list(folder.rglob("output.pkl"))
+    return list(folder.rglob("*.answers"))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "flipped", "other shape"])
@@ -144,12 +155,9 @@ def test_a_damaged_file_is_recomputed_with_a_warning(toy, quick, tmp_path, damag
         elif damage in ("empty", "truncated"):
             path.write_bytes(content[: 0 if damage == "empty" else len(content) // 2])
         if damage == "other shape":
-            kept = joblib.load(path)
-            kept["answers"] = kept["answers"][:, :2].copy()
-            kept["checksum"] = zlib.crc32(kept["answers"])
-            joblib.dump(kept, path)
+            path.write_bytes(with_other_shape(content))
     teacher.series.clear()
-    with pytest.warns(CacheWarning, match="queried again"):
+    with pytest.warns(CacheWarning, match="queried again, and its answers are replaced"):
         again = quick(teacher, memory=str(tmp_path)).fit(X, y)
     np.testing.assert_array_equal(again.predict_proba(X), expected)
     assert len(teacher.series) > 12 * 4
@@ -171,10 +179,17 @@ def test_a_file_of_another_version_is_recomputed_with_a_warning(toy, quick, tmp_
     assert len(teacher.series) == 2 + 12 + MIXED_PROBES
 
 
+class Malicious:
+    """What must not be unpickled."""
+
+    def __reduce__(self):
+        return pytest.fail, ("unpickled",)
+
+
 def test_a_foreign_file_is_never_used(toy, quick, tmp_path):
     expected = quick(memory=str(tmp_path)).fit(*toy).predict_proba(toy[0])
     for path in cached_files(tmp_path):
-        joblib.dump(np.zeros((48, 3)), path)
+        joblib.dump(Malicious(), path)
     with pytest.warns(CacheWarning, match="not written by tsdistill"):
         again = quick(memory=str(tmp_path)).fit(*toy)
     np.testing.assert_array_equal(again.predict_proba(toy[0]), expected)
@@ -208,24 +223,28 @@ print(sum(asked), student.predict_proba(X).sum(axis=0).tolist())
     assert answers == same
 
 
-def test_of_several_at_once_one_asks_and_the_others_wait(tmp_path):
+def test_of_several_at_once_one_asks_and_the_others_wait(toy, tmp_path):
     asked = []
 
-    def ask_now():
-        asked.append(1)
+    def teacher(X):
+        asked.append(len(X))
         time.sleep(0.3)
-        return np.zeros((4, 2), dtype=np.float32)
+        return bump_teacher(X)
 
-    def recall():
+    bound = as_teacher(teacher).bind(toy[0]).identified_by((0, "one"))
+    panel = toy[0][:, np.newaxis].astype(np.float32)
+    asked.clear()
+
+    def ask():
         store = joblib.Memory(tmp_path, verbose=0)
-        cache.recall(store, np.zeros(3), np.ones((4, 1, 5)), (4, 2), ask_now)
+        query(bound, panel, QueryOptions(memory=store))
 
-    threads = [threading.Thread(target=recall) for _ in range(4)]
+    threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(asked) == 1
+    assert asked == [len(panel)]
 
 
 def test_answers_that_cannot_be_stored_are_used_all_the_same(toy, quick, tmp_path, monkeypatch):
@@ -233,9 +252,10 @@ def test_answers_that_cannot_be_stored_are_used_all_the_same(toy, quick, tmp_pat
         raise OSError("no space left")
 
     expected = quick().fit(*toy).predict_proba(toy[0])
-    monkeypatch.setattr("tsdistill.teachers.cache.joblib.dump", full)
-    with pytest.warns(CacheWarning, match="no space"):
+    monkeypatch.setattr("tsdistill.teachers.answer_files.replaced_when_whole", full)
+    with pytest.warns(CacheWarning, match="no space") as caught:
         student = quick(memory=str(tmp_path)).fit(*toy)
+    assert len(caught) == 1, "for all queries of a fit"
     np.testing.assert_array_equal(student.predict_proba(toy[0]), expected)
 
 
@@ -248,18 +268,24 @@ def test_a_disk_that_is_full_is_left_without_parts_of_files(toy, quick, tmp_path
         warnings.simplefilter("always")
         resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
         try:
-            student = quick(memory=tmp_path, **settings).fit(*toy)
+            student = quick(Asked(), memory=tmp_path, **settings).fit(*toy)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [warning.category for warning in caught] == [CacheWarning]
     assert str(caught[0].message).startswith("the teacher's answers cannot be kept in memory=")
     assert caught[0].filename == __file__
     np.testing.assert_array_equal(student.predict_proba(toy[0]), expected)
-    kept = cached_files(tmp_path)
-    shapes = [joblib.load(path)["answers"].shape for path in kept]
-    assert shapes == [(12, 3)] * 2, "the answers to series and probes fit, not those to windows"
-    for folder in kept[0].parent.parent.iterdir():
-        assert not folder.is_dir() or [path in kept for path in folder.iterdir()] == [True]
+    sizes = sorted(path.stat().st_size for path in cached_files(tmp_path))
+    start = len(header())
+    assert sizes == [start + 12 + 12 * 12] * 2 + [start + 2 * (12 + 256 * 12)], (
+        "the answers to series and probes fit, and those to two batches of windows"
+    )
+    teacher = Asked()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CacheWarning)
+        again = quick(teacher, memory=tmp_path, **settings).fit(*toy)
+    np.testing.assert_array_equal(again.predict_proba(toy[0]), expected)
+    assert len(teacher.series) == 2 + 12 + MIXED_PROBES + 2400 - 2 * 256
 
 
 def test_a_folder_that_cannot_be_made_is_no_reason_to_fail(toy, quick, tmp_path):

@@ -1,3 +1,4 @@
+import pickle
 import threading
 
 import joblib
@@ -49,7 +50,7 @@ def test_answers_do_not_depend_on_workers_or_slices(asked, monkeypatch):
 
 def test_a_single_slice_needs_no_workers(asked, monkeypatch):
     teacher, panel, _ = asked
-    monkeypatch.setattr("tsdistill.teachers.querying.Parallel", None)
+    monkeypatch.setattr("tsdistill.teachers.asking.Parallel", None)
     assert len(query(teacher, panel, QueryOptions(n_jobs=2))) == len(panel)
 
 
@@ -108,25 +109,35 @@ def test_changes_are_means_over_the_windows_of_each_series():
 
 def test_workers_are_sent_the_series_of_their_task_alone(toy, many, monkeypatch):
     panel, plan = many
-    sent = []
+    sent, sizes = [], []
 
     class Watched:
-        def __init__(self, **options):
+        def __init__(self, *settings, **more):
             pass
 
-        def __call__(self, tasks):
-            for function, (teacher, series, parts), _ in tasks:
-                sent.append(series)
-                yield function(teacher, series, parts)
+        def __call__(self, jobs):
+            for job in jobs:
+                function, (*teacher, task), _ = job
+                sent.append(task.series)
+                sizes.append(len(pickle.dumps(job)))
+                yield function(*teacher, task)
+
+    class Heavy:
+        weights = np.zeros(2**20)
+
+        def __call__(self, X):
+            return bump_teacher(X)
 
     monkeypatch.setattr(batches, "ROWS_A_BATCH", 7)
-    teacher = as_teacher(bump_teacher).bind(toy[0])
-    series = np.repeat(panel, 3, axis=0)
+    teacher = as_teacher(Heavy()).bind(toy[0])
+    teacher.model.weights = Heavy.weights.copy()
+    series = np.repeat(panel, 30, axis=0)
     expected = query(teacher, series), query_windows(teacher, panel, plan)
-    monkeypatch.setattr("tsdistill.teachers.querying.Parallel", Watched)
+    monkeypatch.setattr("tsdistill.teachers.asking.Parallel", Watched)
     options = QueryOptions(n_jobs=2)
     np.testing.assert_array_equal(query(teacher, series, options), expected[0])
     assert len(sent) > 1 and sum(map(len, sent)) == len(series)
+    assert max(sizes) < series.nbytes / 2
     sent.clear()
     np.testing.assert_array_equal(query_windows(teacher, panel, plan, options), expected[1])
     assert len(sent) > 1 and sum(map(len, sent)) == plan.start.size

@@ -26,6 +26,7 @@ from tsdistill.reporting.comparison import Comparison
 from tsdistill.teachers.cache import as_memory
 from tsdistill.teachers.fingerprint import with_fingerprint
 from tsdistill.teachers.querying import QueryOptions, query
+from tsdistill.teachers.store_size import bytes_of
 from tsdistill.teachers.teacher import Teacher, as_teacher
 from tsdistill.training.distil import distil
 from tsdistill.training.recipe import DONORS_OF_MEASURES, Seeds
@@ -159,11 +160,19 @@ class SaliencyDistilledClassifier(
         search and processes. Windows are drawn from ``random_state``, so without an int no fit
         asks about the same windows twice. A teacher is recognised by its answers to at most 64
         queries, which every fit makes, and by its content, if it can be pickled and queries do
-        not change it.
+        not change it. Each batch of at most 256 answers is kept as soon as it is given, so a fit
+        that was interrupted goes on from there, on another machine with the same folder too;
+        fits that run at the same time ask about each batch once. Of a ``joblib.Memory`` only the
+        folder is used. Nothing in the files is pickled.
+    memory_size : None, int or str, default=None
+        What the answers kept by ``memory`` may take on the disk, in bytes or as "500 MB" or
+        "10 GB" (powers of 1000). If there is more, those go first that were not used for
+        longest. None is no bound. ``python -m tsdistill memory FOLDER`` shows the size.
     n_jobs : int, default=None
         joblib workers among which the queries to a black-box teacher are spread. None means 1
-        unless in a :func:`joblib.parallel_config` context. The answers, and so the student, do
-        not depend on it. Torch teachers run in this process.
+        unless in a :func:`joblib.parallel_config` context, such as that of a Dask cluster, on
+        which every number but 1 uses all workers. The answers, and so the student, do not
+        depend on it. Torch teachers run in this process.
     random_state : None, int, numpy.random.RandomState or numpy.random.Generator, default=None
         Determines windows, donors, initial weights and the order of training. The same int
         gives the same student on the same device.
@@ -242,6 +251,7 @@ class SaliencyDistilledClassifier(
         missing="refuse",
         warm_start=False,
         memory=None,
+        memory_size=None,
         n_jobs=None,
         random_state=None,
         verbose=0,
@@ -270,6 +280,7 @@ class SaliencyDistilledClassifier(
         self.missing = missing
         self.warm_start = warm_start
         self.memory = memory
+        self.memory_size = memory_size
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -330,7 +341,7 @@ class SaliencyDistilledClassifier(
                 transfer_set,
                 recipe,
                 series.sample_weight,
-                QueryOptions(self.device, self.n_jobs, as_memory(self.memory), self.verbose),
+                self._kept(QueryOptions(self.device, self.n_jobs, verbose=self.verbose)),
                 seeds,
                 previous=self.student_ if continues else None,
             )
@@ -404,7 +415,12 @@ class SaliencyDistilledClassifier(
 
     def _teacher_options(self):
         """How the teacher is queried; its answers are kept where ``memory`` says so."""
-        return dataclasses.replace(self._options(self.verbose), memory=as_memory(self.memory))
+        return self._kept(self._options(self.verbose))
+
+    def _kept(self, options):
+        """Options with which the teacher's answers are kept, if they are to be."""
+        most = bytes_of(self.memory_size)
+        return dataclasses.replace(options, memory=as_memory(self.memory), memory_size=most)
 
     def _recognised_teacher(self, options):
         """The teacher, with a fingerprint if its answers are kept."""

@@ -27,6 +27,7 @@ from tsdistill.objectives.saliency import MEASURES
 from tsdistill.perturbation.plan import DONORS, WindowSettings, window_width
 from tsdistill.teachers.cache import check_memory
 from tsdistill.teachers.memorised import n_probes
+from tsdistill.teachers.store_size import bytes_of
 from tsdistill.teachers.teacher import Teacher
 from tsdistill.training.budget import budget_of
 from tsdistill.training.recipe import (
@@ -91,6 +92,7 @@ def check_settings(estimator):
             f"n_jobs={shown(n_jobs)}; expected None or a whole number other than 0."
         )
     check_memory(estimator.memory)
+    bytes_of(estimator.memory_size)
     check_flag("warm_start", estimator.warm_start)
     check_random_state(estimator.random_state)
     _check_callbacks("callbacks", estimator.callbacks)

@@ -37,7 +37,7 @@ from tsdistill.teachers.absent import AbsentTeacher
 from tsdistill.teachers.querying import QueryOptions, query
 from tsdistill.teachers.teacher import Teacher, as_teacher
 
-NOT_SAVED = ("teacher", "device", "callbacks", "memory", "n_jobs")
+NOT_SAVED = ("teacher", "device", "callbacks", "memory", "memory_size", "n_jobs")
 """Parameters of the machine, or with objects of the user's; they have their defaults after."""
 WEIGHT = "network."
 TOLERANCE = 1e-3

@@ -103,7 +103,7 @@ def durations(model, series, options, n_timed):
     -------
     seconds : list of float
     """
-    uncached = replace(options, memory=None, n_jobs=None, verbose=0)
+    uncached = replace(options, memory=None, n_jobs=1, verbose=0)
     seconds = []
     with global_states_kept(0, options.device):
         while not seconds or (len(seconds) < n_timed and sum(seconds) < ENOUGH_SECONDS):

@@ -4,27 +4,41 @@ Series are looked up by their content, and the teacher by its fingerprint (see
 :mod:`tsdistill.teachers.fingerprint`).
 """
 
-import contextlib
+import itertools
 import os
-import zlib
-from pathlib import Path
+import time
+import weakref
+from dataclasses import dataclass
 
 import joblib
-import numpy as np
-from filelock import FileLock
 
-from tsdistill import _version
 from tsdistill.exceptions import CacheWarning, ParameterError, warn_user
 from tsdistill.inputs.checks import shown
-from tsdistill.inputs.files import check_path, replaced_when_whole
+from tsdistill.inputs.files import check_path
+from tsdistill.teachers.answer_store import (
+    BATCHES_AN_ENTRY,
+    AnswerStore,
+    Entry,
+    folder_of,
+    key_of,
+)
+from tsdistill.teachers.tasks import part_of
 
-FOLDER = "tsdistill"
-N_LOCKS = 256
+SECONDS_BETWEEN_LOOKS = 0.2
 
 
 def check_memory(memory):
-    """Raise ParameterError if ``memory`` is not None, a path or a joblib.Memory."""
-    if memory is None or isinstance(memory, joblib.Memory):
+    """Raise ParameterError if ``memory`` is not None, a path or a joblib.Memory of a folder."""
+    if memory is None:
+        return
+    if isinstance(memory, joblib.Memory):
+        where = str(getattr(memory.store_backend, "location", ""))
+        if memory.location is not None and memory.backend != "local" and not os.path.isdir(where):
+            kind = type(memory.store_backend).__name__
+            raise ParameterError(
+                f"memory={shown(memory)} keeps its items in a {kind}; "
+                "expected one whose location is a folder, or a path."
+            )
         return
     if not isinstance(memory, (str, os.PathLike)):
         raise ParameterError(f"memory={shown(memory)}; expected None, a path or a joblib.Memory.")
@@ -61,100 +75,199 @@ def as_memory(memory):
     return None if memory is None or memory.location is None else memory
 
 
-def recall(memory, fingerprint, series, shape, query_now):
-    """Return answers from the cache, or query the teacher and cache its answers.
+def recall(store, fingerprint, series, batches, n_classes, ask):
+    """Give the answers that are kept, ask the teacher for the others, and keep these.
 
-    If several processes need the same answers, one queries the teacher and the others wait.
+    A batch is kept as soon as it is answered. Of several processes that need the same answers,
+    each asks about some batches and takes those of the others.
 
     Parameters
     ----------
-    memory : joblib.Memory
+    store : KeptIn
     fingerprint : object
         The teacher's fingerprint; hashed by content.
     series : ndarray or PerturbedCopies
-        The series to answer for; hashed by content.
-    shape : tuple of int
-        (n_instances, n_classes)
-    query_now : callable () -> ndarray of that shape
-        Queries the teacher.
+        The series to answer for; hashed by content, some batches at a time.
+    batches : list of slice
+        Of all series, in order.
+    n_classes : int
+    ask : callable (batches, n_batches) -> iterator of (slice, ndarray)
+        Queries the teacher about an iterator of about so many batches.
 
-    Returns
-    -------
+    Yields
+    ------
+    batch : slice
     answers : ndarray of shape (n_instances, n_classes), float32
+        In any order.
 
     Warns
     -----
     CacheWarning
-        If the cached answers cannot be read, are damaged or were written by another version,
-        and are replaced; or if the answers cannot be written to the cache.
+        If kept answers cannot be read, are damaged or were written by another version, and are
+        replaced; if answers cannot be kept; or if ``memory_size`` is too small for one query.
     """
-    key = joblib.hash((fingerprint, series))
-    entry, store = (FOLDER, key), memory.store_backend
-    with _one_at_a_time(store, key):
-        if store.contains_item(entry):
-            try:
-                return _checked(store.load_item(entry, verbose=0), shape)
-            except Exception as error:  # a damaged file may raise anything
-                warn_user(
-                    f"the teacher's answers kept in {str(memory.location)!r} cannot be used "
-                    f"({type(error).__name__}: {error}); the teacher is queried again, and its "
-                    "answers are replaced.",
-                    CacheWarning,
-                )
-        answers = query_now()
-        kept = {
-            "version": _version.__version__,
-            "checksum": zlib.crc32(np.ascontiguousarray(answers)),
-            "answers": answers,
-        }
-        _keep(store, entry, kept)
+    answer_store, missing = AnswerStore(folder_of(store.memory), store.most_bytes), []
+    for first in range(0, len(batches), BATCHES_AN_ENTRY):
+        some = batches[first : first + BATCHES_AN_ENTRY]
+        part, places, _ = part_of(series, some)
+        shapes = [(one.stop - one.start, n_classes) for one in some]
+        entry = answer_store.entry(key_of(fingerprint, part, places, shapes), shapes)
+        entry.read()
+        for number, batch in enumerate(some):
+            answers = entry.take(number)
+            if answers is None:
+                missing.append(_Batch(entry, number, batch))
+            else:
+                yield batch, answers
+        entry.touch()
+    if missing:
+        with answer_store.signs_of_life():
+            yield from _ask_for(missing, answer_store, store, ask)
+
+
+def _ask_for(missing, answer_store, store, ask):
+    """Ask about batches of which no answers are kept, unless another process does."""
+    waits = False
+    while missing:
+        force = waits and answer_store.others_are_silent()
+        turn = _Turn(missing, store, force)
+        claimed = turn.claimed()
+        try:
+            first = next(claimed, None)
+            if first is not None:
+                for batch, answers in ask(itertools.chain([first], claimed), len(missing)):
+                    turn.keep(answer_store, batch, answers)
+                    yield batch, answers
+        finally:
+            turn.release()
+        if turn.damage:
+            store.warn_of_damage(turn.damage[0])
+        yield from turn.found
+        missing, waits = turn.left, first is None and not turn.found
+        if waits:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A batch of which no answers are kept yet: its place in an entry and in all series."""
+
+    entry: Entry
+    number: int
+    batch: slice
+
+
+class _Turn:
+    """One walk over the missing batches.
+
+    Attributes
+    ----------
+    found : list of (slice, ndarray)
+        What other processes kept meanwhile.
+    left : list of _Batch
+        What other processes are asking about.
+    damage : list of str
+        Why files could not be used. Warnings are not given here, since this may be a thread of
+        joblib's.
+    """
+
+    def __init__(self, missing, store, force):
+        self.missing, self.store, self.force = missing, store, force
+        self.found, self.left, self.damage, self._held = [], [], [], {}
+
+    def claimed(self):
+        """Lock the batches one by one, as they are to be asked about, and yield those."""
+        for one in self.missing:
+            release = one.entry.claim(one.number)
+            if release is None and not self.force:
+                one.entry.read()
+            answers = one.entry.take(one.number)
+            if answers is None and release is None and not self.force:
+                self.left.append(one)
+                continue
+            self._held[one.batch.start] = one, release or _nothing
+            if answers is None:
+                answers = self._read(one)
+            if answers is None:
+                yield one.batch
+            else:
+                self.found.append((one.batch, answers))
+                self._held.pop(one.batch.start)[1]()
+
+    def _read(self, one):
+        """Answers that another process kept before the batch was locked."""
+        one.entry.read()
+        answers = one.entry.take(one.number)
+        if answers is None and (reason := one.entry.mend()) is not None:
+            self.damage.append(reason)
+            answers = one.entry.take(one.number)
         return answers
 
+    def keep(self, answer_store, batch, answers):
+        """Write the answers to a batch, and free it."""
+        one, release = self._held.pop(batch.start)
+        try:
+            answer_store.keep(one.entry, one.number, answers)
+        except OSError as error:
+            self.store.warn_of_loss(error)
+        finally:
+            release()
+        if answer_store.too_small:
+            self.store.warn_of_size()
 
-def _keep(store, entry, kept):
-    """Write an entry whole or not at all; warn if that fails."""
-    folder = Path(str(store.location))
-    if not folder.is_dir():  # a store of another kind
-        store.dump_item(entry, kept, verbose=0)
-        return
-    try:  # as joblib would, which leaves a part of the file if the disk is full
-        path = folder.joinpath(*entry, "output.pkl")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replaced_when_whole(path, "wb") as file:
-            joblib.dump(kept, file, compress=getattr(store, "compress", False))
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            path.parent.rmdir()
+    def release(self):
+        """Free what was not answered, since the teacher failed."""
+        for _, release in self._held.values():
+            release()
+        self._held.clear()
+
+
+def _nothing():
+    """Releases no lock."""
+
+
+_WARNED = weakref.WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class KeptIn:
+    """Where answers are kept, and the warnings about it, of each kind one for a joblib.Memory.
+
+    Attributes
+    ----------
+    memory : joblib.Memory
+    most_bytes : int or None
+    """
+
+    memory: joblib.Memory
+    most_bytes: int | None = None
+
+    def warn_of_damage(self, reason):
+        """Warn that kept answers could not be used."""
         warn_user(
-            f"the teacher's answers cannot be kept in memory={str(store.location)!r}: {error}",
+            f"the teacher's answers kept in {str(self.memory.location)!r} cannot be used "
+            f"({reason}); the teacher was queried again, and its answers are replaced.",
             CacheWarning,
         )
 
-
-def _checked(kept, shape):
-    if not isinstance(kept, dict) or "version" not in kept:
-        raise ValueError("not written by tsdistill")
-    if kept["version"] != _version.__version__:
-        raise ValueError(
-            f"written by tsdistill {kept['version']}, but this is {_version.__version__}"
+    def warn_of_loss(self, error):
+        """Warn that answers cannot be kept."""
+        self._once(
+            "loss",
+            f"the teacher's answers cannot be kept in memory={str(self.memory.location)!r}: "
+            f"{error}. The work goes on without keeping them.",
         )
-    answers = kept["answers"]
-    if (
-        answers.shape != shape
-        or answers.dtype != np.float32
-        or zlib.crc32(np.ascontiguousarray(answers)) != kept["checksum"]
-    ):
-        raise ValueError("the file is damaged")
-    return answers
 
+    def warn_of_size(self):
+        """Warn that the bound is too small for a single query."""
+        self._once(
+            "size",
+            f"memory_size={self.most_bytes} bytes is less than the answers to one query take, so "
+            f"some of them are no longer kept in {str(self.memory.location)!r}; pass a larger one.",
+        )
 
-@contextlib.contextmanager
-def _one_at_a_time(store, key):
-    with contextlib.ExitStack() as stack:
-        # There is no lock if the folder cannot be written to, or the store is not a folder.
-        with contextlib.suppress(OSError, NotImplementedError):
-            folder = Path(str(store.location)) / FOLDER
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / f"{int(key, 16) % N_LOCKS:02x}.lock")
-            stack.enter_context(lock)
-        yield
+    def _once(self, kind, message):
+        told = _WARNED.setdefault(self.memory, set())
+        if kind not in told:
+            told.add(kind)
+            warn_user(message, CacheWarning)
