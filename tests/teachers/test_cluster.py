@@ -1,5 +1,6 @@
 """A teacher that is asked on a Dask cluster of two processes."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -17,6 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from tests.teachers.black_boxes import Logged, bound, digests
 from tsdistill import DeferringClassifier, SaliencyDistilledClassifier
 from tsdistill.exceptions import TeacherError
+from tsdistill.teachers import cluster as cluster_module
 from tsdistill.teachers import tasks
 from tsdistill.teachers.asking import ask
 from tsdistill.teachers.querying import QueryOptions, query
@@ -25,6 +27,7 @@ from tsdistill.teachers.teacher import as_teacher
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.slow
+OPTIONS = QueryOptions()
 
 
 @pytest.fixture
@@ -35,15 +38,22 @@ def client(cluster):
     return cluster
 
 
-@pytest.fixture(scope="module")
-def cluster():
+@contextlib.contextmanager
+def new_cluster(processes=True):
+    """Client of a new cluster of two workers, one thread each."""
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+            n_workers=2, threads_per_worker=1, processes=processes, dashboard_address=None,
             memory_limit=0, silence_logs=logging.CRITICAL,
         ) as cluster,
         distributed.Client(cluster) as client,
     ):  # fmt: skip
+        yield client
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with new_cluster() as client:
         yield client
 
 
@@ -137,17 +147,38 @@ def test_the_work_ends_right_when_a_worker_is_killed(
     assert not model.read("asked")
 
 
+@pytest.fixture
+def frail_client(monkeypatch):
+    """Of a cluster of its own, since all of its workers may be lost."""
+    monkeypatch.setattr(cluster_module, "SECONDS_WITHOUT_WORKERS", 20.0)
+    with new_cluster() as client:
+        yield client
+
+
 def test_a_worker_that_dies_at_every_try_is_an_error_with_its_cause(
-    client, panel, few_a_batch, tmp_path
+    frail_client, panel, few_a_batch, tmp_path
 ):
     model = Logged(tmp_path)
     teacher = bound(model, panel)
     model.poison = float(panel[101, 0, 0])
-    with (
-        joblib.parallel_config("dask"),
-        pytest.raises(TeacherError, match=r"cannot be queried by .* KilledWorker: .*workers died"),
-    ):
+    # A worker that dies while it is started anew is given up by Dask.
+    cause = r"cannot be queried(: .* no worker for 20 s| by .* KilledWorker: .*workers died)"
+    with joblib.parallel_config("dask"), pytest.raises(TeacherError, match=cause):
         query(teacher, panel)
+
+
+def test_a_cluster_without_workers_is_not_waited_for_for_ever(
+    panel, few_a_batch, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(cluster_module, "SECONDS_WITHOUT_WORKERS", 1.0)
+    monkeypatch.setattr(cluster_module, "SECONDS_BETWEEN_COUNTS", 0.2)
+    teacher = bound(Logged(tmp_path, seconds=0.2), panel)
+    with new_cluster(processes=False) as client, joblib.parallel_config("dask"):
+        answers = ask(teacher, panel, [slice(i, i + 10) for i in range(0, 200, 10)], OPTIONS, 20)
+        next(answers)
+        client.cluster.scale(0)
+        with pytest.raises(TeacherError, match="has had no worker for 1 s"):
+            list(answers)
 
 
 def test_scores_explanations_reports_and_swaps_ask_on_the_cluster(

@@ -9,10 +9,13 @@ import contextlib
 import threading
 import time
 
+from tsdistill.exceptions import TeacherError
 from tsdistill.numerics.forks import now_and_in_children
 from tsdistill.teachers.tasks import TASKS_A_WORKER, Travelling, answer_task, pairs
 
 SECONDS_BETWEEN_COUNTS = 2.0
+SECONDS_WITHOUT_WORKERS = 120.0
+"""Dask itself would wait for ever for a cluster all of whose workers are gone."""
 
 
 def _start():
@@ -43,12 +46,14 @@ def ask_cluster(client, teacher, tasks, settings):
     ------
     batch : slice
     answers : ndarray of shape (n_instances, n_classes), float32
-    """
-    from distributed import as_completed
 
+    Raises
+    ------
+    TeacherError
+        If the cluster has no worker for two minutes.
+    """
     travelling = Travelling(teacher)
-    content, pool = None, as_completed(loop=client.loop)
-    capacity, counted, futures = 0, float("-inf"), set()
+    content, capacity, counted, futures = None, 0, float("-inf"), set()
 
     try:
         while True:
@@ -60,11 +65,9 @@ def ask_cluster(client, teacher, tasks, settings):
                     answer_task, travelling.digest, content, None, task, pure=False, **settings
                 )
                 futures.add(job)
-                pool.add(job)
             if not futures:
                 return
-            job = next(pool)
-            start, answers, seconds = job.result()
+            job, (start, answers, seconds) = _next_done(client, futures)
             futures.discard(job)
             if answers is None:  # the worker does not know this teacher
                 if content is None:
@@ -75,6 +78,31 @@ def ask_cluster(client, teacher, tasks, settings):
     finally:
         with contextlib.suppress(Exception):  # of a cluster that is gone
             client.cancel(list(futures))
+
+
+def _next_done(client, futures):
+    """A task that is done, and its result, which is asked for again if it was lost meanwhile."""
+    from distributed import TimeoutError as DaskTimeout
+    from distributed import wait
+
+    with_workers = time.monotonic()
+    while True:
+        job = None
+        try:
+            done = wait(futures, SECONDS_BETWEEN_COUNTS, return_when="FIRST_COMPLETED").done
+            job = next(iter(done))
+            return job, job.result(SECONDS_BETWEEN_COUNTS)
+        except DaskTimeout:
+            if job is not None and job.status == "error":  # the teacher's own
+                raise
+        if client.ncores():
+            with_workers = time.monotonic()
+        elif time.monotonic() - with_workers > SECONDS_WITHOUT_WORKERS:
+            raise TeacherError(
+                "the teacher cannot be queried: the Dask cluster has had no worker for "
+                f"{SECONDS_WITHOUT_WORKERS:.0f} s. If the last ones died over this teacher, their "
+                "logs tell why (memory, for example); start others, and fit again."
+            )
 
 
 def _on_the_way(client, content, settings):
