@@ -301,3 +301,20 @@ def test_cluster(benchmark, monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert "2 Dask workers" in shown and "20 batches, of which 10 were answered" in shown
     assert ": 0 were asked about twice" in shown and "  2 files, 1.0" in shown
+
+
+def test_larger_than_memory(benchmark, monkeypatch, tmp_path, capsys):
+    run = ["larger_than_memory"]
+    folder = ["--folder", str(tmp_path), "--max-epochs", "1"]
+    module = benchmark("larger_than_memory")
+    for command, settings, shown in (
+        ("growth", ["--sizes", "100x50", "200x50"], "exponent of the last step"),
+        ("time", ["--sizes", "112x40", "--repeats", "1"], "median ratio"),
+    ):
+        monkeypatch.setattr("sys.argv", [*run, command, *folder, *settings])
+        module.main()
+        assert shown in capsys.readouterr().out
+    quality = ["--data-dir", str(tmp_path), *SMALL[:-2], "--most-train", "40"]
+    monkeypatch.setattr("sys.argv", [*run, "quality", *folder, *quality])
+    module.main()
+    assert "blocks, by class" in capsys.readouterr().out.splitlines()[-1]

@@ -43,6 +43,21 @@ def test_tsd_as_published_has_the_published_networks_and_runs(monkeypatch, capsy
     assert "lambda = 1" in capsys.readouterr().out
 
 
+def test_a_memory_mapped_file_is_learnt_from_and_answers_go_to_another(
+    monkeypatch, capsys, tmp_path
+):
+    monkeypatch.setattr("tsdistill.inputs.stored.LARGEST_READ_WHOLE", 0)
+    monkeypatch.setattr("tsdistill.training.stored_tensors.POOL_BYTES", 2000 * 100)
+    monkeypatch.setattr("tsdistill.training.stored_tensors.BLOCK_BYTES", 2000 * 10)
+    arguments = ["--folder", str(tmp_path), "--n-series", "400", "--max-epochs", "8"]
+    monkeypatch.setattr(sys, "argv", ["memory_mapped", *arguments])
+    runpy.run_path(str(EXAMPLES / "memory_mapped.py"), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    assert float(lines[1].split()[-1]) > 0.9 and "maps of shape (3, 500)" in lines[2]
+    proba = np.load(tmp_path / "proba.npy")
+    assert proba.shape == (400, 2) and np.abs(proba.sum(axis=1) - 1).max() < 1e-5
+
+
 def test_series_are_served_from_an_onnx_file(toy, quick, tmp_path):
     X, y = toy
     classifier = quick(student="fcn", n_mixtures=4, max_epochs=40).fit(X, y)

@@ -19,18 +19,21 @@ from tsdistill.inputs.checks import check_choice, check_flag
 from tsdistill.inputs.labels import target_indices
 from tsdistill.inputs.panel import as_panel
 from tsdistill.inputs.series import match_series
+from tsdistill.inputs.stored import StoredPanel, opened
+from tsdistill.inputs.stored_series import match_stored
 from tsdistill.numerics.logits import centred, proba_of
 from tsdistill.numerics.random_states import global_states_kept
 from tsdistill.numerics.tensors import ready_to_train
 from tsdistill.reporting.comparison import Comparison
 from tsdistill.teachers.cache import as_memory
+from tsdistill.teachers.chunks import in_parts
 from tsdistill.teachers.fingerprint import with_fingerprint
 from tsdistill.teachers.querying import QueryOptions, query
 from tsdistill.teachers.store_size import bytes_of
 from tsdistill.teachers.teacher import Teacher, as_teacher
 from tsdistill.training.distil import distil
 from tsdistill.training.recipe import DONORS_OF_MEASURES, Seeds
-from tsdistill.training.transfer_set import start_transfer_set
+from tsdistill.training.start import start_transfer_set
 
 
 class SaliencyDistilledClassifier(
@@ -294,7 +297,9 @@ class SaliencyDistilledClassifier(
                 (n_instances, n_channels, n_timepoints), or one of sktime's panel formats
             Training series, with finite values, but see ``missing``. They may differ in length:
             in a list or object array of arrays, in sktime's formats, or in one array padded with
-            NaN after their end.
+            NaN after their end. A memory map, or an array of Zarr, Dask or h5py, that is larger
+            than 32 MiB in float32 is read a batch at a time and shuffled in blocks; then the
+            teacher has to be fitted, and the series have to be of one length.
         y : array-like of shape (n_instances,), default=None
             Labels of any kind. Without them a fitted teacher labels the series.
         sample_weight : array-like of shape (n_instances,), default=None
@@ -399,7 +404,11 @@ class SaliencyDistilledClassifier(
     def _panel(self, X):
         if "student_" not in vars(self):
             check_is_fitted(self, "student_")
-        return as_panel(match_series(self, X))
+        found = opened(X)
+        if isinstance(found, StoredPanel):
+            match_stored(self, found, X)
+            return found
+        return as_panel(match_series(self, found))
 
     def _student_log_proba(self, X):
         return self._answers_and_labels(X)[0]
@@ -429,18 +438,27 @@ class SaliencyDistilledClassifier(
                 self.teacher_ = with_fingerprint(self.teacher_, self._baselines.series, options)
         return self.teacher_
 
-    def predict_proba(self, X):
+    def predict_proba(self, X, *, out=None):
         """Probabilities of the classes, in the order of ``classes_``.
 
         Parameters
         ----------
         X : array-like, with the axes, channels and timepoints of the series of ``fit``
+        out : array of shape (n_instances, n_classes), default=None
+            Where the probabilities go, such as a memory map: those of series that are not in
+            memory are written a batch at a time. None makes an array, which lies in a temporary
+            file if X is not in memory and the array is larger than 64 MiB.
 
         Returns
         -------
-        proba : ndarray of shape (n_instances, n_classes), float32
+        proba : ndarray of shape (n_instances, n_classes), float32, or ``out``
         """
-        return proba_of(self._student_log_proba(X))
+        panel, student = self._panel(X), self._student_model
+        options = QueryOptions(student.model.device)
+        shape = (len(student.classes_),)
+        return in_parts(
+            lambda series, _: proba_of(query(student, series, options)), panel, shape, out
+        )
 
     def predict_log_proba(self, X):
         """Log-probabilities of the classes, in the order of ``classes_``.
@@ -488,8 +506,9 @@ class SaliencyDistilledClassifier(
         return classes[log_proba.argmax(axis=1)]
 
     def explain(
-        self, X, *, target=None, method="occlusion", of="student", per_channel=False, fill=None
-    ):
+        self, X, *, target=None, method="occlusion", of="student", per_channel=False, fill=None,
+        out=None,
+    ):  # fmt: skip
         """What each timestep did for the prediction.
 
         Parameters
@@ -516,11 +535,13 @@ class SaliencyDistilledClassifier(
             The baseline, which replaces a window: the same window of training series of other
             classes, each channel's mean over the training series, or zeros. None is "opposing"
             for occlusion and "mean" for the gradients, which do not know "opposing".
+        out : array, shaped as the maps, default=None
+            Where the maps go, such as a memory map, see :meth:`predict_proba`.
 
         Returns
         -------
         maps : ndarray of shape (n_instances, n_timepoints), or with per_channel \
-                (n_instances, n_channels, n_timepoints), float32
+                (n_instances, n_channels, n_timepoints), float32; or ``out``
             In units of the target's centred logit; positive speaks for the target. NaN after the
             end of a series, if series differ in length. Where a value is missing, the gradients
             give 0.
@@ -541,9 +562,9 @@ class SaliencyDistilledClassifier(
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
             panel = self._panel(X)
             explainer.check_arguments(target, of, per_channel, self.n_channels_in_)
-            return self._explain(explainer, panel, target, of, per_channel, fill)
+            return self._explain(explainer, panel, target, of, per_channel, fill, out)
 
-    def _explain(self, explainer, panel, target, of, per_channel, fill):
+    def _explain(self, explainer, panel, target, of, per_channel, fill, out):
         if of == "student":
             model, options = self._student_model, self._options(self.verbose)
         else:
@@ -551,16 +572,22 @@ class SaliencyDistilledClassifier(
             model = self._recognised_teacher(options)
         explainer.check_model(model)
         explainer.check_lengths(self._series_lengths)
-        log_proba, class_index = None, None
+        class_index = None
         if target is not None:
             class_index = target_indices(target, self.classes_, len(panel))
-        elif not explainer.own_maps_only:
-            log_proba = query(model, panel, dataclasses.replace(options, verbose=0))
-            class_index = log_proba.argmax(axis=1)
-        settings = ExplainerSettings(
-            self._baselines, self._window_width, fill, per_channel, options, log_proba
-        )
-        return explainer.explain(model, panel, class_index, settings)
+
+        def explain(series, part):
+            k, log_proba = None if class_index is None else class_index[part], None
+            if class_index is None and not explainer.own_maps_only:
+                log_proba = query(model, series, dataclasses.replace(options, verbose=0))
+                k = log_proba.argmax(axis=1)
+            settings = ExplainerSettings(
+                self._baselines, self._window_width, fill, per_channel, options, log_proba
+            )
+            return explainer.explain(model, series, k, settings)
+
+        shape = panel.shape[1:] if per_channel else panel.shape[2:]
+        return in_parts(explain, panel, shape, out)
 
     def _compare(self, X):
         check_is_fitted(self, "student_")

@@ -6,9 +6,11 @@ from tsdistill.exceptions import PanelError, ParameterError, TeacherError
 from tsdistill.inputs.labels import encode_labels, labels_of_one_type
 from tsdistill.inputs.lengths import joined
 from tsdistill.inputs.panel import as_panel, check_resolution
-from tsdistill.inputs.series import match_series, read_series
+from tsdistill.inputs.series import match_series, read_series, with_format
+from tsdistill.inputs.stored import AsPassed, StoredPanel, opened
+from tsdistill.inputs.stored_series import match_stored, read_stored, survey
 from tsdistill.inputs.weights import check_sample_weight, class_factors
-from tsdistill.training.transfer_set import TrainingSeries
+from tsdistill.training.start import TrainingSeries
 
 
 def read_fit_inputs(estimator, teacher, X, y, sample_weight, X_unlabelled, *, continues):
@@ -50,6 +52,12 @@ def read_fit_inputs(estimator, teacher, X, y, sample_weight, X_unlabelled, *, co
             "fitted with the other setting, and has other layers; leave missing as it was, or set "
             "warm_start=False."
         )
+    opened_X, opened_more = opened(X), opened(X_unlabelled, "X_unlabelled")
+    if any(isinstance(one, StoredPanel) for one in (opened_X, opened_more)):
+        _check_can_be_stored(estimator, teacher)
+        given = (X, opened_X), (X_unlabelled, opened_more)
+        return _read_stored_inputs(estimator, *given, y, sample_weight)
+    X, X_unlabelled = opened_X, opened_more
     if not continues:
         X, y, series_format = read_series(estimator, X, y, uneven=True, gaps=gaps)
     elif y is None:
@@ -74,6 +82,57 @@ def read_fit_inputs(estimator, teacher, X, y, sample_weight, X_unlabelled, *, co
         weight = np.concatenate([weight, np.ones(len(more))])
     form = estimator._uneven_form if continues else series_format.uneven
     return TrainingSeries(X, y, panel, classes, labels, weight, teacher_weight, form), series_format
+
+
+def _check_can_be_stored(estimator, teacher):
+    """Refuse settings that need all series in memory."""
+    if not teacher.is_fitted:
+        raise TeacherError(
+            f"{teacher!r} is not fitted, and X is not in memory, where it could be fitted on it; "
+            "pass a fitted teacher."
+        )
+    for name, value, what in (
+        ("missing", "mask", "has its gaps looked for in all series"),
+        ("warm_start", True, "keeps the series beyond the fit"),
+    ):
+        if getattr(estimator, name) == value:
+            raise ParameterError(
+                f"{name}={value!r} {what}, but X is not in memory and is read a batch at a time; "
+                f"leave {name} at its default, or read the series into memory, if they fit."
+            )
+
+
+def _read_stored_inputs(estimator, X, X_unlabelled, y, sample_weight):
+    """As :func:`read_fit_inputs`, where X or X_unlabelled is not in memory.
+
+    Both are pairs of what the user passed and what it was opened as.
+    """
+    (X, panel), (more, more_panel) = X, X_unlabelled
+    if isinstance(panel, StoredPanel):
+        y, series_format = read_stored(panel, X, y)
+    else:
+        X, y, series_format = read_series(estimator, panel, y)
+        panel = StoredPanel.of(as_panel(X))
+    n_of_x = len(panel)
+    weight = check_sample_weight(sample_weight, n_of_x)
+    classes, labels = (None, None) if y is None else encode_labels(labels_of_one_type(y))
+    if y is not None:
+        class_factors(estimator.class_weight, classes, labels, weight)
+    passed = AsPassed(panel, series_format.ndim)
+    if more_panel is not None:
+        try:
+            fitted = with_format(estimator, series_format)
+            if isinstance(more_panel, StoredPanel):
+                match_stored(fitted, more_panel, more)
+            else:
+                more_panel = as_panel(match_series(fitted, more_panel))
+        except ValueError as error:
+            raise PanelError(f"X_unlabelled does not fit X: {error}") from error
+        panel = panel.joined(more_panel, "X_unlabelled")
+        weight = np.concatenate([weight, np.ones(len(more_panel))])
+    statistics = survey(panel)
+    series = TrainingSeries(passed, y, panel, classes, labels, weight, None, None, statistics)
+    return series, series_format
 
 
 def takes_gaps(estimator):

@@ -95,6 +95,29 @@ def check_flag(name, value):
         raise ParameterError(f"{name}={shown(value)}; expected True or False.")
 
 
+def check_out(out, shape):
+    """Require an array of a shape, of float32 or float64, that can be written to; or None.
+
+    Parameters
+    ----------
+    out : object
+        An array, a memory map, or an array of another library that takes assignments to slices.
+    shape : tuple of int
+    """
+    if out is None:
+        return
+    found = getattr(out, "shape", None)
+    dtype = getattr(out, "dtype", None)
+    writeable = getattr(getattr(out, "flags", None), "writeable", hasattr(out, "__setitem__"))
+    if found != shape or dtype not in (np.float32, np.float64) or not writeable:
+        got = shown(out) if found is None else f"an array of shape {found} and type {dtype}"
+        got += "" if writeable or found is None else " that is read-only"
+        raise ParameterError(
+            f"out is {got}; expected an array of shape {shape} of float32 or float64 that can be "
+            "written to."
+        )
+
+
 def is_number(value):
     """Whether a value is a real number; a bool is none."""
     return isinstance(value, Real) and not isinstance(value, (bool, np.bool_))

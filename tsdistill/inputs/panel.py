@@ -40,18 +40,35 @@ def check_resolution(X, panel):
         deviation = highest * (above / highest).std() if highest else 0.0  # squares may underflow
         if not deviation:
             continue
-        if deviation < SMALLEST_DEVIATION:
-            raise PanelError(
-                f"X varies by {deviation:.3g} in channel {channel}, too little for float32; "
-                "multiply the series by a constant before fitting, so that they vary by about 1."
-            )
         rounded = rounded.astype(np.float64)
-        if np.abs(above - (rounded - rounded.min())).max() > LOST_SHARE * deviation:
-            raise PanelError(
-                f"X varies by {deviation:.3g} in channel {channel} around values of "
-                f"{np.abs(rounded).max():.3g}, too little for float32 to tell apart; subtract the "
-                "mean before fitting."
-            )
+        lost = np.abs(above - (rounded - rounded.min())).max()
+        check_variation(channel, deviation, lost, np.abs(rounded).max())
+
+
+def check_variation(channel, deviation, lost, size):
+    """Raise PanelError if a channel varies too little for float32.
+
+    Parameters
+    ----------
+    channel : int
+    deviation : float
+        Its standard deviation; 0 if it does not vary.
+    lost : float
+        What rounding to float32 costs at most.
+    size : float
+        Its largest absolute value.
+    """
+    if 0 < deviation < SMALLEST_DEVIATION:
+        raise PanelError(
+            f"X varies by {deviation:.3g} in channel {channel}, too little for float32; "
+            "multiply the series by a constant before fitting, so that they vary by about 1."
+        )
+    if deviation and lost > LOST_SHARE * deviation:
+        raise PanelError(
+            f"X varies by {deviation:.3g} in channel {channel} around values of "
+            f"{size:.3g}, too little for float32 to tell apart; subtract the "
+            "mean before fitting."
+        )
 
 
 def _above_lowest(values):

@@ -159,17 +159,17 @@ def match_series(estimator, X, y=None, *, series_format=None):
         Raised by scikit-learn.
     """
     if series_format is not None:
-        estimator = _with_format(estimator, series_format)
+        estimator = with_format(estimator, series_format)
     elif y is None and _plainly_matches(estimator, X):
         return X
     form = estimator._uneven_form
     uneven = form is not None
     names, X = channel_names(X), as_array(X, uneven)
     check_channel_names(names, estimator._channel_names)
-    _check_same_ndim(estimator, X)
+    check_same_ndim(estimator, X)
     labels = () if y is None else (as_plain(y, "y"),)
     if not uneven:
-        _check_same_shape(estimator, X)
+        check_same_shape(estimator, X)
         return _validated(estimator, X, *labels, reset=False)
     shape = _shape_of(X)
     if len(shape) not in (2, 3):
@@ -214,7 +214,7 @@ def _plainly_matches(estimator, X):
     )
 
 
-def _with_format(estimator, series_format):
+def with_format(estimator, series_format):
     """Copy an estimator, with the fitted attributes of a format."""
     fitted = copy.copy(estimator)
     vars(fitted).pop("feature_names_in_", None)  # of an earlier fit
@@ -265,7 +265,7 @@ def _shape_of(X):
     return X.shape if hasattr(X, "shape") else np.asarray(X).shape
 
 
-def _check_same_ndim(estimator, X):
+def check_same_ndim(estimator, X):
     """Compare the number of axes before scikit-learn compares the wrong ones."""
     shape = _shape_of(X)
     ndim = len(shape)
@@ -285,7 +285,7 @@ def _check_same_ndim(estimator, X):
     )
 
 
-def _check_same_shape(estimator, X):
+def check_same_shape(estimator, X):
     """Compare channels and timepoints of 3-D series, which scikit-learn would call features."""
     shape = _shape_of(X)
     known = estimator.n_channels_in_, estimator.n_timepoints_in_

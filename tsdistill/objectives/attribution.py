@@ -98,6 +98,7 @@ class AttributionMatching(Objective):
     """
 
     name = "attribution_matching"
+    needs_panel = True
     takes_uneven = True
     _n_positions = None
 

@@ -90,6 +90,7 @@ class ExplanationAutoencoder(Objective):
     """
 
     name = "explanation_autoencoder"
+    needs_panel = True
     makes_mixtures = True
 
     def __init__(self, weight=5.0, explanation="occlusion", n_questions=40_000, n_filters=8):

@@ -89,7 +89,8 @@ class Objective(BaseEstimator):
     those for the series; sets ``makes_mixtures`` to True if ``n_mixtures=None`` is to add none,
     since it mixes series on its own; sets ``learns_answers`` to False if it uses none of the
     teacher's answers; sets ``takes_uneven`` to True if series may differ in length (they are then
-    padded with NaN, which answers never hold); sets ``capturable`` to True
+    padded with NaN, which answers never hold); sets ``needs_panel`` to True if it reads all series
+    at once, so that ``fit`` refuses series that are not in memory; sets ``capturable`` to True
     (it is not inherited) if :meth:`losses` computes with tensors alone, in the same way in every
     step and whatever their values, so that a GPU can replay it; and computes :meth:`losses`. Most
     subclasses need no more: the other methods do nothing by default. Every ``fit`` works on a
@@ -125,6 +126,7 @@ class Objective(BaseEstimator):
     learns_answers = True
     capturable = False
     takes_uneven = False
+    needs_panel = False
     weight = 1.0  # for subclasses without this parameter
 
     def __init__(self, weight=1.0):

@@ -82,6 +82,7 @@ class GradientSaliency(Objective):
     """
 
     name = "gradient_saliency"
+    needs_panel = True
     takes_uneven = True
 
     def check_models(self, preparation):

@@ -82,6 +82,7 @@ class InputNoise(SoftTargets):
     """
 
     name = "input_noise"
+    needs_panel = True
 
     def __init__(self, weight=1.0, scale=0.1, n_draws=8, temperature=None):
         super().__init__(weight, temperature)

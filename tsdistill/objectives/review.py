@@ -186,6 +186,7 @@ class TemporalReview(Objective):
     """
 
     name = "temporal_review"
+    needs_panel = True
 
     def __init__(
         self,

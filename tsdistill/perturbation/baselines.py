@@ -30,12 +30,33 @@ def stand_in_donors(panel, kind, rng=None):
     _, n_channels, n_timepoints = panel.shape
     if kind == "zero":
         return np.zeros((1, n_channels, n_timepoints), dtype=np.float32)
-    mean = np.nanmean(panel, axis=(0, 2), dtype=np.float64)[:, np.newaxis]
+    mean = np.nanmean(panel, axis=(0, 2), dtype=np.float64)
+    scale = np.nanstd(panel, axis=(0, 2), dtype=np.float64) if kind == "noise" else None
+    return stand_ins_of(kind, mean, scale, n_timepoints, rng)
+
+
+def stand_ins_of(kind, mean, std, n_timepoints, rng=None):
+    """Make the donors of :func:`stand_in_donors` from statistics.
+
+    Parameters
+    ----------
+    kind : {"mean", "zero", "noise"}
+    mean, std : ndarray of shape (n_channels,), float64
+        Of each channel over all series.
+    n_timepoints : int
+    rng : numpy.random.Generator, needed for "noise"
+
+    Returns
+    -------
+    donors : ndarray of shape (n_donors, n_channels, n_timepoints), float32
+    """
+    if kind == "zero":
+        return np.zeros((1, len(mean), n_timepoints), dtype=np.float32)
+    mean = mean[:, np.newaxis]
     if kind == "mean":
         return np.repeat(mean, n_timepoints, axis=1)[np.newaxis].astype(np.float32)
-    scale = np.nanstd(panel, axis=(0, 2), dtype=np.float64)[:, np.newaxis]
-    noise = rng.standard_normal((N_NOISE_SERIES, n_channels, n_timepoints))
-    return (mean + scale * noise).astype(np.float32)
+    noise = rng.standard_normal((N_NOISE_SERIES, len(mean), n_timepoints))
+    return (mean + std[:, np.newaxis] * noise).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -60,14 +81,15 @@ class Baselines:
     trained_on_constants: bool = False
 
     @classmethod
-    def choose(cls, panel, class_index, rng, n_a_class=KEPT_A_CLASS):
-        """Draw a few series of each class of a panel, and compute its mean."""
+    def choose(cls, panel, class_index, rng, n_a_class=KEPT_A_CLASS, mean=None):
+        """Draw a few series of each class of a panel, and compute its mean unless it is known."""
         rows = [
             rng.permutation(np.flatnonzero(class_index == k))[:n_a_class]
             for k in np.unique(class_index)
         ]
         rows = np.concatenate(rows)
-        return cls(panel[rows].copy(), class_index[rows], stand_in_donors(panel, "mean"))
+        mean = stand_in_donors(panel, "mean") if mean is None else mean
+        return cls(panel[rows].copy(), class_index[rows], mean)
 
     @property
     def channel_means(self):

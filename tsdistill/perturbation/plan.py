@@ -140,19 +140,19 @@ def draw_plan(panel, labels, *, width, n_windows, donors, rng):
         n_timepoints = lengths_of(panel)
         width = widths_of(width, n_timepoints)
     n_starts = np.broadcast_to(n_timepoints - width + 1, n_instances)
-    start = _even_starts(n_windows, n_starts[:, np.newaxis], rng)
+    start = even_starts(n_windows, n_starts[:, np.newaxis], rng)
     if donors in ("varied", "opposing", "same", "any"):
         kind = "opposing" if donors == "varied" else donors
         series, donor = panel, _series_donors(np.asarray(labels), n_windows, kind, rng)
         if donors == "varied":
-            donor = _some_from_the_series_itself(donor, width, rng)
+            donor = some_from_the_series_itself(donor, width, rng)
     else:
         series = stand_in_donors(panel, donors, rng)
         donor = rng.integers(len(series), size=(n_instances, n_windows))
     return WindowPlan(start=start, donor=donor, width=width, donors=series)
 
 
-def _some_from_the_series_itself(donor, width, rng):
+def some_from_the_series_itself(donor, width, rng):
     """Make windows flat or straight: of each series as near the shares as can be.
 
     A window of one timestep, which is flat already, becomes straight in either case.
@@ -165,7 +165,7 @@ def _some_from_the_series_itself(donor, width, rng):
     return np.select(kinds, [first, STRAIGHT], donor)
 
 
-def _even_starts(n_windows, n_starts, rng):
+def even_starts(n_windows, n_starts, rng):
     """Draw one start in each of n_windows equal parts of 0 .. n_starts - 1, in random order.
 
     ``n_starts`` has a row for each series, (n_instances, 1).

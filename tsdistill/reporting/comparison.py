@@ -12,8 +12,10 @@ from tsdistill.fidelity.maps import random_maps
 from tsdistill.fidelity.scorers import OF_ANSWERS, OF_MAPS, OF_MASKS, OF_TRUTH
 from tsdistill.inputs.labels import class_indices
 from tsdistill.inputs.lengths import lengths_of, to_length
+from tsdistill.inputs.stored import StoredPanel
 from tsdistill.numerics.random_states import global_states_kept
 from tsdistill.perturbation.uneven import stretched
+from tsdistill.teachers.chunks import in_parts
 from tsdistill.teachers.fingerprint import with_fingerprint
 from tsdistill.teachers.querying import query
 
@@ -107,12 +109,17 @@ class Comparison:
         log_proba : ndarray of shape (n_instances, n_classes), default=None
             The model's answers, if they are known.
         """
-        settings = ExplainerSettings(
-            self.baselines, self.width, self.baselines.untrained, per_channel, self.options,
-            log_proba,
-        )  # fmt: skip
+
+        def explained(series, part):
+            settings = ExplainerSettings(
+                self.baselines, self.width, self.baselines.untrained, per_channel, self.options,
+                None if log_proba is None else log_proba[part],
+            )  # fmt: skip
+            return OCCLUSION.explain(model, series, self.target[part], settings)
+
+        shape = self.panel.shape[1:] if per_channel else self.panel.shape[2:]
         with self._random_states_kept():
-            return OCCLUSION.explain(model, self.panel, self.target, settings)
+            return in_parts(explained, self.panel, shape)
 
     def curves(self, name, fill, *, inserted, maps=None):
         """Deletion or insertion curve of one model for the class that the teacher predicts.
@@ -132,6 +139,15 @@ class Comparison:
         shares : ndarray of shape (n_points,)
         proba : ndarray of shape (n_instances, n_points)
         """
+        if isinstance(self.panel, StoredPanel):
+            maps = self.map_of(name) if maps is None else maps
+            parts = [
+                self.rows(np.arange(part.start, part.stop)).curves(
+                    name, fill, inserted=inserted, maps=maps[part]
+                )
+                for part in self.panel.chunks()
+            ]
+            return parts[0][0], np.concatenate([proba for _, proba in parts])
         baseline = self.baselines.mean[..., :1]  # series may be longer than those of fit
         if fill == "opposing":
             series, rows = self.baselines.opposing(len(self.models[name].classes_))
@@ -227,9 +243,9 @@ class Comparison:
 
     def rows(self, rows):
         """The comparison on some of the series, with answers and maps that are known already."""
-        part = Comparison(
-            *self.models.values(), self.panel[rows], self.baselines, self.width, self.options
-        )
+        lazy = isinstance(self.panel, StoredPanel) and isinstance(rows, slice)
+        panel = self.panel.part(rows) if lazy else self.panel[rows]
+        part = Comparison(*self.models.values(), panel, self.baselines, self.width, self.options)
         part._answers = {name: answers[rows] for name, answers in self._answers.items()}
         part._maps = {name: maps[rows] for name, maps in self._maps.items()}
         return part
@@ -240,8 +256,9 @@ class Comparison:
         teacher = self.models["teacher"]
         if not teacher.left_out:
             return 0
+        some = self.panel[:16] if isinstance(self.panel, StoredPanel) else self.panel
         with self._random_states_kept():
-            teacher_of_all = teacher.whole(self.panel)
+            teacher_of_all = teacher.whole(some)
             teacher_of_all = with_fingerprint(teacher_of_all, self.baselines.series, self.options)
             answers = query(teacher_of_all, self.panel, self.options, title="teacher: all classes")
         left_out, _ = class_indices(teacher.left_out, teacher_of_all.classes_)

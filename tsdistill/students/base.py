@@ -129,7 +129,17 @@ class Standardise(nn.Module):
             std = (values - mean[:, None]).square().nanmean(dim=(0, 2)).sqrt()
         else:
             std, mean = torch.std_mean(values, dim=(0, 2), correction=0)
-        std[std <= 1e-7 * mean.abs()] = 1.0
+        self.take(mean, std)
+
+    @torch.no_grad()
+    def take(self, mean, std):
+        """Set the mean and standard deviation of each channel, as :meth:`learn` finds them.
+
+        Parameters
+        ----------
+        mean, std : Tensor of shape (n_channels,), float64
+        """
+        std = torch.where(std <= 1e-7 * mean.abs(), 1.0, std)
         self.mean.copy_(mean[:, None])
         self.std.copy_(std[:, None])
 

@@ -12,7 +12,7 @@ from tsdistill.exceptions import StudentError, TsdistillError
 from tsdistill.inputs.checks import is_whole, quoted, shown
 from tsdistill.numerics.forks import no_fork
 from tsdistill.numerics.logits import first_output
-from tsdistill.numerics.tensors import plain_device
+from tsdistill.numerics.tensors import as_tensor, plain_device
 from tsdistill.students import STUDENTS
 from tsdistill.students.base import Standardise, Student, built_for
 from tsdistill.students.masking import take_uneven
@@ -245,6 +245,19 @@ def learn_standardisation(module, panel):
     for part in module.modules():
         if isinstance(part, Standardise) and not part.has_learnt:
             part.learn(panel)
+
+
+def take_standardisation(module, mean, std):
+    """Set the channels' mean and standard deviation, which are known, as in learn_standardisation.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    mean, std : ndarray of shape (n_channels,), float64
+    """
+    for part in module.modules():
+        if isinstance(part, Standardise) and not part.has_learnt:
+            part.take(as_tensor(mean), as_tensor(std))
 
 
 def load_weights(module, source):

@@ -1,17 +1,20 @@
 """Querying a teacher for many series: in bounded batches, in parallel, with a cache."""
 
 import contextlib
+import dataclasses
 from dataclasses import dataclass
 
 import joblib
 import numpy as np
 from tqdm.auto import tqdm
 
+from tsdistill.inputs.stored import StoredPanel
 from tsdistill.numerics.batches import batches_of_series
 from tsdistill.numerics.logits import centred
 from tsdistill.perturbation.copies import PerturbedCopies
 from tsdistill.teachers.asking import ask
 from tsdistill.teachers.cache import KeptIn, recall
+from tsdistill.teachers.chunks import answers_in_chunks
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def query(teacher, series, options=None, *, title="teacher"):
     series : ndarray of shape (n_instances, n_channels, n_timepoints), float32, or an object \
             with a length and such arrays as slices, for example PerturbedCopies; its method \
             ``part(slice)``, if it has one, gives the smaller object that a worker is sent, and \
-            by whose content answers are kept
+            by whose content answers are kept. Of a StoredPanel a chunk is read at a time
     options : QueryOptions, default=None
     title : str, default="teacher"
         Title of the progress bar.
@@ -95,6 +98,12 @@ def query(teacher, series, options=None, *, title="teacher"):
         If the teacher fails, its answers cannot be used, or workers die again and again.
     """
     options = QueryOptions() if options is None else options
+    if isinstance(series, StoredPanel):
+        silent = dataclasses.replace(options, verbose=0)
+        return answers_in_chunks(
+            lambda chunk, _: query(teacher, chunk, silent),
+            series, (len(teacher.classes_),), bar=title if options.verbose else None,
+        )  # fmt: skip
     # Answers are kept without the scale, which is known only after the first of them.
     plain = teacher.with_factor(1.0)
     batches = batches_of_series(series)

@@ -38,7 +38,8 @@ def can_capture(net, tensors, loss, n_steps):
     """Whether the steps of a training may be captured: none of their parts decides by values.
 
     Students and objectives say so by ``capturable``. It is not assumed of what users bring, a
-    class that inherits from ours included, nor of series that differ in length. With callbacks of
+    class that inherits from ours included, nor of series that differ in length, and series that
+    come to the card a pool at a time do not stay where a graph looks for them. With callbacks of
     users, which may look at batches and change what a step computes, steps are taken as ever.
 
     Parameters
@@ -61,6 +62,7 @@ def can_capture(net, tensors, loss, n_steps):
         and configuration.capturable
         and all(vars(type(one)).get("capturable", False) for one in loss.objectives)
         and not loss.learnt
+        and tensors.stays
         and not tensors.uneven
         and n_steps >= FEWEST_STEPS
         and all(type(callback) in CONTENT for _, callback in net.callbacks_)

@@ -9,7 +9,7 @@ from torch import nn
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.formats import TO_ONE_LENGTH
-from tsdistill.numerics.tensors import as_tensor
+from tsdistill.inputs.stored import StoredPanel
 from tsdistill.objectives.preparation import Preparation
 from tsdistill.perturbation.baselines import Baselines
 from tsdistill.students.building import (
@@ -18,7 +18,6 @@ from tsdistill.students.building import (
     copied,
     extend_net,
     initialised,
-    learn_standardisation,
     let_take_uneven,
     load_weights,
 )
@@ -26,7 +25,8 @@ from tsdistill.teachers.answer_checks import is_hard, warn_if_mismatched, warn_o
 from tsdistill.teachers.teacher import Teacher
 from tsdistill.training.loop import check_monitors, joined_history, train
 from tsdistill.training.loss import DistillationLoss, StudentInTraining
-from tsdistill.training.steps import TransferTensors, take_steps
+from tsdistill.training.steps import take_steps
+from tsdistill.training.stored_tensors import tensors_of
 from tsdistill.training.transfer_set import TransferSet
 from tsdistill.training.trial import mixtures_mislead
 
@@ -120,8 +120,15 @@ def distil(transfer_set, recipe, sample_weight, options, seeds, *, previous=None
         seed=seeds.preparation,
         options=options,
     )
-    uneven = recipe.gaps or np.isnan(transfer_set.panel).any()
+    stored = isinstance(transfer_set.panel, StoredPanel)
+    uneven = not stored and (recipe.gaps or np.isnan(transfer_set.panel).any())
     for objective in recipe.objectives:
+        if stored and objective.needs_panel:
+            raise ParameterError(
+                f"{type(objective).__name__} needs all series at once, but X is not in memory and "
+                "is read a batch at a time; leave it out, or read the series into memory, if they "
+                "fit."
+            )
         if uneven and not objective.takes_uneven:
             found, remedy = "X has series of unequal length", "bring them to one length first"
             if recipe.gaps:
@@ -139,10 +146,10 @@ def distil(transfer_set, recipe, sample_weight, options, seeds, *, previous=None
     transfer_set = dataclasses.replace(transfer_set, worked_out=preparation.used)
 
     # The weights.
-    learn_standardisation(net.module_, as_tensor(transfer_set.panel[: transfer_set.n_given]))
+    transfer_set.standardise(net.module_)
     train(
         net,
-        TransferTensors(learnt.for_training, weight, net.device),
+        tensors_of(learnt.for_training, weight, net.device),
         DistillationLoss(recipe.objectives, StudentInTraining(net.module_, nets.gives_proba)),
         held_out=held_out,
         hard=learnt.hard,
@@ -163,7 +170,7 @@ def distil(transfer_set, recipe, sample_weight, options, seeds, *, previous=None
 
 def _build_student(transfer_set, recipe, previous):
     """The student's network with the layers of all objectives, initialised and tried."""
-    panel, n_classes = as_tensor(transfer_set.panel), len(transfer_set.teacher.classes_)
+    panel, n_classes = transfer_set.to_try(), len(transfer_set.teacher.classes_)
     shape = (*panel.shape[1:], n_classes)
     net = as_net(recipe.student, *shape, gaps=recipe.gaps, **recipe.net_settings(n_classes))
     if recipe.gaps or panel.isnan().any():
@@ -220,7 +227,7 @@ def _query_teacher(transfer_set, recipe, nets, sample_weight, seed, options):
         rows = np.flatnonzero(weight[: len(transfer_set.labels)] > 0)
         warn_if_mismatched(
             transfer_set.teacher,
-            transfer_set.panel[rows],
+            transfer_set.series_at(rows),
             transfer_set.labels[rows],
             transfer_set.answers.clean[rows],
         )
@@ -257,18 +264,11 @@ def _query_teacher(transfer_set, recipe, nets, sample_weight, seed, options):
 def _mixtures_mislead(transfer_set, recipe, nets, weight, rows, seed):
     """Whether mixtures mislead; tried if they are a default and the teacher is unsure of them."""
     in_doubt = transfer_set.mixtures is not None and transfer_set.knows_all
-    return (
-        in_doubt
-        and recipe.may_leave_mixtures_out
-        and mixtures_mislead(
-            transfer_set,
-            nets.delivered,
-            nets.gives_proba,
-            recipe.objectives,
-            transfer_set.with_mixtures_weighed(weight),
-            rows,
-            seed,
-        )
+    if not (in_doubt and recipe.may_leave_mixtures_out):
+        return False
+    tried, weight, rows = transfer_set.for_trial(weight, rows)
+    return mixtures_mislead(
+        tried, nets.delivered, nets.gives_proba, recipe.objectives, weight, rows, seed
     )
 
 
@@ -308,6 +308,8 @@ def _deliver(nets, previous):
 
 
 def _read_only(array):
+    if isinstance(array, StoredPanel):
+        return array
     view = array.view()
     view.flags.writeable = False
     return view

@@ -18,7 +18,6 @@ from tsdistill.exceptions import (
     TsdistillError,
     warn_user,
 )
-from tsdistill.numerics.batches import ROWS_A_BATCH
 from tsdistill.numerics.forks import no_fork
 from tsdistill.numerics.logits import first_output
 from tsdistill.training.callbacks import EpochBar, RecordTerms, StopOnBadLoss, TrainObjectives
@@ -184,7 +183,7 @@ def _check_interrupt(net, keep):
 def _check_finite(net, learning):
     """Refuse a student whose last step went too far: no loss was computed after it."""
     with torch.no_grad():
-        series = learning.tensors.panel[learning.rows[:ROWS_A_BATCH]]
+        series = learning.tensors.panel[learning.rows[: learning.tensors.rows_at_once]]
         answers = first_output(net.module_(series))
     if not torch.isfinite(answers).all():
         raise TrainingError(
@@ -264,7 +263,8 @@ def settle_batch_norm(module, learning, windows_per_step=1, inputs_a_series=INPU
             layer.momentum = None  # a plain mean over the batches
         with torch.no_grad():
             # Of nearly equal sizes: every batch has the same weight in the mean.
-            steps = Steps(learning, ROWS_A_BATCH, windows_per_step, inputs_a_series=inputs_a_series)
+            size = learning.tensors.rows_at_once
+            steps = Steps(learning, size, windows_per_step, inputs_a_series=inputs_a_series)
             for _ in range(math.ceil(len(learning) / steps.n_series)):
                 for inputs, _ in steps:
                     module(inputs)

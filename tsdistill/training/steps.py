@@ -3,12 +3,14 @@
 They take the place of skorch's ``DataLoader``.
 """
 
+import functools
 import math
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from tsdistill.numerics.batches import ROWS_A_BATCH
 from tsdistill.numerics.forks import no_fork
 from tsdistill.numerics.tensors import as_tensor
 from tsdistill.perturbation.copies import donors_or_own, replace_windows
@@ -31,15 +33,26 @@ class TransferTensors:
         With answers to windows where objectives need the copies, and none elsewhere.
     sample_weight : ndarray of shape (n_instances,), float32
     device : str or torch.device
+
+    Attributes
+    ----------
+    rows_at_once : int
+        Series for which a student is asked at once, where no step says how many.
+    uneven : bool
+        Whether series differ in length or have gaps.
+    stays : bool
+        Whether all series lie on the device, at the same place in every step.
     """
+
+    rows_at_once, stays = ROWS_A_BATCH, True
 
     def __init__(self, transfer_set, sample_weight, device):
         def put(array):
             return as_tensor(array).to(device)
 
         self.device = torch.device(device)
-        self.uneven = bool(np.isnan(transfer_set.panel).any())
-        self.panel, self.class_index = put(transfer_set.panel), put(transfer_set.class_index)
+        self.panel = self._put_panel(transfer_set.panel)
+        self.class_index = put(transfer_set.class_index)
         self.sample_weight = put(sample_weight)
         self.n_given = transfer_set.n_given
         self.trusted = torch.as_tensor(transfer_set.trusted)  # where the steps are drawn
@@ -49,7 +62,7 @@ class TransferTensors:
         if self.plan is not None:
             # Some weight for all, since all weights of trusted series may be 0.
             trusted_weight = np.where(transfer_set.trusted, sample_weight, 1e-9 * sample_weight)
-            changes = answers.changes()
+            changes = self._changes(answers)
             self.changes = put(changes)
             self.mean_change = put(np.float32(np.average(changes, weights=trusted_weight)))
             self.start, self.donor = put(self.plan.start), put(self.plan.donor)
@@ -59,6 +72,32 @@ class TransferTensors:
                 self.widths = put(self.plan.width)
             own = self.plan.donors is transfer_set.panel
             self.donors = self.panel if own else put(self.plan.donors)
+
+    def _put_panel(self, panel):
+        self.uneven = bool(np.isnan(panel).any())
+        return as_tensor(panel).to(self.device)
+
+    def _changes(self, answers):
+        return answers.changes()
+
+    def shuffled(self, positions, n_steps):
+        """Positions in random order, of which an epoch of ``n_steps`` takes one part after another.
+
+        Parameters
+        ----------
+        positions : Tensor of shape (n,), int64
+        n_steps : int
+        """
+        return positions[torch.randperm(len(positions))]
+
+    def interleaved(self, series, mixtures, n_steps):
+        """The series and mixtures of an epoch of ``n_steps``, together in random order."""
+        now = torch.cat([series, mixtures])
+        return now if len(mixtures) == 0 else now[torch.randperm(len(now))]
+
+    def at_hand(self, rows_of_steps):
+        """Rows of the steps of an epoch, one after the other, when their series can be read."""
+        yield from rows_of_steps
 
     def step(self, rows, windows, copied=None):
         """Inputs and targets of one step.
@@ -89,7 +128,7 @@ class TransferTensors:
         if self.plan is None:
             return series.clone(), targets  # a student may change what it is given
         at = (rows if copied is None else rows[copied])[:, None], windows
-        donor, start, width = self.donor[at], self.start[at], self.plan.width
+        donor, start, width = self.donor[at].long(), self.start[at].long(), self.plan.width
         copied_series = self.panel[at[0]]
         if self.widths is not None:
             copied_series = copied_series.expand(*donor.shape, *series.shape[1:])
@@ -178,8 +217,8 @@ class TrainingRows(Dataset):
 class _Turns:
     """Takes some of the positions at a time: all are taken before one comes again."""
 
-    def __init__(self, positions, n_at_a_time):
-        self.positions, self.n_at_a_time = positions, n_at_a_time
+    def __init__(self, positions, n_at_a_time, shuffled):
+        self.positions, self.n_at_a_time, self.shuffled = positions, n_at_a_time, shuffled
         self.waiting = positions[:0]
 
     def __len__(self):
@@ -188,8 +227,7 @@ class _Turns:
     def next(self):
         """The next positions, in random order."""
         while len(self.waiting) < self.n_at_a_time:
-            again = self.positions[torch.randperm(len(self.positions))]
-            self.waiting = torch.cat([self.waiting, again])
+            self.waiting = torch.cat([self.waiting, self.shuffled(self.positions)])
         now, self.waiting = self.waiting[: self.n_at_a_time], self.waiting[self.n_at_a_time :]
         return now
 
@@ -234,7 +272,11 @@ class Steps:
         if self.trusted[series].any():
             share = min(share, MIXED_SHARE)
         n_mixtures = min(round(share * self.n_series), self.n_series - 1)
-        self.turns = [_Turns(series, self.n_series - n_mixtures), _Turns(mixtures, n_mixtures)]
+        shuffled = functools.partial(dataset.tensors.shuffled, n_steps=self.n_steps)
+        self.turns = [
+            _Turns(series, self.n_series - n_mixtures, shuffled),
+            _Turns(mixtures, n_mixtures, shuffled),
+        ]
 
     def __len__(self):
         return self.n_steps
@@ -242,12 +284,13 @@ class Steps:
     def __iter__(self):
         tensors = self.dataset.tensors
         parts = self._next_series().tensor_split(self.n_steps)
-        rows = self._on_device([self.rows[part] for part in parts])
+        rows = [self.rows[part] for part in parts]
         windows = copied = [None] * len(parts)
         if tensors.plan is not None:
             copied = self._on_device([self._copied(part) for part in parts])
             windows = self._on_device([self._windows() for _ in parts])
-        for step in map(StepRows, rows, windows, copied):
+        steps = map(StepRows, self._on_device(rows), windows, copied)
+        for _, step in zip(tensors.at_hand(rows), steps, strict=True):
             yield step if self.as_rows else tensors.step(*step)
 
     def _on_device(self, parts):
@@ -263,8 +306,8 @@ class Steps:
         if not self.shuffle:
             return torch.arange(len(self.rows))
         with no_fork():
-            now = torch.cat([turns.next() for turns in self.turns])
-            return now if len(self.turns[1]) == 0 else now[torch.randperm(len(now))]
+            now = [turns.next() for turns in self.turns]
+            return self.dataset.tensors.interleaved(*now, self.n_steps)
 
     def _copied(self, part):
         """Positions in a batch of the series that get copies, or None if all get some."""

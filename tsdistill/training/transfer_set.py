@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tsdistill.exceptions import LeftOutWarning, warn_user
-from tsdistill.inputs.forms import UnevenForm
-from tsdistill.inputs.labels import check_two_classes, few
+from tsdistill.inputs.labels import check_two_classes
 from tsdistill.inputs.weights import class_factors, scaled_to_mean_one
+from tsdistill.numerics.tensors import as_tensor
 from tsdistill.perturbation.baselines import Baselines
 from tsdistill.perturbation.mixtures import Mixtures
 from tsdistill.perturbation.plan import WindowPlan, WindowSettings, draw_plan
+from tsdistill.students.building import learn_standardisation
 from tsdistill.teachers.calibration import calibrated, with_members_calibrated
 from tsdistill.teachers.fingerprint import TeacherSource, with_fingerprint
 from tsdistill.teachers.memorised import certainty_kept, is_memorised, n_probes, warn_of_memory
@@ -23,39 +23,6 @@ from tsdistill.teachers.querying import TeacherAnswers, query, query_windows
 from tsdistill.teachers.teacher import Teacher
 from tsdistill.training.budget import ENOUGH_SERIES
 from tsdistill.training.held_out import held_out_rows
-
-
-@dataclass(frozen=True)
-class TrainingSeries:
-    """What ``fit`` was given, read and checked.
-
-    Attributes
-    ----------
-    X : ndarray of shape (n_labelled, n_timepoints) or (n_labelled, n_channels, n_timepoints)
-        As the user passed it, for the teacher.
-    y : ndarray of shape (n_labelled,) or None
-    panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
-        The series of X, then those that only the teacher labels.
-    classes : ndarray of shape (n_classes,) or None
-        The labels of y, sorted.
-    labels : ndarray of shape (n_labelled,), int64, or None
-        Class indices of y. None where the teacher labels all series.
-    sample_weight : ndarray of shape (n_instances,), float64
-        Classes are not weighed yet.
-    teacher_weight : ndarray of shape (n_labelled,), float64, or None
-        With which an unfitted teacher is fitted.
-    form : UnevenForm or None
-        In which the teacher is asked about series of unequal length.
-    """
-
-    X: np.ndarray
-    y: np.ndarray | None
-    panel: np.ndarray
-    classes: np.ndarray | None
-    labels: np.ndarray | None
-    sample_weight: np.ndarray
-    teacher_weight: np.ndarray | None
-    form: UnevenForm | None = None
 
 
 @dataclass(frozen=True)
@@ -131,7 +98,7 @@ class TransferSet:
             len(self.panel)
             + self.n_mixtures_left_out
             + n_windows
-            + sum(n_probes(len(self.panel[p])) for p in parts)
+            + sum(n_probes(part.stop - part.start) for part in parts)
         )
 
     @property
@@ -150,6 +117,22 @@ class TransferSet:
         n_of_x = self.n_given if self.n_of_x is None else self.n_of_x
         parts = [slice(0, n_of_x), slice(n_of_x, self.n_given)]
         return parts if n_of_x < self.n_given else parts[:1]
+
+    def series_at(self, rows):
+        """The series of some rows, for what reads only a few of them."""
+        return self.panel[rows]
+
+    def to_try(self):
+        """Series on which a student is tried, a Tensor: all, since some may have NaN."""
+        return as_tensor(self.panel)
+
+    def standardise(self, network):
+        """Let a student learn the mean and standard deviation of each channel."""
+        learn_standardisation(network, as_tensor(self.panel[: self.n_given]))
+
+    def for_trial(self, weight, rows):
+        """The series of a trial of mixtures: transfer set, weights, and rows of given series."""
+        return self, self.with_mixtures_weighed(weight), rows
 
     def is_of(self, series, source):
         """Whether these series and a teacher of that source would give the same transfer set."""
@@ -352,47 +335,3 @@ class TransferSet:
         if self.mixtures is None:
             return weight
         return scaled_to_mean_one(np.concatenate([weight, self.mixtures.weights(weight)]))
-
-
-def start_transfer_set(teacher, series, *, previous=None, keep_source=False, seed=0):
-    """The transfer set of the last fit if it is the same, else one with nothing queried yet.
-
-    Parameters
-    ----------
-    teacher : Teacher
-        Fitted or not; not bound.
-    series : TrainingSeries
-    previous : TransferSet, default=None
-        That of the last fit.
-    keep_source : bool, default=False
-        Whether a later fit may go on with it.
-    seed : int, default=0
-        For an unfitted teacher.
-
-    Returns
-    -------
-    transfer_set : TransferSet
-
-    Warns
-    -----
-    LeftOutWarning
-        If the teacher knows a class of which y has no series.
-    """
-    source = TeacherSource.of(teacher, series.teacher_weight) if keep_source else None
-    if previous is not None and previous.is_of(series, source):
-        return previous
-    fitted_before = teacher.is_fitted
-    if not fitted_before:
-        rng = np.random.RandomState(seed)
-        teacher = teacher.fit(series.X, series.y, rng, series.teacher_weight, series.form)
-    teacher = teacher.bind(series.X, series.classes, series.labels, series.form)
-    if teacher.left_out:
-        warn_user(
-            f"{teacher!r} also knows class {few(teacher.left_out)}, of which y has no series: the "
-            "student will never name it, and learns the teacher's answers among the other classes. "
-            "Pass such series, or leave y out: then the student learns all classes of the teacher.",
-            LeftOutWarning,
-        )
-    return TransferSet(
-        source, teacher, series.panel, series.labels, fitted_before, n_of_x=len(series.X)
-    )
