@@ -19,6 +19,7 @@ from tsdistill.objectives.label import Label
 from tsdistill.objectives.saliency import TemporalSaliency
 from tsdistill.objectives.soft_targets import PerturbedSoftTargets, SoftTargets
 from tsdistill.perturbation.plan import WindowSettings
+from tsdistill.training.sharing import ShareSteps
 
 RESERVED = (
     "epoch",
@@ -270,6 +271,12 @@ def epochs_of(n_series, batch_size, n_classes):
     return max(FEWEST_EPOCHS, int(steps // math.ceil(n_series / batch_size)))
 
 
+def _shares_steps(callback):
+    """Whether a callback, its class, or a pair of its name and one of them is ShareSteps."""
+    one = callback[1] if isinstance(callback, tuple) else callback
+    return isinstance(one, ShareSteps) or one is ShareSteps
+
+
 def net_settings(n_classes, *, n_series, batch_size, max_epochs, lr, device, callbacks):
     """Skorch settings for students that bring none: AdamW, one cycle, clipped gradients.
 
@@ -291,6 +298,10 @@ def net_settings(n_classes, *, n_series, batch_size, max_epochs, lr, device, cal
         max_lr=lr,
         total_steps=epochs,  # set again when the steps are known
     )
+    # Gradients are averaged before they are clipped.
+    first = [callback for callback in callbacks if _shares_steps(callback)]
+    others = [callback for callback in callbacks if not _shares_steps(callback)]
+    ours = [("clip", GradientNormClipping(1.0)), ("one_cycle", schedule)]
     return {
         "max_epochs": epochs,
         "batch_size": int(batch_size),
@@ -299,5 +310,5 @@ def net_settings(n_classes, *, n_series, batch_size, max_epochs, lr, device, cal
         "optimizer": torch.optim.AdamW,
         "optimizer__weight_decay": 1e-4,
         "optimizer__fused": torch.device(device).type in FUSED,
-        "callbacks": [("clip", GradientNormClipping(1.0)), ("one_cycle", schedule), *callbacks],
+        "callbacks": [*first, *ours, *others],
     }

@@ -16,6 +16,7 @@ from tsdistill.numerics.tensors import as_tensor
 from tsdistill.perturbation.copies import donors_or_own, replace_windows
 from tsdistill.perturbation.uneven import uneven_copies
 from tsdistill.teachers.querying import TeacherAnswers
+from tsdistill.training.sharing import check_share, part_of_step
 
 MIXED_SHARE = 0.75
 """Largest share of mixtures in an epoch, unless the teacher knows the series by heart."""
@@ -247,15 +248,16 @@ class Steps:
     one.
 
     The order of an epoch goes to the device at once. With ``as_rows``, steps are given as
-    :class:`StepRows`, else as the inputs and targets of these.
+    :class:`StepRows`, else as the inputs and targets of these. ``share`` is the number of this
+    process, and of all that share the steps.
     """
 
     def __init__(
         self, dataset, batch_size, windows_per_step, shuffle=True,
-        inputs_a_series=INPUTS_A_SERIES, as_rows=False, **_,
+        inputs_a_series=INPUTS_A_SERIES, as_rows=False, share=(0, 1), **_,
     ):  # fmt: skip
         self.dataset, self.windows_per_step, self.shuffle = dataset, windows_per_step, shuffle
-        self.as_rows = as_rows
+        self.as_rows, self.share = as_rows, share
         self.rows = dataset.rows.cpu()
         self.trusted = dataset.tensors.trusted[self.rows]
         is_mixture = self.rows >= dataset.tensors.n_given
@@ -268,10 +270,11 @@ class Steps:
             within = round(inputs_a_series * n_given / (1 + windows_per_step))
             self.n_series = min(n_given, max(within, fewest * self.n_steps))
         self.next_window = 0
-        share = len(mixtures) / len(self.rows)
+        mixed = len(mixtures) / len(self.rows)
         if self.trusted[series].any():
-            share = min(share, MIXED_SHARE)
-        n_mixtures = min(round(share * self.n_series), self.n_series - 1)
+            mixed = min(mixed, MIXED_SHARE)
+        n_mixtures = min(round(mixed * self.n_series), self.n_series - 1)
+        check_share(self.n_series, self.n_steps, share)
         shuffled = functools.partial(dataset.tensors.shuffled, n_steps=self.n_steps)
         self.turns = [
             _Turns(series, self.n_series - n_mixtures, shuffled),
@@ -287,7 +290,12 @@ class Steps:
         rows = [self.rows[part] for part in parts]
         windows = copied = [None] * len(parts)
         if tensors.plan is not None:
-            copied = self._on_device([self._copied(part) for part in parts])
+            copied = [self._copied(part) for part in parts]
+        if self.share[1] > 1:
+            shared = [part_of_step(*step, self.share) for step in zip(rows, copied, strict=True)]
+            rows, copied = (list(part) for part in zip(*shared, strict=True))
+        if tensors.plan is not None:
+            copied = self._on_device(copied)
             windows = self._on_device([self._windows() for _ in parts])
         steps = map(StepRows, self._on_device(rows), windows, copied)
         for _, step in zip(tensors.at_hand(rows), steps, strict=True):
