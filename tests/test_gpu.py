@@ -16,7 +16,10 @@ from tsdistill.objectives import (
 from tsdistill.students import FCN, GRU, Inception, Lite, ResNet
 from tsdistill.training import captured, loop
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
+]
 
 
 @pytest.mark.parametrize("student", [Lite(), GRU()], ids=repr)

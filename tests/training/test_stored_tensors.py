@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from tests.stored import Limited, stream
 from tsdistill.inputs.stored import opened
 from tsdistill.perturbation.plan import WindowPlan
 from tsdistill.teachers.querying import TeacherAnswers
+from tsdistill.training import stored_tensors
 from tsdistill.training.steps import Steps, TrainingRows, TransferTensors
 from tsdistill.training.stored_tensors import StoredTensors, spread_over_pools, tensors_of
 
@@ -165,3 +168,25 @@ def test_long_series_are_asked_about_a_few_at_a_time(monkeypatch):
         tensors = tensors_of(stored, np.ones(300, np.float32), "cpu")
         assert tensors.rows_at_once == expected
         assert tensors.pool_rows * 4 * n_timepoints <= 32 * 2**20
+
+
+@pytest.mark.parametrize("own_donors", [False, True])
+def test_series_too_many_for_a_card_come_a_pool_at_a_time(sets, monkeypatch, own_donors):
+    in_memory = sets[0]
+    if own_donors:
+        donors = np.random.default_rng(1).integers(N, size=(N, 3))
+        plan = dataclasses.replace(in_memory.plan, donor=donors, donors=in_memory.panel)
+        in_memory = dataclasses.replace(in_memory, plan=plan)
+    whole = tensors_of(in_memory, WEIGHT, "cpu")
+    monkeypatch.setattr(stored_tensors, "free_bytes", lambda _: 2 * in_memory.panel.nbytes)
+    assert type(tensors_of(in_memory, WEIGHT, "cpu")) is TransferTensors
+    monkeypatch.setattr(stored_tensors, "free_bytes", lambda _: 2 * in_memory.panel.nbytes - 2)
+    pooled = tensors_of(in_memory, WEIGHT, "cpu")
+    assert type(pooled) is StoredTensors
+    for at, (inputs, targets) in enumerate(epoch(pooled)):
+        expected, _ = whole.step(targets["rows"], torch.tensor([at % 3]))
+        torch.testing.assert_close(inputs, expected, rtol=0, atol=0)
+    with_gap = in_memory.panel.copy()
+    with_gap[0, 0, -1] = np.nan  # such series cannot
+    gapped = dataclasses.replace(sets[0], panel=with_gap)
+    assert type(tensors_of(gapped, WEIGHT, "cpu")) is TransferTensors

@@ -72,11 +72,14 @@ class TransferTensors:
             if isinstance(self.plan.width, np.ndarray):
                 self.widths = put(self.plan.width)
             own = self.plan.donors is transfer_set.panel
-            self.donors = self.panel if own else put(self.plan.donors)
+            self.donors = self._own_donors() if own else put(self.plan.donors)
 
     def _put_panel(self, panel):
         self.uneven = bool(np.isnan(panel).any())
         return as_tensor(panel).to(self.device)
+
+    def _own_donors(self):
+        return self.panel
 
     def _changes(self, answers):
         return answers.changes()

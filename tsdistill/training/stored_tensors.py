@@ -1,4 +1,6 @@
-"""Steps of series that are not in memory: shuffled in blocks, and read ahead in a thread.
+"""Steps of series that lie elsewhere: shuffled in blocks, and read ahead in a thread.
+
+Such series are not in memory, or are too many for the memory of a GPU.
 
 An epoch visits the series in blocks of consecutive rows. As many blocks as a pool holds, drawn from
 all over the file, are read together, and the rows of a pool are shuffled. A pool ends where a step
@@ -21,18 +23,31 @@ from tsdistill.training.steps import TransferTensors
 
 POOL_BYTES, BLOCK_BYTES = 32 * 2**20, 2**19
 ROWS_AT_ONCE = 2**16
+SHARE_OF_FREE = 0.5
+"""Of a GPU's free memory: what the series may take there. Series with gaps stay whatever they take,
+as those of unequal length do.
+"""
 
 
 def tensors_of(transfer_set, sample_weight, device):
-    """The transfer set on the training device, whether its series are in memory or not.
+    """The transfer set on the training device; its series a pool at a time where they must.
 
     Parameters
     ----------
     transfer_set, sample_weight, device
         As for :class:`~tsdistill.training.steps.TransferTensors`.
     """
-    stored = isinstance(transfer_set.panel, StoredPanel)
-    return (StoredTensors if stored else TransferTensors)(transfer_set, sample_weight, device)
+    panel = transfer_set.panel
+    stay = not isinstance(panel, StoredPanel) and (
+        panel.nbytes <= SHARE_OF_FREE * free_bytes(device) or np.isnan(panel).any()
+    )
+    return (TransferTensors if stay else StoredTensors)(transfer_set, sample_weight, device)
+
+
+def free_bytes(device):
+    """Free memory of a GPU; infinity for other devices, where a copy costs no more than X does."""
+    device = torch.device(device)
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else math.inf
 
 
 def spread_over_pools(blocks, n_pools):
@@ -88,7 +103,7 @@ class PooledPanel:
 
 
 class StoredTensors(TransferTensors):
-    """As TransferTensors, of a transfer set whose series are not in memory.
+    """As TransferTensors, of a transfer set whose series are not in memory, or not to be moved.
 
     Answers, classes, weights and the plan lie on the training device; on the CPU they share the
     memory, or the file, of the transfer set. Series come to the device a pool at a time.
@@ -97,11 +112,16 @@ class StoredTensors(TransferTensors):
     uneven = stays = False
 
     def _put_panel(self, panel):
+        panel = panel if isinstance(panel, StoredPanel) else StoredPanel.of(panel)
+        self.stored = panel
         self.pool_rows = max(rows_that_fit(panel.bytes_a_row, POOL_BYTES), panel.chunk_rows)
         # A pass without gradients takes several arrays of the size of its series and copies.
         self.rows_at_once = min(ROWS_A_BATCH, rows_that_fit(4 * panel.bytes_a_row))
         self.block_rows = max(rows_that_fit(panel.bytes_a_row, BLOCK_BYTES), panel.chunk_rows)
         return PooledPanel(panel, self.device)
+
+    def _own_donors(self):
+        return PooledPanel(self.stored, self.device)  # read row by row: no pool has them all
 
     def _changes(self, answers):
         changes = np.empty(len(answers.clean), dtype=np.float32)
