@@ -90,8 +90,10 @@ def bump_teacher_of(X, y):
     return SaliencyDistilledClassifier(bump_teacher, **SETTINGS).fit(X, y).teacher_
 
 
-def test_classes_that_y_lacks_are_counted_in_reports(many, monkeypatch):
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_classes_that_y_lacks_are_counted_in_reports(many, monkeypatch, ndim):
     X, y = many
+    X = X if ndim == 3 else X[:, 0]
     two = y != "c"
     stream(monkeypatch, X)
     named = Teacher(bump_teacher, classes=["a", "b", "c"])

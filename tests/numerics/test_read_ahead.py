@@ -6,15 +6,18 @@ from tsdistill.numerics.read_ahead import read_ahead
 
 
 def test_one_result_is_read_ahead_in_another_thread():
-    read, threads = [], set()
+    read, threads, second = [], set(), threading.Event()
 
     def slow(key):
         threads.add(threading.get_ident())
         read.append(key)
+        if key == 1:
+            second.set()
         return key
 
     results = read_ahead(slow, range(5))
     assert next(results) == 0
+    assert second.wait(10)  # though nobody asked for it yet
     assert next(results) == 1
     results.close()
     assert read in ([0, 1], [0, 1, 2])

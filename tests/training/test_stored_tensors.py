@@ -190,3 +190,12 @@ def test_series_too_many_for_a_card_come_a_pool_at_a_time(sets, monkeypatch, own
     with_gap[0, 0, -1] = np.nan  # such series cannot
     gapped = dataclasses.replace(sets[0], panel=with_gap)
     assert type(tensors_of(gapped, WEIGHT, "cpu")) is TransferTensors
+
+
+def test_steps_are_made_on_the_training_device(sets):
+    stored = tensors_of(sets[1], WEIGHT, "meta")  # refuses tensors that lie elsewhere
+    steps = epoch(stored, rows=torch.arange(N))
+    assert len(steps) == N // 8
+    for inputs, targets in steps:
+        assert inputs.shape == (16, 1, 6) and inputs.device.type == "meta"
+        assert {value.device.type for value in targets.values()} == {"meta"}

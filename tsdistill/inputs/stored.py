@@ -252,7 +252,9 @@ class StoredPanel:
     def chunks_ahead(self):
         """Pairs of a slice and its series, which are read ahead in a thread."""
         chunks = self.chunks()
-        return zip(chunks, read_ahead(self.__getitem__, chunks), strict=True)
+        ahead = read_ahead(self.__getitem__, chunks)
+        for part in chunks:
+            yield part, next(ahead)  # kept here no longer than the caller keeps it
 
     def blocks(self):
         """The series as they are stored and as float32, in pairs of arrays of 4 MiB, in order."""

@@ -43,6 +43,7 @@ def answers_in_chunks(ask, panel, shape, *, out=None, folder=None, bar=None):
             out[part] = ask(series, part)
             if progress is not None:
                 progress.update(len(series))
+            del series  # before the next but one is read
     return out
 
 

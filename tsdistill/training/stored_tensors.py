@@ -167,8 +167,10 @@ class StoredTensors(TransferTensors):
         slices = self.pools(len(rows_of_steps), max(map(len, rows_of_steps)))
         pools = [rows_of_steps[pool] for pool in slices]
         try:
-            for steps, pool in zip(pools, read_ahead(self.panel.read, pools), strict=True):
-                self.panel.rows, self.panel.series = pool
+            ahead = read_ahead(self.panel.read, pools)
+            for steps in pools:
+                self.panel.rows, self.panel.series = next(ahead)
                 yield from steps
+                self.panel.rows = self.panel.series = None  # before the next but one is read
         finally:
             self.panel.rows = self.panel.series = None
