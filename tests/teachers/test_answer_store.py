@@ -491,3 +491,15 @@ def test_series_that_are_read_when_sliced_count_by_their_content(panel, tmp_path
     assert model.n_asked == 0
     query(teacher, Lazy(panel + 1), memory_in(tmp_path))
     assert model.n_asked == len(panel)
+
+
+def test_signs_of_life_outlast_what_other_processes_remove(tmp_path):
+    store = AnswerStore(tmp_path)
+    (tmp_path / ".alive").mkdir()
+    (tmp_path / ".alive" / "gone").symlink_to(tmp_path / "nowhere")  # as a sign just removed
+    with store.signs_of_life():
+        deadline = time.monotonic() + 10
+        while not (sign := tmp_path / ".alive" / store.token).exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert not sign.exists()

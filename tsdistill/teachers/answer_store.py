@@ -129,11 +129,13 @@ class AnswerStore:
             with contextlib.suppress(OSError):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 for one in os.scandir(path.parent):  # of processes that were killed
-                    if time.time() - one.stat().st_mtime > SECONDS_A_SIGN_STAYS:
-                        os.unlink(one.path)
-                while not ended.is_set():
+                    with contextlib.suppress(OSError):  # another process may remove it first
+                        if time.time() - one.stat().st_mtime > SECONDS_A_SIGN_STAYS:
+                            os.unlink(one.path)
+            while not ended.is_set():
+                with contextlib.suppress(OSError):
                     path.write_text(secrets.token_hex(4))
-                    ended.wait(SECONDS_BETWEEN_SIGNS)
+                ended.wait(SECONDS_BETWEEN_SIGNS)
 
         thread = threading.Thread(target=sign, name="tsdistill: signs of life", daemon=True)
         thread.start()
