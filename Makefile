@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # Two processes of one thread each: with several, small networks slow each other down.
 PYTEST := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-lowest lint clean
+.PHONY: demo test test-lowest docs lint clean
 
 demo: .venv/demo
 	$(BIN)/python examples/quickstart.py
@@ -21,6 +21,10 @@ test-lowest: .venv/test
 		tests/estimators/test_sklearn_checks.py tests/estimators/test_composition.py \
 		tests/estimators/test_holds_teacher.py
 
+# The site, in docs/build; every example of the gallery is run, and a warning is an error.
+docs: .venv/docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b html -W --keep-going --quiet docs docs/build
+
 lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,8 +39,13 @@ lint: .venv/test
 	$(PIP) -e '.[test]'
 	touch $@
 
+.venv/docs: setup.cfg pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) torch
+	$(PIP) -e '.[docs]'
+	touch $@
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build *.egg-info docs/build docs/api docs/gallery docs/measured

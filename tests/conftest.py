@@ -129,7 +129,8 @@ def quick():
 
 
 SLOW_DOCTESTS = {
-    *("user_guide.md", "methods.md", "saliency_maps.md", "deployment.md"),
+    *("teachers.md", "searches.md", "how_small.md", "how_sure.md", "watching.md", "series.md"),
+    *("start.md", "tracking.md", "methods.md", "saliency_maps.md", "deployment.md"),
     "tsdistill.sktime.SaliencyDistilledTSC",
 }
 SLOW_FIXTURES = {"distilled", "kd", "explained"}

@@ -14,7 +14,7 @@ class DeferralDisplay:
     ----------
     curve : dict of str to ndarray of shape (n_thresholds,)
         "deferral_rate", "disagreement" and "bound", with the highest deferral rate first, see
-        :attr:`tsdistill.DeferringClassifier.curve_`.
+        ``DeferringClassifier.curve_``.
     deferral_rate : float
         Deferral rate at the chosen threshold.
     max_disagreement, confidence : float

@@ -23,7 +23,7 @@ class LeavesPython:
         """Write the fitted classifier to a file, without pickle and without the teacher.
 
         The file holds what ``predict``, ``explain`` and the like need, as plain values and
-        tensors; :doc:`docs/file_format.md <file_format>` describes it. Parameters that hold the
+        tensors; :doc:`docs/file_format.md </file_format>` describes it. Parameters that hold the
         user's own objects (``teacher``, ``callbacks``, own ``auxiliary`` objectives, a
         RandomState), ``device``, ``memory``, ``memory_size``, ``n_jobs`` and ``history_`` are
         not in it.
