@@ -1,4 +1,4 @@
-"""Links of the Markdown pages lead somewhere: files, headings, and addresses that are well formed."""
+"""Links of the Markdown pages lead somewhere: files, headings, well-formed addresses."""
 
 import re
 from functools import cache
@@ -44,9 +44,7 @@ def test_links_lead_somewhere(page):
                 broken.append(link)
             continue
         target = (page.parent / parts.path).resolve() if parts.path else page
-        if not target.exists():
-            broken.append(link)
-        elif parts.fragment and parts.fragment not in anchors_of(target):
+        if not target.exists() or (parts.fragment and parts.fragment not in anchors_of(target)):
             broken.append(link)
     assert not broken, f"{name_of(page)} links to {broken}"
 

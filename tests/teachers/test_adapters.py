@@ -160,6 +160,20 @@ def test_callable_is_asked_in_the_shape_of_the_user(toy):
     assert set(shapes) == {(1, 20)}
 
 
+def test_a_black_box_that_refuses_float32_is_asked_in_float64(toy):
+    X, _ = toy
+    given = []
+
+    def catch22(X):  # aeon's compiled features fail so
+        if X.dtype != np.float64:
+            raise TypeError("cannot unify float64 and float32")
+        given.append(X.dtype)
+        return bump_teacher(X)
+
+    check_matches(ask(catch22, X), bump_teacher(X.astype(np.float32)))
+    assert set(given) == {np.dtype(np.float64)}
+
+
 def test_list_averages_probabilities_by_label(toy):
     X, y = toy
     one = LogisticRegression().fit(X, y)

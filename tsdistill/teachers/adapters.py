@@ -96,8 +96,13 @@ class ProbabilityAdapter:
     differentiable = False
     left_out = ()
 
-    def __init__(self, ask, name, ndim):
-        self.ask, self.name, self.ndim = ask, name, ndim
+    def __init__(self, ask, name, ndim, dtype=np.float32):
+        self.ask, self.name, self.ndim, self.dtype = ask, name, ndim, dtype
+
+    def as_asked(self, panel):
+        """The series of a panel as the model is given them."""
+        series = in_layout(panel, self.ndim)
+        return series if self.dtype == np.float32 else series.astype(self.dtype)
 
     def log_proba(self, panel):
         answers = self._answers(panel)
@@ -105,7 +110,7 @@ class ProbabilityAdapter:
 
     def _answers(self, panel):
         with quiet(), threads_kept():
-            return _as_numbers(self.ask(in_layout(panel, self.ndim)), self.name)
+            return _as_numbers(self.ask(self.as_asked(panel)), self.name)
 
     def on_device(self, device):
         return contextlib.nullcontext()

@@ -4,7 +4,7 @@ import numpy as np
 
 from tsdistill.exceptions import TeacherError
 from tsdistill.inputs.labels import class_indices, few
-from tsdistill.inputs.panel import in_layout, with_channels
+from tsdistill.inputs.panel import with_channels
 from tsdistill.teachers.adapters import name_of
 
 LEAST_AGREEMENT = 0.5
@@ -86,7 +86,7 @@ def check_decision_values(model, adapter, X):
     if own is None or not hasattr(model, "predict"):
         return
     panel = np.array(with_channels(X), dtype=np.float32)
-    predicted = np.asarray(model.predict(in_layout(panel.copy(), adapter.ndim)))
+    predicted = np.asarray(model.predict(adapter.as_asked(panel.copy())))
     answers = adapter.log_proba(panel)
     highest = np.asarray(own)[answers.argmax(axis=1)]
     second, first = np.sort(answers, axis=1)[:, -2:].T

@@ -4,7 +4,7 @@ The Rocket family of sktime and aeon is a transform, a scaler and a ridge classi
 ``predict_proba`` gives 1 for the predicted class; Arsenal is an ensemble of these, whose members
 vote. A pipeline of sktime's (``MultiRocket() * RidgeClassifierCV()``) answers like the first. What
 the heads say before that is a much better lesson. The tables below name, by class, where the parts
-are.
+are. MultiRocketHydra has two transforms, whose features its ridge classifier sees side by side.
 """
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 ROCKETS = {
     ("sktime", "RocketClassifier"): ("estimator_",),
     ("sktime", "SklearnClassifierPipeline"): (),
+    ("aeon", "HydraClassifier"): ("clf_",),
     ("aeon", "RocketClassifier"): ("pipeline_",),
     ("aeon", "MiniRocketClassifier"): ("pipeline_",),
     ("aeon", "MultiRocketClassifier"): ("pipeline_",),
@@ -22,6 +23,14 @@ ENSEMBLES = {
     ("aeon", "Arsenal"): ("estimators_", "weights_"),
 }
 """Library and class, and the attributes that hold the fitted pipelines and their weights."""
+BRANCHES = {
+    ("aeon", "MultiRocketHydraClassifier"): (
+        ("_transform_hydra", "_scale_hydra"),
+        ("_transform_multirocket", "_scale_multirocket"),
+        "classifier",
+    ),
+}
+"""Library and class, the steps of each transform whose features stand side by side, the head."""
 
 
 def inner_decision_function(model):
@@ -56,15 +65,22 @@ def inner_decision_function(model):
         members = [_decision_function_of(pipeline, known) for pipeline in pipelines]
         if members and len(members) == len(weights) and None not in members:
             return _MeanOfHeads(members, weights)
+    if name in BRANCHES:
+        *branches, head = BRANCHES[name]
+        steps = [[getattr(model, step, None) for step in branch] for branch in branches]
+        if all(hasattr(step, "transform") for branch in steps for step in branch):
+            return _usable_head(_SideBySide(steps), getattr(model, head, None), known)
     return None
 
 
 def _decision_function_of(pipeline, known):
     """The decision function of the last step of a pipeline for the known classes, or None."""
     parts = _parts_of(pipeline)
-    if parts is None:
-        return None
-    transform, head = parts
+    return None if parts is None else _usable_head(*parts, known)
+
+
+def _usable_head(transform, head, known):
+    """The decision function of a head after its transform for the known classes, or None."""
     known = np.asarray(known)
     of_head = np.asarray(getattr(head, "classes_", ()))
     usable = hasattr(head, "decision_function") and not hasattr(head, "predict_proba")
@@ -101,6 +117,22 @@ class _Transform:
         return features if convert is None else convert(features)
 
 
+class _SideBySide:
+    """Features of several transforms, each a list of steps, side by side."""
+
+    def __init__(self, branches):
+        self.branches = branches
+
+    def __call__(self, X):
+        features = []
+        for steps in self.branches:
+            of_branch = X
+            for step in steps:
+                of_branch = step.transform(of_branch)
+            features.append(np.asarray(of_branch))
+        return np.concatenate(features, axis=1)
+
+
 class _MeanOfHeads:
     """Weighted mean of the decision values of several heads."""
 
@@ -116,5 +148,7 @@ def _parts_of(pipeline):
     if hasattr(pipeline, "transformers_") and hasattr(pipeline, "classifier_"):  # sktime
         return _Transform(pipeline), pipeline.classifier_
     if hasattr(pipeline, "steps") and len(pipeline.steps) > 1:  # scikit-learn
-        return pipeline[:-1].transform, pipeline[-1]
+        # One by one, since a slice is a Pipeline, which refuses steps that only transform.
+        steps = [step for _, step in pipeline.steps[:-1] if step not in (None, "passthrough")]
+        return _SideBySide([steps]), pipeline.steps[-1][1]
     return None

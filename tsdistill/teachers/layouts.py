@@ -1,5 +1,7 @@
 """Which layout of series, 2-D or 3-D, a fitted model takes: declared by it, or found by trial."""
 
+import copy
+
 import numpy as np
 
 from tsdistill.exceptions import TeacherError
@@ -13,8 +15,9 @@ MOST_LETTERS = 300
 def find_layout(model, X, form=None):
     """Adapter for the first layout in which a model answers, and the number of its columns.
 
-    The layout of X is tried first, then, for series of one channel, the other one. Series of
-    unequal length are passed in their form, an UnevenForm, and then in other forms.
+    The layout of X is tried first, then, for series of one channel, the other one; a black box
+    that refuses float32 in all of them is asked in float64. Series of unequal length are passed
+    in their form, an UnevenForm, and then in other forms.
     """
     sample = np.array(X[:2], dtype=np.float32)
     if form is not None:
@@ -26,8 +29,8 @@ def find_layout(model, X, form=None):
     if form is None and panel.shape[1] == 1:
         layouts.append(3 if X.ndim == 2 else 2)
     failures = []
-    for ndim in layouts:
-        adapter = adapter_for(model, ndim)
+    adapters = [adapter_for(model, ndim) for ndim in layouts]
+    for adapter in adapters + ([] if form is not None else _in_float64(adapters)):
         try:
             return adapter, adapter.log_proba(panel.copy()).shape[1]
         except Exception as error:  # the model is the user's: any exception can come out of it
@@ -43,6 +46,14 @@ def find_layout(model, X, form=None):
         "was fitted on as many channels and timepoints. To use a model that takes flat features, "
         "pass a callable that reshapes X first."
     ) from error
+
+
+def _in_float64(adapters):
+    """Copies of the adapters of black boxes that give float64, as Catch22 in aeon needs."""
+    copies = [copy.copy(adapter) for adapter in adapters if hasattr(adapter, "dtype")]
+    for adapter in copies:
+        adapter.dtype = np.float64
+    return copies
 
 
 def uneven_error(model, X, form, failures):
