@@ -36,6 +36,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "tsdistill"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_show_sourcelink = False
 html_math_renderer = "local_mathml"
 html_theme_options = {

@@ -35,7 +35,8 @@ def runs_of(*names, **conditions):
 def means(runs, arms, figures=FIGURES):
     """The mean of each figure by arm, over seeds first and then over sets."""
     by_set = runs.groupby(["arm", "set"])[list(figures)].mean()
-    return by_set.groupby("arm").mean().loc[list(arms)].round(3)
+    table = by_set.groupby("arm").mean().loc[list(arms)].round(3)
+    return table.rename_axis(index=None, columns="student")
 
 
 def draw_by_set(runs, arms, figures=("agreement", "KL", "saliency")):
