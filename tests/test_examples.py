@@ -32,6 +32,14 @@ def test_evidence_is_written(monkeypatch, capsys, tmp_path):
     assert "series to come" in capsys.readouterr().out
 
 
+def test_maps_of_a_whole_set_are_drawn(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["set", "--folder", str(tmp_path), "--max-epochs", "2"])
+    runpy.run_path(str(EXAMPLES / "whole_set.py"), run_name="__main__")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["channels.png", "class_means.png"]
+    out = capsys.readouterr().out
+    assert "mean_correlation" in out and "gyroscope z" in out
+
+
 def test_tsd_as_published_has_the_published_networks_and_runs(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["tsd", "--epochs", "2", "--lambdas", "1"])
     example = runpy.run_path(str(EXAMPLES / "tsd_as_published.py"), run_name="example")

@@ -53,10 +53,19 @@ def test_series_are_coloured_by_both_models_maps_on_one_symmetric_scale(student,
 
 
 def test_one_map_for_all_channels_is_drawn_once():
-    X, m = np.random.default_rng(0).normal(size=(2, 5, 15)), np.ones((2, 15))
-    display = SaliencyDisplay(X, {"student": m, "teacher": m}).plot()
+    rng = np.random.default_rng(0)
+    X, m = rng.normal(size=(2, 5, 15)), rng.normal(size=(2, 15))
+    display = SaliencyDisplay(X, {"student": m, "teacher": m}).plot(look="shade")
     assert display.axes_.shape == (2, 2)
     np.testing.assert_allclose(display.axes_[1, 1].images[0].get_array()[0], m[1])
+    ax = SaliencyDisplay(X, {"student": m, "teacher": m}).plot().axes_[1, 0]
+    lines = [c for c in ax.collections if isinstance(c, LineCollection)]
+    assert [text.get_text() for text in ax.get_yticklabels()] == [f"channel {c}" for c in range(5)]
+    for line, place, channel in zip(lines, ax.get_yticks(), X[0], strict=True):
+        np.testing.assert_allclose(line.get_array(), (m[0, :-1] + m[0, 1:]) / 2)
+        drawn = np.array([segment[0, 1] for segment in line.get_segments()])
+        assert (np.abs(drawn - place) <= 0.5 + 1e-9).all()  # no line enters another's lane
+        assert np.corrcoef(drawn, channel[:-1])[0, 1] > 0.999
 
 
 def test_red_is_for_blue_and_hatched_against():
@@ -121,7 +130,7 @@ def test_scale_over_all_series_is_shared(student, toy):
 
 
 def test_shades_are_the_map(student, toy):
-    display = SaliencyDisplay.from_estimator(student, toy[0][:2], kind="shade", of="student")
+    display = SaliencyDisplay.from_estimator(student, toy[0][:2], look="shade", of="student")
     assert display.axes_.shape == (1, 2)
     np.testing.assert_allclose(
         display.axes_[0, 1].images[0].get_array()[0], display.maps["student"][1]
@@ -225,8 +234,26 @@ def test_deferral_display_marks_what_was_chosen(student, toy):
             np.zeros((1, 1, 5)),
             np.zeros((1, 5)),
             {"kind": "bars"},
-            "kind='bars'; expected one of 'line'",
+            "kind='bars'; expected one of 'series', 'class'",
         ),
+        (
+            np.zeros((1, 1, 5)),
+            np.zeros((1, 5)),
+            {"kind": "shade"},
+            "kind='shade'; .* look='line' or 'shade' says what is coloured",
+        ),
+        (np.zeros((1, 1, 5)), np.zeros((1, 5)), {"look": "dots"}, "look='dots'; expected one of"),
+        (np.zeros((1, 1, 5)), np.zeros((1, 5)), {"kind": "class"}, "groups is None; pass groups"),
+        (
+            np.zeros((1, 1, 5)),
+            np.zeros((1, 5)),
+            {"align": "shift"},
+            "align='shift' .* with kind='series'",
+        ),
+        (np.zeros((1, 2, 5)), np.zeros((1, 5)), {"channels": 2}, "channels=2 holds 2; .* 0 to 1"),
+        (np.zeros((1, 2, 5)), np.zeros((1, 5)), {"channels": ["x"]}, "holds 'x'; .*'channel 0'"),
+        (np.zeros((1, 2, 5)), np.zeros((1, 5)), {"channels": []}, "expected one channel or more"),
+        (np.zeros((1, 2, 5)), np.zeros((1, 5)), {"channels": [0, 0]}, "each once"),
         (np.zeros((1, 1, 5)), np.zeros((1, 5)), {"scale": 1}, "scale=1; expected one of 'series'"),
     ],
 )

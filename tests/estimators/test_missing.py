@@ -346,5 +346,5 @@ def test_a_fitted_student_is_pickled_swapped_and_drawn(learnt, new):
     assert (swap.predict(new) == learnt.teacher_.predict(new)).mean() >= 0.8
     swap.set_params(min_saliency=0.0, max_unlike=0.5)
     assert swap.fit(new).promises_["saliency"]["n"] == len(new)
-    for kind in ("line", "shade"):
-        SaliencyDisplay.from_estimator(learnt, new[:2], kind=kind)
+    for look in ("line", "shade"):
+        SaliencyDisplay.from_estimator(learnt, new[:2], look=look)

@@ -1,5 +1,6 @@
-"""Displays of saliency, fidelity, deferral and monitoring, in the style of scikit-learn's."""
+"""Pictures of saliency, channels, fidelity, deferral and monitoring: displays as scikit-learn's."""
 
+from tsdistill.display.channel_importance import ChannelImportanceDisplay
 from tsdistill.display.deferral import DeferralDisplay
 from tsdistill.display.fidelity import FidelityDisplay
 from tsdistill.display.monitoring import MonitorDisplay
@@ -7,6 +8,7 @@ from tsdistill.display.saliency import SaliencyDisplay
 from tsdistill.display.size_path import SizePathDisplay
 
 __all__ = [
+    "ChannelImportanceDisplay",
     "DeferralDisplay",
     "FidelityDisplay",
     "MonitorDisplay",

@@ -1,4 +1,4 @@
-"""Fidelity of a student: measures of answers and maps, curves, intervals, and scorers."""
+"""Fidelity of a student: measures of answers and maps, summaries, curves, intervals, scorers."""
 
 from tsdistill.fidelity.answers import (
     accuracy,
@@ -29,8 +29,10 @@ from tsdistill.fidelity.maps import (
     top_overlap,
 )
 from tsdistill.fidelity.scorers import fidelity_scorer
+from tsdistill.fidelity.summaries import MapSummary, summarise_maps
 
 __all__ = [
+    "MapSummary",
     "accuracy",
     "agreement",
     "area",
@@ -58,5 +60,6 @@ __all__ = [
     "predictive_kl",
     "random_maps",
     "saliency_correlation",
+    "summarise_maps",
     "top_overlap",
 ]

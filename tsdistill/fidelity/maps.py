@@ -5,18 +5,23 @@ channels and timesteps of a series are pooled. Means over series are unweighted.
 unequal length are NaN after the end of each, which counts nowhere.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.answers import pair
+from tsdistill.fidelity.over_series import FloatArray
 from tsdistill.inputs.checks import check_share, is_whole
 from tsdistill.inputs.plain import as_plain, as_real
 from tsdistill.inputs.random_state import generator
 from tsdistill.numerics.logits import usual_float_errors
 
 
-def saliency_correlation(teacher, student):
+def saliency_correlation(teacher: ArrayLike, student: ArrayLike) -> float:
     """Mean over series of Pearson's correlation between two saliency maps.
 
     A series whose map is constant in either model has no correlation and counts as 0.
@@ -41,7 +46,9 @@ def saliency_correlation(teacher, student):
 
 
 @usual_float_errors()
-def per_series_correlation(teacher, student, undefined=0.0):
+def per_series_correlation(
+    teacher: ArrayLike, student: ArrayLike, undefined: float = 0.0
+) -> FloatArray:
     """Pearson's correlation between two models' maps of each series.
 
     Parameters
@@ -66,19 +73,21 @@ def per_series_correlation(teacher, student, undefined=0.0):
     return np.where(counted, correlation, undefined)
 
 
-def _of_moderate_size(maps):
+def _of_moderate_size(maps: FloatArray) -> FloatArray:
     """Maps divided by a power of 2 each, which is exact, so that squares do not overflow."""
     _, exponent = np.frexp(np.fmax.reduce(np.abs(maps), axis=1, keepdims=True))
-    return np.ldexp(maps, -exponent)
+    smaller: FloatArray = np.ldexp(maps, -exponent)
+    return smaller
 
 
-def _any_constant(maps):
+def _any_constant(maps: list[FloatArray]) -> NDArray[np.bool_]:
     """For which series one of the maps is constant; its computed variance may differ from 0."""
     both = [(np.fmax.reduce(m, axis=1), np.fmin.reduce(m, axis=1)) for m in maps]
-    return np.any([highest == lowest for highest, lowest in both], axis=0)
+    constant: NDArray[np.bool_] = np.any([high == low for high, low in both], axis=0)
+    return constant
 
 
-def top_overlap(teacher, student, share=0.1):
+def top_overlap(teacher: ArrayLike, student: ArrayLike, share: float = 0.1) -> float:
     """Mean overlap of the timesteps that speak most for the target in each model.
 
     ::
@@ -111,7 +120,7 @@ def top_overlap(teacher, student, share=0.1):
     return float(np.mean(per_series_overlap(teacher, student, share)))
 
 
-def per_series_overlap(teacher, student, share=0.1):
+def per_series_overlap(teacher: ArrayLike, student: ArrayLike, share: float = 0.1) -> FloatArray:
     """Overlap of the tops of both maps of each series, see :func:`top_overlap`.
 
     Parameters
@@ -136,7 +145,7 @@ def per_series_overlap(teacher, student, share=0.1):
     return np.where(_any_constant(flat), 0.0, both / (tops[0] | tops[1]).sum(axis=1))
 
 
-def auprc(maps, mask):
+def auprc(maps: ArrayLike, mask: ArrayLike) -> float:
     """Mean over series of the average precision with which a map finds the true timesteps.
 
     Equal values are found together. A random map reaches, on average, the share of true
@@ -167,7 +176,7 @@ def auprc(maps, mask):
     return _mean_of_counted(per_series_auprc(maps, mask))
 
 
-def per_series_auprc(maps, mask):
+def per_series_auprc(maps: ArrayLike, mask: ArrayLike) -> FloatArray:
     """Average precision for each series; NaN for a series that :func:`auprc` leaves out.
 
     Parameters
@@ -191,7 +200,7 @@ def per_series_auprc(maps, mask):
     return _where_counted(precision, mask.sum(axis=1), mask, ~np.isnan(maps))
 
 
-def auroc(maps, mask):
+def auroc(maps: ArrayLike, mask: ArrayLike) -> float:
     """Mean over series of the probability that a true timestep has a higher value than another.
 
     Equal values count half. A random map reaches 0.5 on average. Series in which no timestep is
@@ -222,7 +231,7 @@ def auroc(maps, mask):
     return _mean_of_counted(per_series_auroc(maps, mask))
 
 
-def per_series_auroc(maps, mask):
+def per_series_auroc(maps: ArrayLike, mask: ArrayLike) -> FloatArray:
     """Area under the ROC curve for each series; NaN for a series that :func:`auroc` leaves out.
 
     Parameters
@@ -242,36 +251,40 @@ def per_series_auroc(maps, mask):
     return _where_counted(above, n_true * (real.sum(axis=1) - n_true), mask, real)
 
 
-def _with_mask(maps, mask):
-    maps, mask = as_real(maps, "maps"), np.asarray(as_plain(mask, "mask"))
-    if mask.ndim == 3 and mask.shape[1] == 1 and maps.ndim == 2:
-        mask = mask[:, 0]
-    if maps.shape != mask.shape or maps.ndim < 2 or mask.dtype != bool:
+def _with_mask(maps: ArrayLike, mask: ArrayLike) -> tuple[FloatArray, NDArray[np.bool_]]:
+    values: FloatArray = as_real(maps, "maps")
+    true = np.asarray(as_plain(mask, "mask"))
+    if true.ndim == 3 and true.shape[1] == 1 and values.ndim == 2:
+        true = true[:, 0]
+    if values.shape != true.shape or values.ndim < 2 or true.dtype != bool:
         raise ParameterError(
-            f"maps have shape {maps.shape} and mask shape {mask.shape} of {mask.dtype}; expected "
+            f"maps have shape {values.shape} and mask shape {true.shape} of {true.dtype}; expected "
             "the same shape, (n_instances, n_timepoints) or (n_instances, n_channels, "
             "n_timepoints), and a boolean mask (mask.astype(bool))."
         )
-    missing = np.isnan(maps)
-    if (missing & mask).any() or missing.all(axis=-1).any() or not _only_after_the_end(missing):
+    missing = np.isnan(values)
+    if (missing & true).any() or missing.all(axis=-1).any() or not _only_after_the_end(missing):
         raise ParameterError(
             f"maps have NaN in {missing.sum()} places; expected none but after the end of series, "
             "where the mask is False."
         )
-    return maps.reshape(len(maps), -1), mask.reshape(len(mask), -1)
+    return values.reshape(len(values), -1), true.reshape(len(true), -1)
 
 
-def _only_after_the_end(missing):
-    return not (missing[..., :-1] & ~missing[..., 1:]).any()
+def _only_after_the_end(missing: NDArray[np.bool_]) -> bool:
+    return not bool((missing[..., :-1] & ~missing[..., 1:]).any())
 
 
-def _where_counted(total, size, mask, real):
+def _where_counted(
+    total: FloatArray, size: NDArray[np.int64], mask: NDArray[np.bool_], real: NDArray[np.bool_]
+) -> FloatArray:
     """Total over size for each series; NaN where the mask has only true or only other timesteps."""
     counted = mask.any(axis=1) & (real & ~mask).any(axis=1)
-    return np.divide(total, size, out=np.full(len(mask), np.nan), where=counted)
+    found: FloatArray = np.divide(total, size, out=np.full(len(mask), np.nan), where=counted)
+    return found
 
 
-def _mean_of_counted(values):
+def _mean_of_counted(values: FloatArray) -> float:
     if np.isnan(values).all():
         raise ParameterError(
             f"mask has both true and other timesteps in none of the {len(values)} series; expected "
@@ -280,7 +293,7 @@ def _mean_of_counted(values):
     return float(np.nanmean(values))
 
 
-def random_maps(shape, random_state=None):
+def random_maps(shape: tuple[int, ...], random_state: Any = None) -> FloatArray:
     """Maps of normal noise, for comparison with a measure of real maps.
 
     Parameters
@@ -294,10 +307,11 @@ def random_maps(shape, random_state=None):
     """
     if not isinstance(shape, tuple) or not all(is_whole(size) and size >= 0 for size in shape):
         raise ParameterError(f"shape={shape!r}; expected a tuple of whole numbers of 0 or more.")
-    return generator(random_state).standard_normal(shape)
+    maps: FloatArray = generator(random_state).standard_normal(shape)
+    return maps
 
 
-def by_class(measure, groups, *arrays):
+def by_class(measure: Callable[..., Any], groups: ArrayLike, *arrays: ArrayLike) -> dict[Any, Any]:
     """A measure for the series of each class separately.
 
     Parameters
@@ -322,16 +336,16 @@ def by_class(measure, groups, *arrays):
     >>> by_class(agreement, teacher.argmax(axis=1), teacher, student)
     {0: 1.0, 1: 0.5}
     """
-    groups = np.asarray(as_plain(groups, "groups"))
-    arrays = [np.asarray(as_plain(array, "arrays")) for array in arrays]
-    if groups.ndim != 1 or any(array.shape[:1] != groups.shape for array in arrays):
+    classes = np.asarray(as_plain(groups, "groups"))
+    columns = [np.asarray(as_plain(array, "arrays")) for array in arrays]
+    if classes.ndim != 1 or any(column.shape[:1] != classes.shape for column in columns):
         raise ParameterError(
-            f"groups has shape {groups.shape} and the arrays have shapes "
-            f"{[array.shape for array in arrays]}; expected shape (n_instances,), one class for "
+            f"groups has shape {classes.shape} and the arrays have shapes "
+            f"{[column.shape for column in columns]}; expected shape (n_instances,), one class for "
             "each instance of every array."
         )
     try:
-        different = np.unique(groups).tolist()
+        different = np.unique(classes).tolist()
     except TypeError as error:
         raise ParameterError(f"groups hold classes of several types: {error}") from error
-    return {group: measure(*(array[groups == group] for array in arrays)) for group in different}
+    return {one: measure(*(column[classes == one] for column in columns)) for one in different}
