@@ -17,7 +17,7 @@ ROOMS = (
     *("swap", "estimators", "export", "reporting", "display"),
     *("training", "objectives", "explainers", "teachers", "perturbation", "students"),
     *("fidelity", "datasets", "inputs", "numerics"),
-    *("exceptions", "_version"),
+    *("exceptions", "_warnings", "_version"),
 )
 """From top to bottom: a room may import from those after it."""
 

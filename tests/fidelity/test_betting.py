@@ -7,8 +7,8 @@ import pytest
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity import betting_interval
-from tsdistill.fidelity.answers import calibration_error
 from tsdistill.fidelity.betting import calibration_bounds, mean_bounds
+from tsdistill.fidelity.calibration import calibration_error
 
 N_REPEATS = 1000
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from tsdistill.inputs.checks import check_count, check_positive
 from tsdistill.inputs.random_state import generator
+from tsdistill.inputs.types import BoolArray, Float32Array, FloatArray, IntArray, RandomSource
 
 FREQ_SHAPES_LENGTH = 50
 PERIODS = (10, 17)
@@ -23,10 +24,12 @@ SEGMENT_MEAN, SEGMENT_SCALE = 1.5, 0.1
 BURN_IN = 100
 MOST_INPUT = 0.5
 
-BOX_SET_SHAPE = (50, 50)
+SyntheticSet = tuple[Float32Array, IntArray, BoolArray]
 
 
-def make_freq_shapes(n_instances=500, *, noise=0.25, random_state=None):
+def make_freq_shapes(
+    n_instances: int = 500, *, noise: float = 0.25, random_state: RandomSource = None
+) -> SyntheticSet:
     """FreqShapes: spikes up or down, at one of two periods.
 
     A spike has three timesteps, ``+-(2 - 0.25 k^2)`` for k = -1, 0, 1, and recurs every 10 or 17
@@ -48,7 +51,9 @@ def make_freq_shapes(n_instances=500, *, noise=0.25, random_state=None):
     Returns
     -------
     X : ndarray of shape (n_instances, 1, 50), float32
+        The series.
     y : ndarray of shape (n_instances,), int64
+        Their classes.
     mask : ndarray of shape (n_instances, 1, 50), bool
         True in the timesteps of all spikes.
 
@@ -57,6 +62,10 @@ def make_freq_shapes(n_instances=500, *, noise=0.25, random_state=None):
     ParameterError
         If an argument cannot be used.
 
+    See Also
+    --------
+    make_seq_comb : Its classes differ in the order of two events.
+
     References
     ----------
     Queen et al.: Encoding time-series explanations through self-supervised model behavior
@@ -64,13 +73,14 @@ def make_freq_shapes(n_instances=500, *, noise=0.25, random_state=None):
 
     Examples
     --------
+    >>> from tsdistill.datasets import make_freq_shapes
     >>> X, y, mask = make_freq_shapes(8, noise=0, random_state=0)
     >>> X.shape, sorted(y.tolist())
     ((8, 1, 50), [0, 0, 1, 1, 2, 2, 3, 3])
     >>> X[y == 2][0, mask[y == 2][0]].tolist()
     [-1.75, -2.0, -1.75, -1.75, -2.0, -1.75, -1.75, -2.0, -1.75]
     """
-    rng, y = _start(n_instances, 4, random_state)
+    rng, y = balanced_classes(n_instances, 4, random_state)
     check_positive("noise", noise, zero=True)
     direction = np.array([-1, 1])[y % 2, np.newaxis]
     period = np.array(PERIODS)[y // 2, np.newaxis]
@@ -82,10 +92,16 @@ def make_freq_shapes(n_instances=500, *, noise=0.25, random_state=None):
     mask = (since_start < width) & (start >= 0) & (start + width <= FREQ_SHAPES_LENGTH)
     spikes = direction * SPIKE[np.minimum(since_start, width - 1)]
     X = np.where(mask, spikes, 0) + noise * rng.standard_normal(mask.shape)
-    return _as_set(X[:, np.newaxis], y, mask[:, np.newaxis])
+    return as_set(X[:, np.newaxis], y, mask[:, np.newaxis])
 
 
-def make_seq_comb(n_instances=500, *, noise=0.01, amplitude=1.0, random_state=None):
+def make_seq_comb(
+    n_instances: int = 500,
+    *,
+    noise: float = 0.01,
+    amplitude: float = 1.0,
+    random_state: RandomSource = None,
+) -> SyntheticSet:
     """SeqComb-UV: two rising or falling ramps in an irregular series; their order is the class.
 
     The base is a NARMA(2) series, see Notes, between 0 and 0.4. Two ramps of 10 to 19 timesteps
@@ -109,7 +125,9 @@ def make_seq_comb(n_instances=500, *, noise=0.01, amplitude=1.0, random_state=No
     Returns
     -------
     X : ndarray of shape (n_instances, 1, 200), float32
+        The series.
     y : ndarray of shape (n_instances,), int64
+        Their classes.
     mask : ndarray of shape (n_instances, 1, 200), bool
         True in the timesteps of both ramps. It is all False in class 0: leave that class out of
         measures such as the area under the precision-recall curve.
@@ -118,6 +136,11 @@ def make_seq_comb(n_instances=500, *, noise=0.01, amplitude=1.0, random_state=No
     ------
     ParameterError
         If an argument cannot be used.
+
+    See Also
+    --------
+    make_freq_shapes : Its classes differ in the direction and the period of spikes.
+    make_low_var : One event in one of two channels.
 
     Notes
     -----
@@ -139,6 +162,7 @@ def make_seq_comb(n_instances=500, *, noise=0.01, amplitude=1.0, random_state=No
 
     Examples
     --------
+    >>> from tsdistill.datasets import make_seq_comb
     >>> X, y, mask = make_seq_comb(8, noise=0, random_state=0)
     >>> X.shape, mask.any(axis=(1, 2)).tolist() == (y > 0).tolist()
     ((8, 1, 200), True)
@@ -146,7 +170,7 @@ def make_seq_comb(n_instances=500, *, noise=0.01, amplitude=1.0, random_state=No
     >>> bool(up[0] == -1), bool((np.diff(up[:10]) > 0).all())
     (True, True)
     """
-    rng, y = _start(n_instances, len(RAMPS), random_state)
+    rng, y = balanced_classes(n_instances, len(RAMPS), random_state)
     check_positive("noise", noise, zero=True)
     check_positive("amplitude", amplitude)
     X = _narma(n_instances, 1, rng)[:, 0]
@@ -162,10 +186,12 @@ def make_seq_comb(n_instances=500, *, noise=0.01, amplitude=1.0, random_state=No
         X[inside] = ramp[inside]
         mask |= inside
     X += noise * rng.standard_normal(X.shape)
-    return _as_set(X[:, np.newaxis], y, mask[:, np.newaxis])
+    return as_set(X[:, np.newaxis], y, mask[:, np.newaxis])
 
 
-def make_low_var(n_instances=500, *, noise=1.0, random_state=None):
+def make_low_var(
+    n_instances: int = 500, *, noise: float = 1.0, random_state: RandomSource = None
+) -> SyntheticSet:
     """LowVar: one short segment of low variance in one of two noisy channels.
 
     Both channels are NARMA(2) series, see :func:`make_seq_comb`, with normal noise. In one of
@@ -187,7 +213,9 @@ def make_low_var(n_instances=500, *, noise=1.0, random_state=None):
     Returns
     -------
     X : ndarray of shape (n_instances, 2, 200), float32
+        The series.
     y : ndarray of shape (n_instances,), int64
+        Their classes.
     mask : ndarray of shape (n_instances, 2, 200), bool
         True in the segment, in its channel.
 
@@ -196,6 +224,11 @@ def make_low_var(n_instances=500, *, noise=1.0, random_state=None):
     ParameterError
         If an argument cannot be used.
 
+    See Also
+    --------
+    make_seq_comb : Two events in a single channel.
+    make_middle_box : Series of many channels.
+
     References
     ----------
     Queen et al.: Encoding time-series explanations through self-supervised model behavior
@@ -203,6 +236,7 @@ def make_low_var(n_instances=500, *, noise=1.0, random_state=None):
 
     Examples
     --------
+    >>> from tsdistill.datasets import make_low_var
     >>> X, y, mask = make_low_var(8, random_state=0)
     >>> X.shape, mask.any(axis=2).argmax(axis=1).tolist() == (y // 2).tolist()
     ((8, 2, 200), True)
@@ -210,7 +244,7 @@ def make_low_var(n_instances=500, *, noise=1.0, random_state=None):
     >>> bool(1.4 < segment.mean() < 1.6 and segment.std() < 0.2)
     True
     """
-    rng, y = _start(n_instances, 4, random_state)
+    rng, y = balanced_classes(n_instances, 4, random_state)
     check_positive("noise", noise, zero=True)
     X = _narma(n_instances, 2, rng)
     X += noise * rng.standard_normal(X.shape)
@@ -220,139 +254,19 @@ def make_low_var(n_instances=500, *, noise=1.0, random_state=None):
     mask = of_channel[:, :, np.newaxis] & _within(start, length)[:, np.newaxis]
     mean = np.array([-SEGMENT_MEAN, SEGMENT_MEAN])[y % 2, np.newaxis, np.newaxis]
     X = np.where(mask, mean + SEGMENT_SCALE * rng.standard_normal(X.shape), X)
-    return _as_set(X, y, mask)
+    return as_set(X, y, mask)
 
 
-def make_middle_box(n_instances=500, *, height=1.0, random_state=None):
-    """Middle box: 30 of 50 timesteps in 30 of 50 channels have a shifted mean.
-
-    Series are normal noise of variance 1. ``-height`` (class 0) or ``+height`` (class 1) is added
-    in timesteps 10 .. 39 of channels 10 .. 39.
-
-    Parameters
-    ----------
-    n_instances : int, default=500
-        At least 2, one for each class.
-    height : float, default=1.0
-        Size of the shift, above 0.
-    random_state : None, int, numpy.random.Generator or numpy.random.RandomState, default=None
-        See :func:`make_freq_shapes`.
-
-    Returns
-    -------
-    X : ndarray of shape (n_instances, 50, 50), float32
-    y : ndarray of shape (n_instances,), int64
-    mask : ndarray of shape (n_instances, 50, 50), bool
-        True in the box, which is the same in every series.
-
-    Raises
-    ------
-    ParameterError
-        If an argument cannot be used.
-
-    References
-    ----------
-    Ismail et al.: Benchmarking deep learning interpretability in time series predictions.
-    NeurIPS 2020, arXiv 2010.13924.
-
-    Examples
-    --------
-    >>> X, y, mask = make_middle_box(4, random_state=0)
-    >>> X.shape, mask[0].sum().item()
-    ((4, 50, 50), 900)
-    """
-    return _make_box(n_instances, (10, 30), (10, 30), height, random_state)
-
-
-def make_rare_time(n_instances=500, *, height=1.0, random_state=None):
-    """Rare time: 6 of 50 timesteps in 40 of 50 channels have a shifted mean.
-
-    Series are normal noise of variance 1. ``-height`` (class 0) or ``+height`` (class 1) is added
-    in timesteps 22 .. 27 of channels 5 .. 44.
-
-    Parameters
-    ----------
-    n_instances, height, random_state
-        See :func:`make_middle_box`.
-
-    Returns
-    -------
-    X, y, mask
-        See :func:`make_middle_box`.
-
-    Raises
-    ------
-    ParameterError
-        If an argument cannot be used.
-
-    References
-    ----------
-    Ismail et al.: Benchmarking deep learning interpretability in time series predictions.
-    NeurIPS 2020, arXiv 2010.13924.
-
-    Examples
-    --------
-    >>> X, y, mask = make_rare_time(4, random_state=0)
-    >>> mask.any(axis=1)[0].nonzero()[0].tolist()
-    [22, 23, 24, 25, 26, 27]
-    """
-    return _make_box(n_instances, (5, 40), (22, 6), height, random_state)
-
-
-def make_rare_feature(n_instances=500, *, height=1.0, random_state=None):
-    """Rare feature: 40 of 50 timesteps in 6 of 50 channels have a shifted mean.
-
-    Series are normal noise of variance 1. ``-height`` (class 0) or ``+height`` (class 1) is added
-    in timesteps 5 .. 44 of channels 22 .. 27.
-
-    Parameters
-    ----------
-    n_instances, height, random_state
-        See :func:`make_middle_box`.
-
-    Returns
-    -------
-    X, y, mask
-        See :func:`make_middle_box`.
-
-    Raises
-    ------
-    ParameterError
-        If an argument cannot be used.
-
-    References
-    ----------
-    Ismail et al.: Benchmarking deep learning interpretability in time series predictions.
-    NeurIPS 2020, arXiv 2010.13924.
-
-    Examples
-    --------
-    >>> X, y, mask = make_rare_feature(4, random_state=0)
-    >>> mask.any(axis=2)[0].nonzero()[0].tolist()
-    [22, 23, 24, 25, 26, 27]
-    """
-    return _make_box(n_instances, (22, 6), (5, 40), height, random_state)
-
-
-def _make_box(n_instances, channels, timesteps, height, random_state):
-    """Make a set with a box; channels and timesteps are its (start, size) on either axis."""
-    rng, y = _start(n_instances, 2, random_state)
-    check_positive("height", height)
-    box = np.zeros(BOX_SET_SHAPE, dtype=bool)
-    box[channels[0] : sum(channels), timesteps[0] : sum(timesteps)] = True
-    X = rng.standard_normal((n_instances, *BOX_SET_SHAPE))
-    X[:, box] += height * np.array([-1, 1])[y, np.newaxis]
-    return _as_set(X, y, np.repeat(box[np.newaxis], n_instances, axis=0))
-
-
-def _start(n_instances, n_classes, random_state):
+def balanced_classes(
+    n_instances: int, n_classes: int, random_state: RandomSource
+) -> tuple[np.random.Generator, IntArray]:
     """Check n_instances; return the generator, and balanced classes in random order."""
     check_count("n_instances", n_instances, least=n_classes)
     rng = generator(random_state)
     return rng, rng.permutation(np.arange(n_instances) % n_classes)
 
 
-def _narma(n_instances, n_channels, rng):
+def _narma(n_instances: int, n_channels: int, rng: np.random.Generator) -> FloatArray:
     """NARMA(2) series (n_instances, n_channels, EVENT_SET_LENGTH); see make_seq_comb."""
     n_steps = BURN_IN + EVENT_SET_LENGTH
     drive = 0.6 * rng.uniform(0, MOST_INPUT, (n_steps, n_instances, n_channels)) ** 3 + 0.1
@@ -363,11 +277,12 @@ def _narma(n_instances, n_channels, rng):
     return np.ascontiguousarray(np.moveaxis(series[-EVENT_SET_LENGTH:], 0, -1))
 
 
-def _within(start, length):
+def _within(start: IntArray, length: IntArray) -> BoolArray:
     """Mask of the event of each series, (n_instances, EVENT_SET_LENGTH)."""
     since_start = np.arange(EVENT_SET_LENGTH) - start[:, np.newaxis]
     return (since_start >= 0) & (since_start < length[:, np.newaxis])
 
 
-def _as_set(X, y, mask):
+def as_set(X: FloatArray, y: IntArray, mask: BoolArray) -> SyntheticSet:
+    """A set in the types that every function here returns."""
     return X.astype(np.float32), y.astype(np.int64), mask

@@ -8,16 +8,25 @@ import importlib.util
 import os
 import pathlib
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from reprlib import repr as short
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from tsdistill.exceptions import DatasetError, PanelError, ParameterError
 from tsdistill.inputs.checks import check_choice, check_flag, shown
 from tsdistill.inputs.formats import TO_ONE_LENGTH
 from tsdistill.inputs.series import FLOAT32_MAX
+from tsdistill.inputs.types import Float32Array, FloatArray, Path
 
-SPLITS = {"train": ("TRAIN",), "test": ("TEST",), "all": ("TRAIN", "TEST")}
+Split = Literal["train", "test", "all"]
+SPLITS: dict[Split, tuple[str, ...]] = {
+    "train": ("TRAIN",),
+    "test": ("TEST",),
+    "all": ("TRAIN", "TEST"),
+}
 LAYOUTS = ("tsv", "ts")
 SIGNED = re.compile(r"\+\d+")
 DECIMAL = re.compile(r"[+-]?\d+(\.\d*([eE][+-]?\d+)?|[eE][+-]?\d+)")
@@ -25,7 +34,9 @@ MOST_LISTED = 20
 MOST_ROWS = 5
 
 
-def load_ucr(name, split="train", data_dir=None, *, allow_nan=False):
+def load_ucr(
+    name: str, split: Split = "train", data_dir: Path | None = None, *, allow_nan: bool = False
+) -> tuple[Float32Array, NDArray[np.str_]]:
     """Load a data set of the UCR archive, or any set in its layout.
 
     Parameters
@@ -48,6 +59,7 @@ def load_ucr(name, split="train", data_dir=None, *, allow_nan=False):
     Returns
     -------
     X : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+        The series.
     y : ndarray of shape (n_instances,), str
         Labels as the file writes them, except that whole numbers lose their sign "+" and
         decimal point: "1.0", "1.0000000e+00" and "+1" become "1", so that both layouts agree.
@@ -63,12 +75,18 @@ def load_ucr(name, split="train", data_dir=None, *, allow_nan=False):
     ParameterError
         If name, split, data_dir or allow_nan is invalid.
 
+    See Also
+    --------
+    sktime.datasets.load_UCR_UEA_dataset : Downloads a set of the archive.
+    make_freq_shapes : Makes a set whose true saliency is known.
+
     References
     ----------
     Dau et al.: The UCR time series archive. IEEE/CAA Journal of Automatica Sinica 6(6), 2019.
 
     Examples
     --------
+    >>> from tsdistill.datasets import load_ucr
     >>> X, y = load_ucr("ItalyPowerDemand", split="test")
     >>> X.shape, X.dtype, y[:3].tolist()
     ((1029, 1, 24), dtype('float32'), ['2', '2', '2'])
@@ -97,16 +115,16 @@ def load_ucr(name, split="train", data_dir=None, *, allow_nan=False):
             f"{name}: training series have (n_channels, n_timepoints) = {lengths[0]} and test "
             f"series {lengths[1]}; read one split at a time."
         )
-    return tuple(np.concatenate(both) for both in zip(*parts, strict=True))
+    return np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])
 
 
-def _filled_up(X, n_timepoints):
+def _filled_up(X: Float32Array, n_timepoints: int) -> Float32Array:
     """Series with NaN at their end, up to a length."""
     missing = n_timepoints - X.shape[2]
     return np.pad(X, ((0, 0), (0, 0), (0, missing)), constant_values=np.nan)
 
 
-def _places(data_dir):
+def _places(data_dir: Path | None) -> list[tuple[str, pathlib.Path]]:
     """Places to search, as pairs of the name for errors and the path."""
     places = []
     if data_dir is not None:
@@ -125,7 +143,9 @@ def _places(data_dir):
     return places
 
 
-def _paths(name, wanted, places):
+def _paths(
+    name: str, wanted: Sequence[str], places: list[tuple[str, pathlib.Path]]
+) -> list[pathlib.Path]:
     """The files of the wanted splits, in the first place that has the set."""
     for place, path in places:
         for folder in (path / name, path):
@@ -157,11 +177,11 @@ def _paths(name, wanted, places):
     raise DatasetError(f"name={shown(name)}: not found, and nothing is downloaded.{hint} {listed}.")
 
 
-def _names(path):
+def _names(path: pathlib.Path) -> list[str]:
     """Names of the sets of a folder, whose files are in it or in a subfolder of that name."""
     if not path.is_dir():
         return []
-    found = set()
+    found: set[str] = set()
     for folder in (path, *(p for p in path.iterdir() if p.is_dir())):
         for layout in LAYOUTS:
             for split in SPLITS["all"]:
@@ -171,13 +191,13 @@ def _names(path):
     return sorted(found)
 
 
-def _close(name, names):
+def _close(name: str, names: list[str]) -> list[str]:
     """Names similar to a name, ignoring case, the most similar first."""
     by_lower = {known.lower(): known for known in names}
     return [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower)]
 
 
-def _listed(names, close):
+def _listed(names: list[str], close: list[str]) -> str:
     if not names:
         return "none"
     ordered = [name for name in close if name in names]
@@ -186,7 +206,7 @@ def _listed(names, close):
     return ", ".join(ordered[:MOST_LISTED]) + more
 
 
-def _read(path, allow_nan):
+def _read(path: pathlib.Path, allow_nan: bool) -> tuple[Float32Array, NDArray[np.str_]]:
     """Read a file: X (n_instances, n_channels, n_timepoints), float32, and labels."""
     try:
         X, labels = (_read_tsv if path.suffix == ".tsv" else _read_ts)(path)
@@ -203,7 +223,7 @@ def _read(path, allow_nan):
     return X.astype(np.float32), np.array([_label(text) for text in labels])
 
 
-def _check_complete(X, path):
+def _check_complete(X: FloatArray, path: pathlib.Path) -> None:
     """Refuse series of unequal length, and gaps."""
     n_instances, _, n_timepoints = X.shape
     missing = np.isnan(X)
@@ -224,13 +244,13 @@ def _check_complete(X, path):
         )
 
 
-def _rows(which):
+def _rows(which: ArrayLike) -> str:
     rows = np.flatnonzero(which)
     more = ", ..." if len(rows) > MOST_ROWS else ""
     return f"rows {', '.join(map(str, rows[:MOST_ROWS]))}{more}, counted from 0"
 
 
-def _label(text):
+def _label(text: str) -> str:
     """Rewrite a label so that it is the same in both layouts."""
     if SIGNED.fullmatch(text):
         return text[1:]
@@ -239,7 +259,7 @@ def _label(text):
     return text
 
 
-def _read_tsv(path):
+def _read_tsv(path: pathlib.Path) -> tuple[FloatArray, list[str]]:
     with open(path, encoding="utf-8-sig") as file:
         lines = [(number, line.strip("\r\n")) for number, line in enumerate(file, start=1)]
     lines = [(number, line) for number, line in lines if line.strip()]
@@ -261,7 +281,7 @@ def _read_tsv(path):
     return table[:, np.newaxis, 1:], [line.split("\t", 1)[0].strip() for _, line in lines]
 
 
-def _read_ts(path):
+def _read_ts(path: pathlib.Path) -> tuple[FloatArray, list[str]]:
     from sktime.datasets import load_from_tsfile_to_dataframe
 
     header, lines = _split_ts(path)
@@ -276,7 +296,7 @@ def _read_ts(path):
     except UnicodeDecodeError:
         raise
     except Exception as error:  # the reader raises many kinds
-        rows = []
+        rows: Iterable[tuple[int, list[str], list[str]]] = []
         if header.get("@timestamps", "").lower() == "false":
             rows = (
                 (number, parts, ",".join(filter(str.strip, parts[:-1])).split(","))
@@ -299,9 +319,11 @@ def _read_ts(path):
     return X, labels
 
 
-def _split_ts(path):
+def _split_ts(path: pathlib.Path) -> tuple[dict[str, str], list[tuple[int, str]]]:
     """Header as a dict from tag in lower case to value, and the numbered lines of data."""
-    header, lines, in_data = {}, [], False
+    header: dict[str, str] = {}
+    lines: list[tuple[int, str]] = []
+    in_data = False
     with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
             line = line.strip()
@@ -315,13 +337,15 @@ def _split_ts(path):
     return header, lines
 
 
-def _split(lines, separator):
+def _split(lines: list[tuple[int, str]], separator: str) -> Iterator[tuple[int, list[str]]]:
     return ((number, line.split(separator)) for number, line in lines)
 
 
-def _damage(rows, separators, error):
+def _damage(
+    rows: Iterable[tuple[int, list[str], list[str]]], separators: str, error: Exception
+) -> str:
     """Describe the first damaged line; rows are (line number, parts, parts that are numbers)."""
-    first = None
+    first: tuple[int, int] | None = None
     for number, parts, numbers in rows:
         first = first or (number, len(parts))
         if len(parts) != first[1]:
@@ -335,7 +359,7 @@ def _damage(rows, separators, error):
     return f" is damaged: {error}"
 
 
-def _is_number(text):
+def _is_number(text: str) -> bool:
     try:
         float(text.replace("?", "nan"))
     except ValueError:

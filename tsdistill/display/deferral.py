@@ -1,10 +1,18 @@
 """DeferralDisplay: cost against risk of a student that defers to its teacher."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from tsdistill.display.style import STUDENT, TEACHER, pyplot
 from tsdistill.exceptions import ParameterError
+from tsdistill.inputs.types import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class DeferralDisplay:
@@ -17,34 +25,64 @@ class DeferralDisplay:
         ``DeferringClassifier.curve_``.
     deferral_rate : float
         Deferral rate at the chosen threshold.
-    max_disagreement, confidence : float
-        The guarantee of the classifier.
+    max_disagreement : float
+        The share of disagreements that the classifier guarantees not to exceed.
+    confidence : float
+        The probability with which it does.
 
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
+        The figure, set by :meth:`plot`.
     ax_ : matplotlib.axes.Axes
-        Set by :meth:`plot`.
+        Its axes, set by :meth:`plot`.
+
+    See Also
+    --------
+    tsdistill.DeferringClassifier : Chooses the threshold.
+    MonitorDisplay : How far the guarantee is kept in use.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tsdistill.display import DeferralDisplay
+    >>> curve = {
+    ...     "deferral_rate": np.array([0.5, 0.1, 0.0]),
+    ...     "disagreement": np.array([0.0, 0.01, 0.05]),
+    ...     "bound": np.array([0.01, 0.02, 0.08]),
+    ... }
+    >>> display = DeferralDisplay(curve, 0.1, max_disagreement=0.03, confidence=0.95).plot()
+    >>> display.ax_.get_title()
+    'differs from the teacher on at most 3 % of all series'
     """
 
-    def __init__(self, curve, deferral_rate, max_disagreement, confidence):
+    def __init__(
+        self,
+        curve: dict[str, FloatArray],
+        deferral_rate: float,
+        max_disagreement: float,
+        confidence: float,
+    ) -> None:
         self.curve = curve
         self.deferral_rate = deferral_rate
         self.max_disagreement = max_disagreement
         self.confidence = confidence
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator: Any, *, ax: Axes | None = None) -> DeferralDisplay:
         """Draw the curve from which a fitted DeferringClassifier chose its threshold.
 
         Parameters
         ----------
-        estimator : fitted DeferringClassifier
+        estimator : DeferringClassifier
+            Fitted.
         ax : matplotlib.axes.Axes, default=None
+            Where to draw. None makes a new figure.
 
         Returns
         -------
-        display : DeferralDisplay
+        DeferralDisplay
+            The display, drawn.
         """
         if not hasattr(type(estimator), "defers"):
             raise ParameterError(
@@ -54,16 +92,18 @@ class DeferralDisplay:
         check_is_fitted(estimator, "threshold_")
         return cls(estimator.curve_, estimator.deferral_rate_, *estimator._guarantee).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: Axes | None = None) -> DeferralDisplay:
         """Draw the share of disagreements, and its bound, against the share of deferred series.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
+            Where to draw. None makes a new figure.
 
         Returns
         -------
-        display : DeferralDisplay
+        DeferralDisplay
+            This display.
         """
         if ax is None:
             ax = pyplot().figure(figsize=(5.2, 3.6), layout="constrained").subplots()

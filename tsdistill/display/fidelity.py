@@ -1,5 +1,9 @@
 """FidelityDisplay: agreement against confidence, deletion and insertion curves."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 
 from tsdistill.display.style import STUDENT, TEACHER, pyplot
@@ -7,8 +11,19 @@ from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.intervals import clopper_pearson
 from tsdistill.fidelity.scorers import holder_of_student
 from tsdistill.inputs.checks import check_count
+from tsdistill.inputs.types import BoolArray, FloatArray, Series
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+Curves = dict[tuple[str, str, str], tuple[FloatArray, FloatArray]]
+"""Shares and probabilities by model, baseline and kind."""
 
 MOST_BINS, FEWEST_A_BIN = 10, 20
+
+Kind = Literal["deletion", "insertion"]
+KINDS: tuple[Kind, ...] = ("deletion", "insertion")
 
 
 class FidelityDisplay:
@@ -27,22 +42,47 @@ class FidelityDisplay:
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
+        The figure, set by :meth:`plot`.
     axes_ : ndarray of matplotlib.axes.Axes
-        Set by :meth:`plot`.
+        Its axes, set by :meth:`plot`.
+
+    See Also
+    --------
+    SaliencyDisplay : The maps of student and teacher for single series.
+    tsdistill.SaliencyDistilledClassifier.fidelity_report : A report with these pictures.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tsdistill.display import FidelityDisplay
+    >>> confidence = np.linspace(0.5, 1.0, 60)
+    >>> FidelityDisplay(confidence, confidence > 0.6).plot().axes_[0].get_title()
+    'agreement 0.800 over 60 series'
     """
 
-    def __init__(self, confidence, agrees, curves=None):
+    def __init__(
+        self, confidence: FloatArray, agrees: BoolArray, curves: Curves | None = None
+    ) -> None:
         self.confidence = confidence
         self.agrees = agrees
         self.curves = curves
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, curves=True, n_explained=200, figure=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Series,
+        *,
+        curves: bool = True,
+        n_explained: int = 200,
+        figure: Figure | SubFigure | None = None,
+    ) -> FidelityDisplay:
         """Query a fitted classifier and its teacher, and draw how their answers compare.
 
         Parameters
         ----------
-        estimator : fitted SaliencyDistilledClassifier or SaliencyDistilledTSC
+        estimator : SaliencyDistilledClassifier or SaliencyDistilledTSC
+            Fitted; or a fitted search or Pipeline around one.
         X : array-like, as the estimator takes it
             Series held out from ``fit``.
         curves : bool, default=True
@@ -54,7 +94,8 @@ class FidelityDisplay:
 
         Returns
         -------
-        display : FidelityDisplay
+        FidelityDisplay
+            The display, drawn.
         """
         check_count("n_explained", n_explained)
         estimator, X = holder_of_student(estimator, X, "_compare", "FidelityDisplay cannot draw")
@@ -68,7 +109,7 @@ class FidelityDisplay:
             drawn = comparison.rows(np.sort(rows)).all_curves()
         return cls(confidence, agrees, drawn).plot(figure=figure)
 
-    def plot(self, *, figure=None):
+    def plot(self, *, figure: Figure | SubFigure | None = None) -> FidelityDisplay:
         """Draw agreement against confidence and, if there are curves, the curves beside it.
 
         Parameters
@@ -78,7 +119,8 @@ class FidelityDisplay:
 
         Returns
         -------
-        display : FidelityDisplay
+        FidelityDisplay
+            This display.
         """
         if np.shape(self.confidence) != np.shape(self.agrees) or np.ndim(self.agrees) != 1:
             raise ParameterError(
@@ -90,16 +132,17 @@ class FidelityDisplay:
             figure = pyplot().figure(figsize=(4.2 * n_axes, 3.6), layout="constrained")
         axes = figure.subplots(1, n_axes, squeeze=False)[0]
         draw_agreement(axes[0], self.confidence, self.agrees)
-        for ax, kind in zip(axes[1:], ("deletion", "insertion"), strict=False):
-            draw_curves(ax, self.curves, kind, legend=False)
-        if n_axes > 1:  # one for both, since they fill their axes
+        if self.curves is not None:
+            for ax, kind in zip(axes[1:], KINDS, strict=True):
+                draw_curves(ax, self.curves, kind, legend=False)
+            # One legend for both, since they fill their axes.
             handles = axes[1].get_legend_handles_labels()
             figure.legend(*handles, fontsize=8, frameon=False, ncols=6, loc="outside lower right")
         self.figure_, self.axes_ = figure, axes
         return self
 
 
-def draw_agreement(ax, confidence, agrees):
+def draw_agreement(ax: Axes, confidence: FloatArray, agrees: BoolArray) -> None:
     """Draw the share of equal predictions against the student's confidence.
 
     The series are divided by confidence into up to ten bins of equal size.
@@ -129,7 +172,7 @@ def draw_agreement(ax, confidence, agrees):
     ax.grid(alpha=0.25)
 
 
-def draw_curves(ax, curves, kind, legend=True):
+def draw_curves(ax: Axes, curves: Curves, kind: Kind, legend: bool = True) -> None:
     """Draw the mean curve of each model with each baseline.
 
     Parameters

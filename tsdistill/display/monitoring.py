@@ -1,9 +1,17 @@
 """MonitorDisplay: how far a swap in use keeps its promise."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from tsdistill.display.style import STUDENT, TEACHER, pyplot
 from tsdistill.exceptions import ParameterError
+from tsdistill.inputs.types import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 EARLY = 0.1  # of the series: bounds that say little yet, and would flatten all others
 
@@ -15,35 +23,67 @@ class MonitorDisplay:
     ----------
     history : dict of str to ndarray of shape (n_moments,)
         See :class:`tsdistill.SwapMonitor`.
-    max_disagreement, confidence : float
+    max_disagreement : float
+        The share of disagreements that was promised not to be exceeded.
+    confidence : float
+        The probability with which the bounds hold.
     alarms : dict of str to int
         Number of series seen when each alarm rang.
 
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
+        The figure, set by :meth:`plot`.
     ax_ : matplotlib.axes.Axes
-        Set by :meth:`plot`.
+        Its axes, set by :meth:`plot`.
+
+    See Also
+    --------
+    tsdistill.SwapMonitor : Watches the swap.
+    DeferralDisplay : How the threshold of the swap was chosen.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tsdistill.display import MonitorDisplay
+    >>> history = {
+    ...     "n_seen": np.array([100, 200]),
+    ...     "n_audited": np.array([10, 20]),
+    ...     "n_disagreed": np.array([0, 1]),
+    ...     "bound": np.array([0.26, 0.2]),
+    ...     "recent_bound": np.array([0.26, 0.3]),
+    ... }
+    >>> MonitorDisplay(history, 0.1, 0.95, {"drift": 150}).plot().ax_.get_title()
+    'promised: at most 10 % of all series'
     """
 
-    def __init__(self, history, max_disagreement, confidence, alarms):
+    def __init__(
+        self,
+        history: dict[str, FloatArray],
+        max_disagreement: float,
+        confidence: float,
+        alarms: dict[str, int],
+    ) -> None:
         self.history = history
         self.max_disagreement = max_disagreement
         self.confidence = confidence
         self.alarms = alarms
 
     @classmethod
-    def from_monitor(cls, monitor, *, ax=None):
+    def from_monitor(cls, monitor: Any, *, ax: Axes | None = None) -> MonitorDisplay:
         """Draw what a SwapMonitor has seen.
 
         Parameters
         ----------
         monitor : SwapMonitor
+            The monitor, at any time.
         ax : matplotlib.axes.Axes, default=None
+            Where to draw. None makes a new figure.
 
         Returns
         -------
-        display : MonitorDisplay
+        MonitorDisplay
+            The display, drawn.
         """
         if not hasattr(type(monitor), "history_"):
             raise ParameterError(
@@ -53,16 +93,18 @@ class MonitorDisplay:
         shares = promise.max_disagreement, promise.confidence
         return cls(monitor.history_, *shares, monitor.alarms_).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: Axes | None = None) -> MonitorDisplay:
         """Draw the bounds, the share among the audited series, the limit and the alarms.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
+            Where to draw. None makes a new figure.
 
         Returns
         -------
-        display : MonitorDisplay
+        MonitorDisplay
+            This display.
         """
         if ax is None:
             ax = pyplot().figure(figsize=(5.6, 3.6), layout="constrained").subplots()

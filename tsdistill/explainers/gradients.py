@@ -5,17 +5,23 @@ is, in the baseline too: what a model makes of the gap, such as a line between t
 counts as an effect of these values. So the map is 0 in a gap, and NaN after the end.
 """
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from tsdistill.exceptions import TeacherError
 from tsdistill.explainers.base import Explainer
 from tsdistill.inputs.lengths import hardest, lengths_of
+from tsdistill.inputs.types import Device, Float32Array, IntArray
 from tsdistill.numerics.batches import batches_of_series
 from tsdistill.numerics.logits import centred, first_output
 from tsdistill.numerics.tensors import as_tensor
+from tsdistill.teachers.bound import BoundTeacher
 
 NAN_IN_GRADIENTS = (
     "torch.where passes NaN back from the side that it does not take: let forward replace NaN, as "
@@ -59,7 +65,15 @@ INTEGRATED_GRADIENTS = Explainer(
 )
 
 
-def gradient(model, panel, target, baseline, *, per_channel=False, device="cpu"):
+def gradient(
+    model: BoundTeacher,
+    panel: Float32Array,
+    target: IntArray,
+    baseline: Float32Array,
+    *,
+    per_channel: bool = False,
+    device: Device = "cpu",
+) -> Float32Array:
     """First-order estimate of a timestep's effect: gradient times difference to a baseline.
 
     ::
@@ -93,7 +107,9 @@ def gradient(model, panel, target, baseline, *, per_channel=False, device="cpu")
     return _ended(maps if per_channel else maps.sum(axis=1), panel)
 
 
-def input_gradients(model, panel, target, *, device="cpu"):
+def input_gradients(
+    model: BoundTeacher, panel: Float32Array, target: IntArray, *, device: Device = "cpu"
+) -> Float32Array:
     """Gradient of a model's centred logit of the target, with respect to the series.
 
     Parameters
@@ -122,7 +138,7 @@ def input_gradients(model, panel, target, *, device="cpu"):
     return slopes
 
 
-def check_gradients(model, panel, device="cpu"):
+def check_gradients(model: BoundTeacher, panel: Float32Array, device: Device = "cpu") -> None:
     """Check that a model's answers can be differentiated with respect to the series.
 
     Parameters
@@ -147,7 +163,13 @@ def check_gradients(model, panel, device="cpu"):
         ) from error
 
 
-def score_gradients(ask, target, series, *, create_graph=False):
+def score_gradients(
+    ask: Callable[[Tensor], Tensor],
+    target: Tensor,
+    series: Tensor,
+    *,
+    create_graph: bool = False,
+) -> Tensor:
     """Gradient of the target's centred logit, with respect to each value of the series.
 
     Parameters
@@ -184,8 +206,15 @@ def _series_of(values, missing):
 
 
 def integrated_gradients(
-    model, panel, target, baseline, *, n_steps=50, per_channel=False, device="cpu"
-):
+    model: BoundTeacher,
+    panel: Float32Array,
+    target: IntArray,
+    baseline: Float32Array,
+    *,
+    n_steps: int = 50,
+    per_channel: bool = False,
+    device: Device = "cpu",
+) -> Float32Array:
     """Gradients integrated along the line from a baseline to the series, by captum.
 
     ::

@@ -1,5 +1,7 @@
 """Occlusion: the loss of the score when a window is replaced by a baseline."""
 
+from __future__ import annotations
+
 import dataclasses
 
 import numpy as np
@@ -7,12 +9,14 @@ import numpy as np
 from tsdistill.exceptions import TeacherError
 from tsdistill.explainers.base import Explainer
 from tsdistill.inputs.lengths import lengths_of
+from tsdistill.inputs.types import Float32Array, IntArray
 from tsdistill.numerics.batches import batches, rows_that_fit
 from tsdistill.numerics.logits import centred
 from tsdistill.numerics.tensors import as_tensor
 from tsdistill.perturbation.copies import PerturbedCopies
 from tsdistill.perturbation.uneven import stretched, widths_of
 from tsdistill.students.receptive_field import is_local, window_answers
+from tsdistill.teachers.bound import BoundTeacher
 from tsdistill.teachers.querying import QueryOptions, is_cached, query
 
 COPIES_A_BLOCK = 2**16
@@ -35,9 +39,17 @@ OCCLUSION = Explainer(
 
 
 def occlusion(
-    model, panel, target, donors, donor_rows, width, *,
-    per_channel=False, options=None, log_proba=None,
-):  # fmt: skip
+    model: BoundTeacher,
+    panel: Float32Array,
+    target: IntArray,
+    donors: Float32Array,
+    donor_rows: IntArray,
+    width: float,
+    *,
+    per_channel: bool = False,
+    options: QueryOptions | None = None,
+    log_proba: Float32Array | None = None,
+) -> Float32Array:
     """Loss of the target's centred logit when a window is replaced by the same window of donors.
 
     Windows of one width slide over the series, a third of their width at a time, from the first
@@ -147,7 +159,7 @@ def _query_copies(model, copies, options):
     return answers
 
 
-def sliding_starts(n_timepoints, width):
+def sliding_starts(n_timepoints: int, width: int) -> IntArray:
     """Starts of windows at most a third of ``width`` apart, that cover both ends of the series."""
     last = n_timepoints - width
     stride = max(1, width // STARTS_A_WINDOW)

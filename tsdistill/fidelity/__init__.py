@@ -3,7 +3,6 @@
 from tsdistill.fidelity.answers import (
     accuracy,
     agreement,
-    expected_calibration_error,
     negative_flips,
     negative_log_likelihood,
     per_series_flips,
@@ -14,6 +13,7 @@ from tsdistill.fidelity.answers import (
     predictive_kl,
 )
 from tsdistill.fidelity.betting import betting_interval
+from tsdistill.fidelity.calibration import expected_calibration_error
 from tsdistill.fidelity.curves import area, deletion_curve, insertion_curve
 from tsdistill.fidelity.intervals import bootstrap_interval, clopper_pearson
 from tsdistill.fidelity.maps import (

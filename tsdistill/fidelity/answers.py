@@ -3,27 +3,36 @@
 Functions of log-probabilities of shape ``(n_instances, n_classes)``. Means are unweighted.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from tsdistill.exceptions import ParameterError
-from tsdistill.inputs.checks import check_count
 from tsdistill.inputs.plain import as_plain, as_real
+from tsdistill.inputs.types import BoolArray, FloatArray, IntArray
 from tsdistill.numerics.logits import usual_float_errors
 
 ROUNDING_OF_A_SUM = 1e-2  # allows for float32, and for rounded probabilities
 
 
-def agreement(teacher, student):
+def agreement(teacher: ArrayLike, student: ArrayLike) -> float:
     """Share of series for which both models predict the same class.
 
     Parameters
     ----------
-    teacher, student : ndarray of shape (n_instances, n_classes)
+    teacher, student : array-like of shape (n_instances, n_classes)
         Probabilities, log-probabilities or logits.
 
     Returns
     -------
-    agreement : float in [0, 1]
+    float
+        From 0 to 1.
+
+    See Also
+    --------
+    negative_flips : Share of series for which only the teacher is right.
+    predictive_kl : Compares probabilities, not only predictions.
 
     References
     ----------
@@ -32,6 +41,7 @@ def agreement(teacher, student):
     Examples
     --------
     >>> import numpy as np
+    >>> from tsdistill.fidelity import agreement
     >>> agreement(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([[0.6, 0.4], [0.7, 0.3]]))
     0.5
     """
@@ -39,115 +49,204 @@ def agreement(teacher, student):
     return float(np.mean(teacher.argmax(axis=1) == student.argmax(axis=1)))
 
 
-def predictive_kl(teacher, student):
+def predictive_kl(teacher: ArrayLike, student: ArrayLike) -> float:
     """Mean KL(teacher || student) of the predictive distributions, in nats, at temperature 1.
 
     Parameters
     ----------
-    teacher, student : ndarray of shape (n_instances, n_classes)
+    teacher, student : array-like of shape (n_instances, n_classes)
         Log-probabilities, finite.
 
     Returns
     -------
-    kl : float, 0 or more; 0 for equal answers
+    float
+        0 for equal answers, else above 0.
+
+    See Also
+    --------
+    per_series_kl : The divergence of each series.
+    predictive_js : A symmetric divergence, which is bounded.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tsdistill.fidelity import predictive_kl
+    >>> round(predictive_kl(np.log([[0.9, 0.1]]), np.log([[0.6, 0.4]])), 3)
+    0.226
     """
     return float(np.mean(per_series_kl(teacher, student)))
 
 
-def predictive_js(teacher, student):
-    """Mean Jensen-Shannon divergence of the predictive distributions, in nats, 0 to log 2.
+def predictive_js(teacher: ArrayLike, student: ArrayLike) -> float:
+    """Mean Jensen-Shannon divergence of the predictive distributions, in nats.
 
     Parameters
     ----------
-    teacher, student : ndarray of shape (n_instances, n_classes)
-        Log-probabilities, finite.
-    """
-    return float(np.mean(per_series_js(teacher, student)))
-
-
-def per_series_kl(teacher, student):
-    """KL(teacher || student) of each series, in nats.
-
-    Parameters
-    ----------
-    teacher, student : ndarray of shape (n_instances, n_classes)
+    teacher, student : array-like of shape (n_instances, n_classes)
         Log-probabilities, finite.
 
     Returns
     -------
-    kl : ndarray of shape (n_instances,), 0 or more
+    float
+        From 0, for equal answers, to log 2.
+
+    See Also
+    --------
+    per_series_js : The divergence of each series.
+    predictive_kl : The divergence that distillation makes small.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tsdistill.fidelity import predictive_js
+    >>> round(predictive_js(np.log([[0.9, 0.1]]), np.log([[0.6, 0.4]])), 3)
+    0.063
+    """
+    return float(np.mean(per_series_js(teacher, student)))
+
+
+def per_series_kl(teacher: ArrayLike, student: ArrayLike) -> FloatArray:
+    """KL(teacher || student) of each series, in nats.
+
+    Parameters
+    ----------
+    teacher, student : array-like of shape (n_instances, n_classes)
+        Log-probabilities, finite.
+
+    Returns
+    -------
+    ndarray of shape (n_instances,)
+        0 or more.
+
+    See Also
+    --------
+    predictive_kl : The mean over all series.
+    bootstrap_interval : A confidence interval of such a mean.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tsdistill.fidelity import per_series_kl
+    >>> teacher = np.log([[0.9, 0.1], [0.5, 0.5]])
+    >>> per_series_kl(teacher, np.log([[0.6, 0.4], [0.5, 0.5]])).round(3).tolist()
+    [0.226, 0.0]
     """
     return _kl(*_log_proba_pair(teacher, student))
 
 
 @usual_float_errors()
-def per_series_js(teacher, student):
-    """Jensen-Shannon divergence of each series, in nats, 0 to log 2.
+def per_series_js(teacher: ArrayLike, student: ArrayLike) -> FloatArray:
+    """Jensen-Shannon divergence of each series, in nats.
 
     Parameters
     ----------
-    teacher, student : ndarray of shape (n_instances, n_classes)
+    teacher, student : array-like of shape (n_instances, n_classes)
         Log-probabilities, finite.
 
     Returns
     -------
-    js : ndarray of shape (n_instances,)
+    ndarray of shape (n_instances,)
+        From 0 to log 2.
+
+    See Also
+    --------
+    predictive_js : The mean over all series.
+    betting_interval : A confidence interval of the mean of values that have limits, as these do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tsdistill.fidelity import per_series_js
+    >>> teacher = np.log([[0.9, 0.1], [0.5, 0.5]])
+    >>> per_series_js(teacher, np.log([[0.6, 0.4], [0.5, 0.5]])).round(3).tolist()
+    [0.063, 0.0]
     """
     teacher, student = _log_proba_pair(teacher, student)
     middle = np.logaddexp(teacher, student) - np.log(2)
     return (_kl(teacher, middle) + _kl(student, middle)) / 2
 
 
-def accuracy(log_proba, y):
+def accuracy(log_proba: ArrayLike, y: ArrayLike) -> float:
     """Share of series whose most probable class is the true one.
 
     Parameters
     ----------
-    log_proba : ndarray of shape (n_instances, n_classes)
+    log_proba : array-like of shape (n_instances, n_classes)
         Probabilities, log-probabilities or logits.
-    y : ndarray of shape (n_instances,), integer
+    y : array-like of shape (n_instances,), of int
         Class index of the true class of each series.
 
     Returns
     -------
-    accuracy : float in [0, 1]
+    float
+        From 0 to 1.
+
+    See Also
+    --------
+    agreement : Share of series for which two models predict the same class.
+    negative_log_likelihood : Judges the probabilities too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tsdistill.fidelity import accuracy
+    >>> accuracy(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 0]))
+    0.5
     """
-    log_proba, y = _with_truth(log_proba, y)
+    log_proba, y = with_truth(log_proba, y)
     return float(np.mean(log_proba.argmax(axis=1) == y))
 
 
-def negative_log_likelihood(log_proba, y):
+def negative_log_likelihood(log_proba: ArrayLike, y: ArrayLike) -> float:
     """Mean negative log-probability of the true class, in nats.
 
     Parameters
     ----------
-    log_proba : ndarray of shape (n_instances, n_classes)
+    log_proba : array-like of shape (n_instances, n_classes)
         Log-probabilities, finite.
-    y : ndarray of shape (n_instances,), integer
+    y : array-like of shape (n_instances,), of int
         Class index of the true class of each series.
 
     Returns
     -------
-    nll : float, 0 or more
+    float
+        0 or more.
+
+    See Also
+    --------
+    expected_calibration_error : Judges how far confidences can be believed, and nothing else.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tsdistill.fidelity import negative_log_likelihood
+    >>> round(negative_log_likelihood(np.log([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 0])), 3)
+    0.511
     """
-    log_proba, y = _with_truth(log_proba, y)
+    log_proba, y = with_truth(log_proba, y)
     check_log_proba("log_proba", log_proba)
     return float(-np.mean(log_proba[np.arange(len(y)), y]))
 
 
-def negative_flips(teacher, student, y):
+def negative_flips(teacher: ArrayLike, student: ArrayLike, y: ArrayLike) -> float:
     """Share of all series for which the teacher is right and the student is wrong.
 
     Parameters
     ----------
-    teacher, student : ndarray of shape (n_instances, n_classes)
+    teacher, student : array-like of shape (n_instances, n_classes)
         Probabilities, log-probabilities or logits.
-    y : ndarray of shape (n_instances,), integer
+    y : array-like of shape (n_instances,), of int
         Class index of the true class of each series.
 
     Returns
     -------
-    flips : float in [0, 1]
+    float
+        From 0 to 1.
+
+    See Also
+    --------
+    positive_flips : Share of series for which only the student is right.
+    per_series_flips : Which series these are.
 
     References
     ----------
@@ -157,125 +256,94 @@ def negative_flips(teacher, student, y):
     Examples
     --------
     >>> import numpy as np
+    >>> from tsdistill.fidelity import negative_flips
     >>> teacher, student = np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([[0.2, 0.8], [0.3, 0.7]])
-    >>> negative_flips(teacher, student, np.array([0, 1])), positive_flips(teacher, student, [1, 1])
-    (0.5, 0.5)
+    >>> negative_flips(teacher, student, np.array([0, 1]))
+    0.5
     """
     return float(np.mean(per_series_flips(teacher, student, y)[0]))
 
 
-def positive_flips(teacher, student, y):
+def positive_flips(teacher: ArrayLike, student: ArrayLike, y: ArrayLike) -> float:
     """Share of all series for which the teacher is wrong and the student is right.
 
     The student's accuracy is the teacher's, plus the positive flips, minus the negative flips.
 
     Parameters
     ----------
-    teacher, student, y
-        See :func:`negative_flips`.
-
-    Returns
-    -------
-    flips : float in [0, 1]
-    """
-    return float(np.mean(per_series_flips(teacher, student, y)[1]))
-
-
-def per_series_flips(teacher, student, y):
-    """Whether each series is a negative flip, and whether it is a positive flip.
-
-    Parameters
-    ----------
-    teacher, student, y
-        See :func:`negative_flips`.
-
-    Returns
-    -------
-    negative, positive : ndarray of shape (n_instances,), bool
-    """
-    teacher, student = pair(teacher, student, "n_instances, n_classes")
-    _, y = _with_truth(teacher, y)
-    before, after = teacher.argmax(axis=1) == y, student.argmax(axis=1) == y
-    return before & ~after, after & ~before
-
-
-def expected_calibration_error(log_proba, y, n_bins=10):
-    """Mean distance between accuracy and confidence over bins of confidence.
-
-    Each bin is weighted by its number of series::
-
-        ECE = sum_b |series in b| / n * | accuracy in b - mean confidence in b |
-
-    with bins ``(b / n_bins, (b + 1) / n_bins]`` of the probability of the predicted class.
-
-    Parameters
-    ----------
-    log_proba : ndarray of shape (n_instances, n_classes)
-        Log-probabilities.
-    y : ndarray of shape (n_instances,), integer
+    teacher, student : array-like of shape (n_instances, n_classes)
+        Probabilities, log-probabilities or logits.
+    y : array-like of shape (n_instances,), of int
         Class index of the true class of each series.
-    n_bins : int, default=10
 
     Returns
     -------
-    ece : float in [0, 1]
+    float
+        From 0 to 1.
 
-    References
-    ----------
-    Guo et al.: On calibration of modern neural networks. ICML 2017, arXiv 1706.04599.
+    See Also
+    --------
+    negative_flips : Share of series for which only the teacher is right.
+    per_series_flips : Which series these are.
 
     Examples
     --------
     >>> import numpy as np
-    >>> sure = np.log([[0.9, 0.1], [0.9, 0.1]])
-    >>> round(expected_calibration_error(sure, np.array([0, 1])), 3)
-    0.4
+    >>> from tsdistill.fidelity import positive_flips
+    >>> teacher, student = np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([[0.2, 0.8], [0.3, 0.7]])
+    >>> positive_flips(teacher, student, np.array([1, 1]))
+    0.5
     """
-    log_proba, y = _with_truth(log_proba, y)
-    check_log_proba("log_proba", log_proba)
-    check_count("n_bins", n_bins)
-    return float(calibration_error(*confidence_and_success(log_proba, y), n_bins))
+    return float(np.mean(per_series_flips(teacher, student, y)[1]))
 
 
-@usual_float_errors()
-def confidence_and_success(log_proba, y):
-    """Probability of each series' predicted class, and whether that class is the true one."""
-    return np.exp(log_proba.max(axis=1)), log_proba.argmax(axis=1) == y
-
-
-def bins_of(confidence, n_bins):
-    """The bin of each confidence, from 0 on, see :func:`expected_calibration_error`."""
-    return np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
-
-
-@usual_float_errors()
-def calibration_error(confidence, success, n_bins=10, axis=-1):
-    """Calibration error of given confidences, see :func:`expected_calibration_error`.
+def per_series_flips(
+    teacher: ArrayLike, student: ArrayLike, y: ArrayLike
+) -> tuple[BoolArray, BoolArray]:
+    """Whether each series is a negative flip, and whether it is a positive flip.
 
     Parameters
     ----------
-    confidence, success : ndarray of the same shape
-        Probability of the predicted class, in [0, 1], and whether the prediction is right.
-    n_bins : int, default=10
-    axis : int, default=-1
-        The axis of the series.
+    teacher, student : array-like of shape (n_instances, n_classes)
+        Probabilities, log-probabilities or logits.
+    y : array-like of shape (n_instances,), of int
+        Class index of the true class of each series.
 
     Returns
     -------
-    ece : ndarray, of the shape of confidence without ``axis``
+    negative : ndarray of shape (n_instances,), bool
+        Where the teacher is right and the student is wrong.
+    positive : ndarray of shape (n_instances,), bool
+        Where the teacher is wrong and the student is right.
+
+    See Also
+    --------
+    negative_flips : Share of the negative flips.
+    positive_flips : Share of the positive flips.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tsdistill.fidelity import per_series_flips
+    >>> teacher, student = np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([[0.2, 0.8], [0.3, 0.7]])
+    >>> negative, positive = per_series_flips(teacher, student, np.array([0, 1]))
+    >>> negative.tolist(), positive.tolist()
+    ([True, False], [False, False])
     """
-    bins = bins_of(confidence, n_bins)
-    gap = success - confidence
-    total = sum(np.abs(np.sum(gap * (bins == b), axis=axis)) for b in range(n_bins))
-    return total / confidence.shape[axis]
+    teacher, student = pair(teacher, student, "n_instances, n_classes")
+    _, y = with_truth(teacher, y)
+    before, after = teacher.argmax(axis=1) == y, student.argmax(axis=1) == y
+    return before & ~after, after & ~before
 
 
 @usual_float_errors()
-def _kl(log_p, log_q):
-    return np.sum(np.exp(log_p) * (log_p - log_q), axis=1)
+def _kl(log_p: FloatArray, log_q: FloatArray) -> FloatArray:
+    divergence: FloatArray = np.sum(np.exp(log_p) * (log_p - log_q), axis=1)
+    return divergence
 
 
-def _with_truth(log_proba, y):
+def with_truth(log_proba: ArrayLike, y: ArrayLike) -> tuple[FloatArray, IntArray]:
+    """Convert answers and class indices to arrays; refuse those that do not fit together."""
     log_proba, y = as_real(log_proba, "log_proba"), np.asarray(as_plain(y, "y"))
     fits = log_proba.ndim == 2 and y.shape == log_proba.shape[:1] and len(y)
     if not fits or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= log_proba.shape[1]:
@@ -288,7 +356,7 @@ def _with_truth(log_proba, y):
 
 
 @usual_float_errors()
-def check_log_proba(name, answers):
+def check_log_proba(name: str, answers: NDArray[Any]) -> None:
     """Refuse answers that are not finite log-probabilities, such as probabilities."""
     total = np.logaddexp.reduce(answers, axis=1)
     if not (np.isfinite(answers).all() and np.abs(total).max() < ROUNDING_OF_A_SUM):
@@ -300,14 +368,16 @@ def check_log_proba(name, answers):
         )
 
 
-def _log_proba_pair(teacher, student):
+def _log_proba_pair(teacher: ArrayLike, student: ArrayLike) -> tuple[FloatArray, FloatArray]:
     teacher, student = pair(teacher, student, "n_instances, n_classes")
     check_log_proba("teacher", teacher)
     check_log_proba("student", student)
     return teacher, student
 
 
-def pair(teacher, student, axes, ends=False):
+def pair(
+    teacher: ArrayLike, student: ArrayLike, axes: str, ends: bool = False
+) -> tuple[FloatArray, FloatArray]:
     """Convert both arrays to float64; refuse different shapes and NaN.
 
     With ``ends`` NaN is allowed where both have it: after the end of a series.

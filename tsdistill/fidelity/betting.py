@@ -9,41 +9,57 @@ hardly vary, to small ones, of the order of ``1 / sqrt(n)``. It does not depend 
 values.
 """
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import logsumexp
 
 from tsdistill.exceptions import ParameterError
-from tsdistill.fidelity.answers import bins_of
+from tsdistill.fidelity.calibration import bins_of
 from tsdistill.inputs.checks import check_share, is_number, shown
 from tsdistill.inputs.plain import as_real
+from tsdistill.inputs.types import BoolArray, FloatArray
 
 LARGEST_BET = 0.99
 SMALLEST_LOG_MEAN = -690.0
 
 
-def betting_interval(values, lowest=0.0, highest=1.0, confidence=0.95):
+def betting_interval(
+    values: ArrayLike, lowest: float = 0.0, highest: float = 1.0, confidence: float = 0.95
+) -> tuple[float, float]:
     """Confidence interval of a mean of values that have known limits.
 
     Parameters
     ----------
     values : array-like of shape (n_instances,)
         Such as a ``per_series_`` function of this package gives.
-    lowest, highest : float, default=0 and 1
-        No value can lie outside, such as -1 and 1 for correlations. The wider they are, the wider
+    lowest : float, default=0.0
+        No value can be smaller, such as -1 for correlations. The wider the limits are, the wider
         is the interval.
-    confidence : float in (0, 1), default=0.95
+    highest : float, default=1.0
+        No value can be larger.
+    confidence : float, default=0.95
+        Probability, between 0 and 1, with which the interval encloses the true mean at least,
+        whatever the distribution.
 
     Returns
     -------
-    low, high : float
-        They enclose the true mean, whatever the distribution, with at least the probability
-        ``confidence``.
+    low : float
+        Lower end of the interval.
+    high : float
+        Upper end of the interval.
 
     Raises
     ------
     ParameterError
         If values are not finite numbers between the limits.
+
+    See Also
+    --------
+    bootstrap_interval : A narrower interval, which holds for many series only.
+    clopper_pearson : The exact interval of a share, whose values are 0 and 1 alone.
 
     References
     ----------
@@ -53,6 +69,7 @@ def betting_interval(values, lowest=0.0, highest=1.0, confidence=0.95):
 
     Examples
     --------
+    >>> from tsdistill.fidelity import betting_interval
     >>> low, high = betting_interval([0.9, 0.8, 1.0, 0.9] * 50, lowest=-1)
     >>> round(low, 2), round(high, 2)
     (0.86, 0.92)
@@ -75,7 +92,9 @@ def betting_interval(values, lowest=0.0, highest=1.0, confidence=0.95):
     return mean_bounds(values, lowest, highest, (1 + confidence) / 2)
 
 
-def mean_bounds(values, lowest, highest, confidence, times=1.0):
+def mean_bounds(
+    values: FloatArray, lowest: float, highest: float, confidence: float, times: float = 1.0
+) -> tuple[float, float]:
     """A lower and an upper bound of a mean, each of which holds with probability ``confidence``.
 
     Parameters
@@ -98,7 +117,14 @@ def mean_bounds(values, lowest, highest, confidence, times=1.0):
     return float(low), float(high)
 
 
-def calibration_bounds(confidence_of, success, n_classes, confidence, times=1.0, n_bins=10):
+def calibration_bounds(
+    confidence_of: FloatArray,
+    success: BoolArray,
+    n_classes: int,
+    confidence: float,
+    times: float = 1.0,
+    n_bins: int = 10,
+) -> tuple[float, float]:
     """Bounds of the calibration error, each of which holds with probability ``confidence``.
 
     Parameters
@@ -129,12 +155,13 @@ def calibration_bounds(confidence_of, success, n_classes, confidence, times=1.0,
     members = [gap[bins == b] for b in np.unique(bins)]
     choices = np.indices((2,) * len(members)).reshape(len(members), -1).T
 
-    def log_wealth(log_mean):
+    def log_wealth(log_mean: float) -> FloatArray:
         gains = np.array(
             [[_log_gain((1 + s * g) / 2, log_mean, shares) for s in (-1, 1)] for g in members]
         )
         of_choices = gains[np.arange(len(members)), choices].sum(axis=1)
-        return logsumexp(np.log(weights) + times * of_choices, axis=1)
+        wealth: FloatArray = logsumexp(np.log(weights) + times * of_choices, axis=1)
+        return wealth
 
     top = np.log((1 + sum(abs(g.sum()) for g in members) / len(gap)) / 2)
     possible = n_bins - int(bins_of(np.array([1 / n_classes]), n_bins)[0])
@@ -144,32 +171,34 @@ def calibration_bounds(confidence_of, success, n_classes, confidence, times=1.0,
     return max(0.0, 2 * low - 1), min(1.0, 1 - 2 * high)
 
 
-def _lower_bound(values, confidence, times):
+def _lower_bound(values: FloatArray, confidence: float, times: float) -> float:
     """Lower bound of the mean of values in [0, 1]."""
     if not values.any():
         return 0.0
     shares, weights = _bets(times * len(values))
 
-    def log_wealth(log_mean):
-        return logsumexp(np.log(weights) + times * _log_gain(values, log_mean, shares))
+    def log_wealth(log_mean: float) -> float:
+        return float(logsumexp(np.log(weights) + times * _log_gain(values, log_mean, shares)))
 
     return _crossing(log_wealth, -np.log1p(-confidence), np.log(values.mean()))
 
 
-def _bets(n_instances):
+def _bets(n_instances: float) -> tuple[FloatArray, FloatArray]:
     """Shares of the capital that are bet each time, and how the capital is spread over them."""
     n_shares = 1 + max(0, int(np.ceil(np.log2(4 * np.sqrt(n_instances)))))
-    weights = 1 / np.arange(1, n_shares + 1)
-    return LARGEST_BET * 0.5 ** np.arange(n_shares), weights / weights.sum()
+    weights: FloatArray = 1 / np.arange(1, n_shares + 1)
+    shares = LARGEST_BET * 0.5 ** np.arange(n_shares, dtype=np.float64)
+    return shares, weights / weights.sum()
 
 
-def _log_gain(values, log_mean, shares):
+def _log_gain(values: FloatArray, log_mean: float, shares: FloatArray) -> FloatArray:
     """Log of the capital after all values, for each share; against a mean in [0, 1]."""
     odds = values * np.exp(-log_mean) - 1
-    return np.log1p(shares[:, np.newaxis] * odds).sum(axis=1)
+    gains: FloatArray = np.log1p(shares[:, np.newaxis] * odds).sum(axis=1)
+    return gains
 
 
-def _crossing(log_wealth, level, top):
+def _crossing(log_wealth: Callable[[float], float], level: float, top: float) -> float:
     """The mean at which the capital, which falls with the mean, is at the level; 0 if it is less.
 
     At the mean whose log is ``top`` it is below the level.

@@ -1,20 +1,36 @@
 """Deletion and insertion curves: does the answer depend on the timesteps that a map ranks first?"""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.answers import check_log_proba
 from tsdistill.inputs.checks import check_count
 from tsdistill.inputs.lengths import lengths_of
 from tsdistill.inputs.plain import as_plain, as_real
+from tsdistill.inputs.types import Float32Array, FloatArray, IntArray
 from tsdistill.numerics.batches import batches, rows_that_fit
 from tsdistill.numerics.logits import usual_float_errors
 
 COPIES_A_QUERY = 4096
 BYTES_A_QUERY = 64 * 2**20
 
+LogProba = Callable[[Float32Array], ArrayLike]
+"""A model: it takes a panel, and gives log-probabilities of shape (n_instances, n_classes)."""
 
-def deletion_curve(log_proba, panel, maps, target, fill, *, n_points=11):
+
+def deletion_curve(
+    log_proba: LogProba,
+    panel: ArrayLike,
+    maps: ArrayLike,
+    target: ArrayLike,
+    fill: ArrayLike,
+    *,
+    n_points: int = 11,
+) -> tuple[FloatArray, FloatArray]:
     """Probability of the target while the timesteps that speak most for it are replaced.
 
     At the share s, the round(s * n_timepoints) timesteps with the highest values in the map of
@@ -27,13 +43,14 @@ def deletion_curve(log_proba, panel, maps, target, fill, *, n_points=11):
     ----------
     log_proba : callable
         Takes a panel, float32, and gives log-probabilities of shape (n_instances, n_classes).
-    panel : ndarray of shape (n_instances, n_channels, n_timepoints)
-    maps : ndarray of shape (n_instances, n_timepoints) or \
+    panel : array-like of shape (n_instances, n_channels, n_timepoints)
+        The series.
+    maps : array-like of shape (n_instances, n_timepoints) or \
             (n_instances, n_channels, n_timepoints)
         Higher speaks more for the target.
-    target : ndarray of shape (n_instances,), integer
+    target : array-like of shape (n_instances,), of int
         Class index whose probability is followed.
-    fill : ndarray that broadcasts to the panel
+    fill : array-like that broadcasts to the panel
         The baseline, such as ``panel.mean(axis=(0, 2), keepdims=True)``.
     n_points : int, default=11
         Number of shares, evenly spaced from 0 to 1.
@@ -41,8 +58,14 @@ def deletion_curve(log_proba, panel, maps, target, fill, *, n_points=11):
     Returns
     -------
     shares : ndarray of shape (n_points,)
+        Shares of the timesteps that are replaced.
     proba : ndarray of shape (n_instances, n_points)
-        The mean over series is the curve.
+        Probability of the target at each share. The mean over series is the curve.
+
+    See Also
+    --------
+    insertion_curve : The reverse, which begins with the baseline alone.
+    area : One number for each curve.
 
     References
     ----------
@@ -52,6 +75,7 @@ def deletion_curve(log_proba, panel, maps, target, fill, *, n_points=11):
     Examples
     --------
     >>> import numpy as np
+    >>> from tsdistill.fidelity import deletion_curve
     >>> def log_proba(X):
     ...     z = X.sum(axis=(1, 2))
     ...     return -np.logaddexp(0, np.stack([z, -z], axis=1))
@@ -65,7 +89,15 @@ def deletion_curve(log_proba, panel, maps, target, fill, *, n_points=11):
     return _curve(log_proba, panel, maps, target, fill, n_points, inserted=False)
 
 
-def insertion_curve(log_proba, panel, maps, target, fill, *, n_points=11):
+def insertion_curve(
+    log_proba: LogProba,
+    panel: ArrayLike,
+    maps: ArrayLike,
+    target: ArrayLike,
+    fill: ArrayLike,
+    *,
+    n_points: int = 11,
+) -> tuple[FloatArray, FloatArray]:
     """Probability of the target while the timesteps that speak most for it are inserted.
 
     The reverse of :func:`deletion_curve`: at the share 0 every timestep is the baseline, and the
@@ -74,28 +106,75 @@ def insertion_curve(log_proba, panel, maps, target, fill, *, n_points=11):
 
     Parameters
     ----------
-    log_proba, panel, maps, target, fill, n_points
-        See :func:`deletion_curve`.
+    log_proba : callable
+        Takes a panel, float32, and gives log-probabilities of shape (n_instances, n_classes).
+    panel : array-like of shape (n_instances, n_channels, n_timepoints)
+        The series.
+    maps : array-like of shape (n_instances, n_timepoints) or \
+            (n_instances, n_channels, n_timepoints)
+        Higher speaks more for the target.
+    target : array-like of shape (n_instances,), of int
+        Class index whose probability is followed.
+    fill : array-like that broadcasts to the panel
+        The baseline, such as ``panel.mean(axis=(0, 2), keepdims=True)``.
+    n_points : int, default=11
+        Number of shares, evenly spaced from 0 to 1.
 
     Returns
     -------
     shares : ndarray of shape (n_points,)
+        Shares of the timesteps that are inserted.
     proba : ndarray of shape (n_instances, n_points)
+        Probability of the target at each share. The mean over series is the curve.
+
+    See Also
+    --------
+    deletion_curve : The reverse, which begins with the series.
+    area : One number for each curve.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tsdistill.fidelity import insertion_curve
+    >>> def log_proba(X):
+    ...     z = X.sum(axis=(1, 2))
+    ...     return -np.logaddexp(0, np.stack([z, -z], axis=1))
+    >>> X = np.array([[[3.0, 0.0, 0.0, 1.0]]])
+    >>> shares, proba = insertion_curve(
+    ...     log_proba, X, X[:, 0], np.array([1]), np.zeros((1, 1, 1)), n_points=3
+    ... )
+    >>> proba.round(2).tolist()
+    [[0.5, 0.98, 0.98]]
     """
     return _curve(log_proba, panel, maps, target, fill, n_points, inserted=True)
 
 
-def area(shares, proba):
-    """Area under each series' curve, by trapezoids.
+def area(shares: ArrayLike, proba: ArrayLike) -> FloatArray:
+    """Area under the curve of each series, by trapezoids.
 
     Parameters
     ----------
-    shares : ndarray of shape (n_points,)
-    proba : ndarray of shape (n_instances, n_points)
+    shares : array-like of shape (n_points,)
+        Shares of the timesteps, as :func:`deletion_curve` gives them.
+    proba : array-like of shape (n_instances, n_points)
+        Probability of the target at each share.
 
     Returns
     -------
-    area : ndarray of shape (n_instances,), in [0, 1]
+    ndarray of shape (n_instances,)
+        From 0 to 1.
+
+    See Also
+    --------
+    deletion_curve : A small area is good.
+    insertion_curve : A large area is good.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tsdistill.fidelity import area
+    >>> area(np.array([0.0, 0.5, 1.0]), np.array([[1.0, 0.5, 0.0]])).tolist()
+    [0.5]
     """
     shares, proba = as_real(shares, "shares"), as_real(proba, "proba")
     if shares.ndim != 1 or proba.ndim != 2 or proba.shape[1] != len(shares):
@@ -106,7 +185,9 @@ def area(shares, proba):
     return ((proba[:, 1:] + proba[:, :-1]) / 2) @ np.diff(shares)
 
 
-def _checked(panel, maps, target, fill):
+def _checked(
+    panel: ArrayLike, maps: ArrayLike, target: ArrayLike, fill: ArrayLike
+) -> tuple[NDArray[Any], FloatArray, IntArray, Float32Array]:
     """The arguments of a curve as arrays; a panel alone may hold NaN before the end of series."""
     panel, maps = as_real(panel, "panel", dtype=None), as_real(maps, "maps")
     target = np.asarray(as_plain(target, "target"))
@@ -140,7 +221,16 @@ def _checked(panel, maps, target, fill):
 
 
 @usual_float_errors()
-def _curve(log_proba, panel, maps, target, fill, n_points, *, inserted):
+def _curve(
+    log_proba: LogProba,
+    panel: ArrayLike,
+    maps: ArrayLike,
+    target: ArrayLike,
+    fill: ArrayLike,
+    n_points: int,
+    *,
+    inserted: bool,
+) -> tuple[FloatArray, FloatArray]:
     panel, maps, target, fill = _checked(panel, maps, target, fill)
     check_count("n_points", n_points, least=2)
     n_points = int(n_points)

@@ -1,23 +1,29 @@
 """Fidelity as one number, for scores and searches; higher is better."""
 
+from collections.abc import Callable
+from typing import Any
+
+from numpy.typing import ArrayLike
+
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.answers import (
     accuracy,
     agreement,
-    expected_calibration_error,
     negative_log_likelihood,
     predictive_js,
     predictive_kl,
 )
+from tsdistill.fidelity.calibration import expected_calibration_error
 from tsdistill.fidelity.maps import auprc, auroc, saliency_correlation, top_overlap
 from tsdistill.inputs.checks import check_choice
+from tsdistill.inputs.types import Metric, Series
 
-OF_ANSWERS = {
+OF_ANSWERS: dict[str, Callable[[ArrayLike, ArrayLike], float]] = {
     "agreement": agreement,
     "kl": lambda teacher, student: -predictive_kl(teacher, student),
     "js": lambda teacher, student: -predictive_js(teacher, student),
 }
-OF_TRUTH = {
+OF_TRUTH: dict[str, Callable[[ArrayLike, ArrayLike], float]] = {
     "accuracy": accuracy,
     "nll": lambda log_proba, y: -negative_log_likelihood(log_proba, y),
     "ece": lambda log_proba, y: -expected_calibration_error(log_proba, y),
@@ -28,12 +34,12 @@ OF_CURVES = ("deletion", "insertion")
 METRICS = (*OF_ANSWERS, *OF_MAPS, *OF_TRUTH, *OF_CURVES, *OF_MASKS)
 
 
-def check_metric(metric):
+def check_metric(metric: str) -> None:
     """Refuse an unknown ``metric``."""
     check_choice("metric", metric, METRICS)
 
 
-def check_truth(metric, y, mask):
+def check_truth(metric: str, y: ArrayLike | None, mask: ArrayLike | None) -> None:
     """Refuse a metric without the y or mask that it needs, or with a mask that it does not use."""
     check_metric(metric)
     for name, given, metrics in (("y", y, OF_TRUTH), ("mask", mask, OF_MASKS)):
@@ -43,7 +49,7 @@ def check_truth(metric, y, mask):
         raise ParameterError(f"metric={metric!r} makes no use of mask; leave it out.")
 
 
-def fidelity_scorer(metric="agreement"):
+def fidelity_scorer(metric: Metric = "agreement") -> Callable[..., float]:
     """Make a scorer for ``GridSearchCV(scoring=...)`` that measures fidelity to the teacher.
 
     Parameters
@@ -55,12 +61,18 @@ def fidelity_scorer(metric="agreement"):
 
     Returns
     -------
-    scorer : callable (estimator, X, y=None) -> float
-        Higher is better; divergences and errors are negated. For a Pipeline (also sktime's) the
-        last step is scored, for a fitted search the best estimator.
+    callable
+        Called as ``scorer(estimator, X, y=None)``, it returns a float. Higher is better;
+        divergences and errors are negated. For a Pipeline (also sktime's) the last step is scored,
+        for a fitted search the best estimator.
+
+    See Also
+    --------
+    tsdistill.SaliencyDistilledClassifier.fidelity_score : The score of one fitted student.
 
     Examples
     --------
+    >>> from tsdistill.fidelity import fidelity_scorer
     >>> fidelity_scorer("saliency")
     fidelity_scorer('saliency')
     """
@@ -69,19 +81,24 @@ def fidelity_scorer(metric="agreement"):
 
 
 class _FidelityScorer:
-    def __init__(self, metric):
+    def __init__(self, metric: Metric) -> None:
         self.metric = metric
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"fidelity_scorer({self.metric!r})"
 
-    def __call__(self, estimator, X, y=None, **mask):
+    def __call__(
+        self, estimator: Any, X: Series, y: ArrayLike | None = None, **mask: ArrayLike
+    ) -> float:
         estimator, X = holder_of_student(estimator, X, "fidelity_score", f"{self!r} cannot score")
         truth = {"y": y} if self.metric in OF_TRUTH else {}
-        return estimator.fidelity_score(X, **truth, metric=self.metric, **mask)
+        score: float = estimator.fidelity_score(X, **truth, metric=self.metric, **mask)
+        return score
 
 
-def holder_of_student(estimator, X, method, what_fails):
+def holder_of_student(
+    estimator: Any, X: Series, method: str, what_fails: str
+) -> tuple[Any, Series]:
     """Find the distilled classifier inside a Pipeline or a search, and transform X for it.
 
     Parameters

@@ -1,7 +1,9 @@
 """Checks of single arguments; each raises ParameterError with the value that was expected."""
 
 import math
+from collections.abc import Iterable
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ LONGEST_VALUE = 200
 SMALLEST_SHARE = 1e-9
 
 
-def shown(value):
+def shown(value: object) -> str:
     """A value in an error message; cut if it is long."""
     try:
         text = repr(value)
@@ -23,7 +25,7 @@ def shown(value):
     return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "..."
 
 
-def check_positive(name, value, *, zero=False):
+def check_positive(name: str, value: object, *, zero: bool = False) -> None:
     """Require a finite number above 0, or of 0 or more with ``zero=True``."""
     number = _as_float(value)
     if not (0 < number <= LARGEST or (zero and number == 0)):
@@ -34,7 +36,7 @@ def check_positive(name, value, *, zero=False):
         )
 
 
-def check_temperature(name, value):
+def check_temperature(name: str, value: object) -> None:
     """Require a temperature with which the softmax of float32 logits can be computed."""
     if not COLDEST <= _as_float(value) <= HOTTEST:
         raise ParameterError(
@@ -42,7 +44,7 @@ def check_temperature(name, value):
         )
 
 
-def check_choice(name, value, known, also=""):
+def check_choice(name: str, value: object, known: Iterable[str], also: str = "") -> None:
     """Require one of the known values.
 
     Parameters
@@ -58,12 +60,12 @@ def check_choice(name, value, known, also=""):
         raise ParameterError(f"{name}={shown(value)}; expected one of {quoted(known)}{also}.")
 
 
-def quoted(names):
+def quoted(names: Iterable[object]) -> str:
     """Format names for an error message: ``'a', 'b'``."""
     return ", ".join(map(repr, names))
 
 
-def check_share(name, value):
+def check_share(name: str, value: object) -> None:
     """Require a number between 0 and 1, both excluded, and not so close that it rounds to them."""
     if not SMALLEST_SHARE <= _as_float(value) <= 1 - SMALLEST_SHARE:
         raise ParameterError(
@@ -72,7 +74,7 @@ def check_share(name, value):
         )
 
 
-def check_rate(name, value):
+def check_rate(name: str, value: object) -> None:
     """Require a number above 0 and of at most 1."""
     if not SMALLEST_SHARE <= _as_float(value) <= 1:
         raise ParameterError(
@@ -81,7 +83,7 @@ def check_rate(name, value):
         )
 
 
-def check_count(name, value, least=1):
+def check_count(name: str, value: object, least: int = 1) -> None:
     """Require a whole number of ``least`` or more."""
     if not is_whole(value) or not least <= value <= MOST:
         expected = "above 0" if least == 1 else f"of {least} or more"
@@ -89,13 +91,13 @@ def check_count(name, value, least=1):
         raise ParameterError(f"{name}={shown(value)}; expected a whole number {expected}{at_most}.")
 
 
-def check_flag(name, value):
+def check_flag(name: str, value: object) -> None:
     """Require True or False."""
     if not isinstance(value, (bool, np.bool_)):
         raise ParameterError(f"{name}={shown(value)}; expected True or False.")
 
 
-def check_out(out, shape):
+def check_out(out: object, shape: tuple[int, ...]) -> None:
     """Require an array of a shape, of float32 or float64, that can be written to; or None.
 
     Parameters
@@ -118,12 +120,12 @@ def check_out(out, shape):
         )
 
 
-def is_number(value):
+def is_number(value: object) -> bool:
     """Whether a value is a real number; a bool is none."""
     return isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
 
 
-def _as_float(value):
+def _as_float(value: Any) -> float:
     """A real number as a float: infinite if it is too large for one, NaN if it is no number."""
     try:
         return float(value) if is_number(value) else math.nan
@@ -131,12 +133,12 @@ def _as_float(value):
         return math.inf
 
 
-def is_whole(value):
+def is_whole(value: object) -> bool:
     """Whether a value is an integer; a bool is none."""
     return isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
 
 
-def as_list(value):
+def as_list(value: Any) -> list[Any]:
     """A list: empty for None, the items of a list or tuple, or a single item."""
     if value is None:
         return []

@@ -1,15 +1,20 @@
 """Writes files atomically."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterator
+from typing import IO, Any
 
 from tsdistill.exceptions import FolderGivenError, FolderMissingError, ParameterError
 from tsdistill.inputs.checks import shown
+from tsdistill.inputs.types import Path
 
 
-def check_path(name, path):
+def check_path(name: str, path: object) -> None:
     """Raise ParameterError if a value is no path that the file system can have."""
     usable = isinstance(path, (str, os.PathLike)) and isinstance(os.fspath(path), str)
     try:
@@ -20,7 +25,7 @@ def check_path(name, path):
         raise ParameterError(f"{name}={shown(path)}; expected a path.")
 
 
-def check_folder(path):
+def check_folder(path: Path) -> None:
     """Raise FolderGivenError if a path is a folder, FolderMissingError if its folder is missing."""
     check_path("path", path)
     path = pathlib.Path(path)
@@ -31,7 +36,7 @@ def check_folder(path):
 
 
 @contextlib.contextmanager
-def replaced_when_whole(path, mode, **options):
+def replaced_when_whole(path: pathlib.Path, mode: str, **options: Any) -> Iterator[IO[Any]]:
     """Open a new file that takes its place when it is complete.
 
     Readers see the old content or the new, never a part; if the block fails, the old content
@@ -55,7 +60,7 @@ def replaced_when_whole(path, mode, **options):
         raise
 
 
-def write_whole(path, text):
+def write_whole(path: Path, text: str) -> None:
     """Write a text file atomically, see :func:`replaced_when_whole`.
 
     Parameters
@@ -69,7 +74,7 @@ def write_whole(path, text):
         file.write(text)
 
 
-def _umask():
+def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask

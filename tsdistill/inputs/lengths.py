@@ -4,10 +4,16 @@ NaN is thus the only mask, and travels with the series wherever they are cut, co
 missing values are allowed, NaN before the end of a series is a gap.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from tsdistill.exceptions import PanelError
 from tsdistill.inputs.labels import few
+from tsdistill.inputs.types import Float32Array, IntArray
 
 LONGEST_SHARE = 2.0
 """Later series may be twice as long as the longest series of ``fit``."""
@@ -18,7 +24,7 @@ IMPUTE = (
 )
 
 
-def padded(instances):
+def padded(instances: list[NDArray[Any]]) -> NDArray[np.floating[Any]]:
     """Put series of unequal length into one array, padded with NaN after the end of each.
 
     Parameters
@@ -52,7 +58,7 @@ def padded(instances):
     return X
 
 
-def lengths_of(X):
+def lengths_of(X: NDArray[Any]) -> IntArray:
     """Number of timesteps of each series, up to its last value in any channel.
 
     Parameters
@@ -75,7 +81,7 @@ def lengths_of(X):
     return np.where(has_value, np.arange(1, X.shape[-1] + 1), 0).max(axis=-1, initial=0)
 
 
-def joined(*panels):
+def joined(*panels: Float32Array) -> Float32Array:
     """Panels one after the other, padded to the longest of them.
 
     Parameters
@@ -86,7 +92,7 @@ def joined(*panels):
     return np.concatenate([to_length(panel, longest) for panel in panels])
 
 
-def to_length(panel, n_timepoints):
+def to_length(panel: Float32Array, n_timepoints: int) -> Float32Array:
     """A panel padded with NaN to a number of timesteps; itself if it has as many or more."""
     missing = n_timepoints - panel.shape[-1]
     if missing <= 0:
@@ -94,7 +100,7 @@ def to_length(panel, n_timepoints):
     return np.pad(panel, [(0, 0), (0, 0), (0, missing)], constant_values=np.nan)
 
 
-def is_uneven(X):
+def is_uneven(X: object) -> bool:
     """Whether series are padded: an array, or a data frame of numbers, with NaN in it."""
     values = X.to_numpy() if hasattr(X, "to_numpy") else X
     return (
@@ -105,7 +111,7 @@ def is_uneven(X):
     )
 
 
-def hardest(panel):
+def hardest(panel: Float32Array) -> Float32Array:
     """Two series on which to try a model: the shortest, and of the others that with most gaps.
 
     Parameters
@@ -130,7 +136,7 @@ def hardest(panel):
     return panel[[shortest, n_gaps.argmax()]]
 
 
-def has_gaps(X):
+def has_gaps(X: NDArray[Any]) -> bool:
     """Whether NaN is found before the end of a series, in some of its channels or in all.
 
     Parameters
@@ -142,7 +148,7 @@ def has_gaps(X):
     return bool((np.isnan(panel).any(axis=1) & before_end).any())
 
 
-def check_ends(X, name="X", gaps=False):
+def check_ends(X: NDArray[Any], name: str = "X", gaps: bool = False) -> None:
     """Raise PanelError where NaN is anything but padding after the end of a series.
 
     Parameters
@@ -198,7 +204,7 @@ def check_ends(X, name="X", gaps=False):
     )
 
 
-def check_longest(X, longest, name="X"):
+def check_longest(X: NDArray[Any], longest: int, name: str = "X") -> None:
     """Raise PanelError if a series is much longer than those of ``fit``.
 
     Parameters

@@ -1,12 +1,16 @@
 """Torch tensors, masked arrays and other numbers as plain arrays."""
 
+from typing import Any, Literal, overload
+
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 
 from tsdistill.exceptions import PanelError, ParameterError
+from tsdistill.inputs.types import FloatArray
 
 
-def as_plain(values, name="X"):
+def as_plain(values: Any, name: str = "X") -> Any:
     """Convert a torch tensor or a masked array to an array; return other objects unchanged.
 
     Parameters
@@ -37,7 +41,24 @@ def as_plain(values, name="X"):
     return values
 
 
-def as_real(values, name, error=ParameterError, dtype=np.float64):
+@overload
+def as_real(
+    values: ArrayLike, name: str, error: type[Exception] = ..., dtype: type[np.float64] = ...
+) -> FloatArray: ...
+
+
+@overload
+def as_real(
+    values: ArrayLike, name: str, error: type[Exception] = ..., *, dtype: Literal[None]
+) -> NDArray[Any]: ...
+
+
+def as_real(
+    values: ArrayLike,
+    name: str,
+    error: type[Exception] = ParameterError,
+    dtype: type[np.float64] | None = np.float64,
+) -> NDArray[Any]:
     """Convert real numbers to an array.
 
     Parameters

@@ -4,9 +4,10 @@ import numpy as np
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import is_whole, shown
+from tsdistill.inputs.types import RandomSource
 
 
-def check_random_state(random_state):
+def check_random_state(random_state: object) -> None:
     """Raise ParameterError if ``random_state`` is nothing that draws can follow from.
 
     Parameters
@@ -25,7 +26,7 @@ def check_random_state(random_state):
         )
 
 
-def seed_sequence(random_state):
+def seed_sequence(random_state: RandomSource) -> np.random.SeedSequence:
     """Convert ``random_state`` to a source of independent seeds.
 
     Parameters
@@ -51,7 +52,7 @@ def seed_sequence(random_state):
     return np.random.SeedSequence(int(random_state))
 
 
-def generator(random_state):
+def generator(random_state: RandomSource) -> np.random.Generator:
     """Convert ``random_state`` to a generator.
 
     Parameters

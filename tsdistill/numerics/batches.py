@@ -1,10 +1,12 @@
 """Cuts rows into batches of bounded memory."""
 
+from typing import Any
+
 ROWS_A_BATCH = 256
 BYTES_A_BATCH = 16 * 2**20
 
 
-def rows_that_fit(bytes_a_row, most_bytes=None):
+def rows_that_fit(bytes_a_row: int, most_bytes: int | None = None) -> int:
     """Number of rows that fit into the memory of a batch, at least one.
 
     Parameters
@@ -18,7 +20,7 @@ def rows_that_fit(bytes_a_row, most_bytes=None):
     return max(1, most_bytes // bytes_a_row)
 
 
-def batches(n_rows, most_rows=None):
+def batches(n_rows: int, most_rows: int | None = None) -> list[slice]:
     """Cut rows into consecutive slices.
 
     Parameters
@@ -40,7 +42,7 @@ def batches(n_rows, most_rows=None):
     return [slice(a, min(a + most_rows, n_rows)) for a in range(0, n_rows, most_rows)]
 
 
-def batches_of_series(series):
+def batches_of_series(series: Any) -> list[slice]:
     """Cut series into batches of at most 256 series and 16 MiB.
 
     Parameters

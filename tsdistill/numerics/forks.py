@@ -1,7 +1,10 @@
 """What a fork of the process waits for, and what starts anew in the child."""
 
+from __future__ import annotations
+
 import os
 import threading
+from contextlib import AbstractContextManager
 
 
 def now_and_in_children(start):
@@ -27,7 +30,7 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-def no_fork():
+def no_fork() -> AbstractContextManager[bool]:
     """Context for which a fork of the process waits.
 
     For short uses of torch's random generator and for imports: a child that is forked meanwhile

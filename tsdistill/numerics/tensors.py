@@ -1,13 +1,17 @@
 """Converts arrays to tensors that share their memory, and sets the modes of torch."""
 
+from __future__ import annotations
+
 import contextlib
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from tsdistill.numerics.shared import quiet
 
 
-def as_tensor(array, device="cpu"):
+def as_tensor(array: NDArray[Any], device: str | torch.device = "cpu") -> torch.Tensor:
     """Convert an array to a tensor; on the CPU it shares the memory of the array.
 
     Read-only arrays are accepted, without torch's warning: callers never write to the tensor.
@@ -16,7 +20,7 @@ def as_tensor(array, device="cpu"):
         return torch.as_tensor(array, device=device)
 
 
-def plain_device(device):
+def plain_device(device: str | torch.device) -> str | torch.device:
     """A device without the number of the only CPU, with which torch could not unpickle weights."""
     return "cpu" if torch.device(device).type == "cpu" else device
 

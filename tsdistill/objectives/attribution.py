@@ -10,39 +10,58 @@ The teacher's attribution is resampled to the length of the student's, and compu
 series differ in length, t runs over the positions that a stage has for the series alone.
 """
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
 from tsdistill.exceptions import ParameterError, StudentError, TeacherError
 from tsdistill.explainers.gradients import NAN_IN_GRADIENTS
 from tsdistill.inputs.checks import shown
 from tsdistill.inputs.lengths import hardest, lengths_of
+from tsdistill.inputs.types import Float32Array, IntArray
 from tsdistill.numerics.batches import batches
 from tsdistill.numerics.logits import centred, first_output
 from tsdistill.numerics.tensors import as_tensor
-from tsdistill.objectives.base import Objective
+from tsdistill.objectives.base import Answers, Objective, given
 from tsdistill.objectives.gradients import check_student_maps, in_use_for_maps
+from tsdistill.objectives.preparation import Preparation
 from tsdistill.students.feature_maps import feature_maps, map_and_slopes, stages_of
 
 
-def attribution_of(maps, slopes, n_positions=None):
+def attribution_of(maps: Tensor, slopes: Tensor, n_positions: Tensor | None = None) -> Tensor:
     """Attribution of a stage: squared feature maps, weighted by squared mean slopes.
 
     Parameters
     ----------
-    maps : Tensor of shape (n_instances, n_features, n_positions)
-    slopes : Tensor of shape (n_instances, n_features, n_positions)
+    maps : torch.Tensor of shape (n_instances, n_features, n_positions)
+        Feature maps of the stage.
+    slopes : torch.Tensor of shape (n_instances, n_features, n_positions)
         Derivatives of the score with respect to the maps.
-    n_positions : Tensor of shape (n_instances,), int64, default=None
+    n_positions : torch.Tensor of shape (n_instances,), int64, default=None
         Positions of each series, from the first on; those after them count nowhere. None: all.
 
     Returns
     -------
-    attribution : Tensor of shape (n_instances, n_positions)
+    torch.Tensor of shape (n_instances, n_positions)
         Of Euclidean norm 1, or 0 where no map has a slope.
+
+    See Also
+    --------
+    AttributionMatching : The objective.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from tsdistill.objectives import attribution_of
+    >>> maps = torch.tensor([[[3.0, 0.0, 0.0], [0.0, 0.0, 5.0]]])
+    >>> attribution_of(maps, slopes=torch.tensor([[[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]]))
+    tensor([[1., 0., 0.]])
     """
     if n_positions is not None:
         after = torch.arange(maps.shape[2], device=maps.device) >= n_positions[:, None]
@@ -55,7 +74,7 @@ def attribution_of(maps, slopes, n_positions=None):
     return F.normalize(attribution, dim=1)
 
 
-def _largest(values):
+def _largest(values: Tensor) -> Tensor:
     """Largest absolute value of each series, to divide by."""
     sizes = values.detach().abs().flatten(1).amax(dim=1)
     sizes = torch.where(sizes > 0, sizes, torch.ones_like(sizes))
@@ -76,6 +95,11 @@ class AttributionMatching(Objective):
         Name of the module (as in ``named_modules()``) whose output is compared, a map
         ``(n_instances, n_features, length)``. None takes the last stage that networks of
         :mod:`tsdistill.students` declare.
+
+    See Also
+    --------
+    GradientSaliency : Compares gradients with respect to the series, for the same teachers.
+    TemporalSaliency : Works for any teacher.
 
     Notes
     -----
@@ -100,14 +124,19 @@ class AttributionMatching(Objective):
     name = "attribution_matching"
     needs_panel = True
     takes_uneven = True
-    _n_positions = None
+    _n_positions: Tensor | None = None
 
-    def __init__(self, weight=1.0, student_stage=None, teacher_stage=None):
+    def __init__(
+        self,
+        weight: float = 1.0,
+        student_stage: str | None = None,
+        teacher_stage: str | None = None,
+    ) -> None:
         super().__init__(weight)
         self.student_stage = student_stage
         self.teacher_stage = teacher_stage
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         for name in ("student_stage", "teacher_stage"):
             stage = getattr(self, name)
@@ -117,7 +146,7 @@ class AttributionMatching(Objective):
                     "or None."
                 )
 
-    def check_models(self, preparation):
+    def check_models(self, preparation: Preparation) -> None:
         teacher, network = preparation.teacher, preparation.network
         members = teacher.members
         if any(member.module is None for member in members):
@@ -134,31 +163,34 @@ class AttributionMatching(Objective):
             self._teacher_attributions(preparation, tried, np.zeros(2, dtype=np.int64), n_positions)
         except (StudentError, RuntimeError) as error:
             raise TeacherError(f"AttributionMatching: {error}") from error
+        positions = None
         if n_positions is not None:
-            n_positions = as_tensor(n_positions).to(preparation.device)
+            positions = as_tensor(n_positions).to(preparation.device)
         check_student_maps(
             preparation,
-            lambda *of: self._student_attribution(network, network, *of, n_positions),
+            lambda series, target: self._student_attribution(
+                network, network, series, target, positions
+            ),
             "AttributionMatching",
             "Use another student.",
         )
 
-    def _found(self, network, whose):
+    def _found(self, network: nn.Module | None, whose: str) -> str:
         """The stage of a network that is compared."""
         argument = f"{whose}_stage"
         named = getattr(self, argument)
         named = None if named is None else [named]
-        return stages_of(network, named, whose, f"AttributionMatching.{argument}")[-1]
+        return stages_of(given(network), named, whose, f"AttributionMatching.{argument}")[-1]
 
-    def prepare(self, preparation):
-        panel, target = preparation.panel, preparation.clean.argmax(axis=1)
+    def prepare(self, preparation: Preparation) -> None:
+        panel, target = preparation.panel, given(preparation.clean).argmax(axis=1)
         n_positions = self._positions(preparation, panel)
         self.teacher_maps_ = self._teacher_attributions(preparation, panel, target, n_positions)
         self.target_ = as_tensor(target).to(preparation.device)
         if n_positions is not None:
             self._n_positions = as_tensor(n_positions).to(preparation.device)
 
-    def _positions(self, preparation, panel):
+    def _positions(self, preparation: Preparation, panel: Float32Array) -> IntArray | None:
         """Positions that the student's stage has for each series alone; None if all have as many.
 
         Returns
@@ -167,7 +199,7 @@ class AttributionMatching(Objective):
         """
         if not np.isnan(panel).any():
             return None
-        network, n_positions = preparation.network, []
+        network, n_positions = preparation.network, list[int]()
         lengths, first, length_of = np.unique(
             lengths_of(panel), return_index=True, return_inverse=True
         )
@@ -185,7 +217,13 @@ class AttributionMatching(Objective):
                 n_positions.append(found.shape[2])
         return np.array(n_positions)[length_of]
 
-    def _teacher_attributions(self, preparation, panel, target, n_positions):
+    def _teacher_attributions(
+        self,
+        preparation: Preparation,
+        panel: Float32Array,
+        target: IntArray,
+        n_positions: IntArray | None,
+    ) -> Tensor:
         """Attributions of the teacher for a panel, at the student's positions if these differ.
 
         Returns
@@ -217,46 +255,71 @@ class AttributionMatching(Objective):
             )
         return attributions
 
-    def _teacher_attribution(self, preparation, series, target):
+    def _teacher_attribution(
+        self, preparation: Preparation, series: Float32Array, target: IntArray
+    ) -> Tensor:
         """Mean attribution of the teacher's networks, (n_instances, n_positions)."""
         device = preparation.device
-        series = as_tensor(series.copy()).to(device)
-        target = torch.as_tensor(target, device=device)
+        on_device = as_tensor(series.copy()).to(device), torch.as_tensor(target, device=device)
         attributions = []
         for member, stage in zip(preparation.teacher.members, self._teacher_stages, strict=True):
-            with member.on_device(device), in_use_for_maps(member.module):
+            network = given(member.module)
+            with member.on_device(device), in_use_for_maps(network):
                 attribution = _attribution_in_use(
-                    member.module, stage, member.logits, series, target, create_graph=False
+                    network, stage, member.logits, *on_device, create_graph=False
                 )
             attributions.append(attribution.detach().float())
         longest = max(attribution.shape[1] for attribution in attributions)
-        return sum(_resampled(attribution, longest) for attribution in attributions)
+        resampled = [_resampled(attribution, longest) for attribution in attributions]
+        return sum(resampled[1:], start=resampled[0])
 
-    def _student_attribution(self, network, ask, series, target, n_positions=None):
+    def _student_attribution(
+        self,
+        network: nn.Module,
+        ask: Callable[[Tensor], Tensor],
+        series: Tensor,
+        target: Tensor,
+        n_positions: Tensor | None = None,
+    ) -> Tensor:
         with in_use_for_maps(network):
             return _attribution_in_use(
                 network, self._stage, ask, series, target, n_positions, create_graph=True
             )
 
-    def losses(self, answers, sample_weight):
-        target, n_positions = self.target_[answers.rows], self._n_positions
-        n_positions = None if n_positions is None else n_positions[answers.rows]
+    def losses(self, answers: Answers, sample_weight: Tensor) -> Tensor:
+        rows, n_positions = given(answers.rows), self._n_positions
+        n_positions = None if n_positions is None else n_positions[rows]
         student = self._student_attribution(
-            answers.network, answers.ask, answers.series, target, n_positions
+            given(answers.network),
+            given(answers.ask),
+            given(answers.series),
+            self.target_[rows],
+            n_positions,
         )
-        teacher = self.teacher_maps_[answers.rows]
+        teacher = self.teacher_maps_[rows]
         if n_positions is None:
             teacher = _resampled(teacher, student.shape[1])
         else:
             student = student[:, : teacher.shape[1]]
-        return torch.linalg.vector_norm(student - F.normalize(teacher, dim=1), dim=1)
+        difference = student - F.normalize(teacher, dim=1)
+        losses: Tensor = torch.linalg.vector_norm(difference, dim=1)
+        return losses
 
 
-def _attribution_in_use(network, stage, ask, series, target, n_positions=None, *, create_graph):
+def _attribution_in_use(
+    network: nn.Module,
+    stage: str,
+    ask: Callable[[Tensor], Tensor],
+    series: Tensor,
+    target: Tensor,
+    n_positions: Tensor | None = None,
+    *,
+    create_graph: bool,
+) -> Tensor:
     """Attribution of a network for the classes of ``target``."""
     series = series.clone().requires_grad_()
 
-    def score():
+    def score() -> Tensor:
         answers = first_output(ask(series.clone()))  # which a network may change
         return centred(answers).gather(1, target[:, None]).sum()
 
@@ -264,8 +327,9 @@ def _attribution_in_use(network, stage, ask, series, target, n_positions=None, *
     return attribution_of(maps, slopes, n_positions)
 
 
-def _resampled(attribution, n_positions):
+def _resampled(attribution: Tensor, n_positions: int) -> Tensor:
     """Attribution at another number of positions, by linear interpolation."""
     if attribution.shape[1] == n_positions:
         return attribution
-    return F.interpolate(attribution[:, None], size=n_positions, mode="linear")[:, 0]
+    resampled: Tensor = F.interpolate(attribution[:, None], size=n_positions, mode="linear")[:, 0]
+    return resampled

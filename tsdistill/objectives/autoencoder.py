@@ -11,39 +11,60 @@ If the student ends in a linear layer, this equals a head that takes b(x) in add
 student's own features. After training, the student's own probabilities replace p_t(x).
 """
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Callable
+from typing import Literal, get_args
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from tsdistill.exceptions import ParameterError, TeacherError
 from tsdistill.explainers.gradients import check_gradients, gradient, integrated_gradients
 from tsdistill.explainers.occlusion import occlusion, sliding_starts
 from tsdistill.inputs.checks import check_choice, check_count
+from tsdistill.inputs.types import Float32Array, IntArray
 from tsdistill.numerics.tensors import as_tensor
-from tsdistill.objectives.base import Objective
+from tsdistill.objectives.base import Answers, Objective, given
+from tsdistill.objectives.preparation import Preparation
 from tsdistill.students.explained import N_STRIDES, ExplainedStudent
 from tsdistill.students.extension import find_extension
 
-EXPLANATIONS = ("occlusion", "gradient", "integrated_gradients")
+Explanation = Literal["occlusion", "gradient", "integrated_gradients"]
+EXPLANATIONS = get_args(Explanation)
 QUERIES_PER_MAP = {"gradient": 1, "integrated_gradients": 50}
 MAX_DONORS, DONORS_PER_MIXTURE, MAX_MIXTURES = 8, 2, 16
 SHARE_OF_LARGEST = 0.05
 
 
-def explanation_loss(maps, teacher, scale):
+def explanation_loss(maps: Tensor, teacher: Tensor, scale: Tensor) -> Tensor:
     """Mean squared error of a map, in units of ``scale``, for each series.
 
     Parameters
     ----------
-    maps, teacher : Tensor of shape (n_instances, n_timepoints)
+    maps, teacher : torch.Tensor of shape (n_instances, n_timepoints)
         Maps of the autoencoder and of the teacher.
-    scale : Tensor of shape (n_instances,), above 0
-        Usually the largest absolute value of the teacher's map.
+    scale : torch.Tensor of shape (n_instances,)
+        Above 0; usually the largest absolute value of the teacher's map.
 
     Returns
     -------
-    losses : Tensor of shape (n_instances,)
+    torch.Tensor of shape (n_instances,)
+        The losses, 0 or more.
+
+    See Also
+    --------
+    ExplanationAutoencoder : The objective.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from tsdistill.objectives import explanation_loss
+    >>> teacher = torch.tensor([[0.0, 2.0]])
+    >>> explanation_loss(torch.tensor([[0.0, 1.0]]), teacher, scale=torch.tensor([2.0]))
+    tensor([0.1250])
     """
     return ((maps - teacher) / scale[:, None]).square().mean(dim=1)
 
@@ -58,7 +79,7 @@ class ExplanationAutoencoder(Objective):
     Parameters
     ----------
     weight : float, default=5.0
-        gamma, the factor of the error of the maps in the loss.
+        The factor gamma of the error of the maps in the loss.
     explanation : {"occlusion", "gradient", "integrated_gradients"}, default="occlusion"
         The student learns the maps of ``explain(X, of="teacher", method=explanation)`` for the
         teacher's own prediction. "occlusion" works for any teacher, the others for torch modules.
@@ -71,6 +92,11 @@ class ExplanationAutoencoder(Objective):
     n_filters : int, default=8
         Filters in the outer layers of the autoencoder; the bottleneck has twice as many. The
         default adds about 10,000 weights to the student.
+
+    See Also
+    --------
+    tsdistill.SaliencyDistilledClassifier.explain : Gives the maps that are learnt.
+    TemporalSaliency : Lets the student keep the teacher's saliency.
 
     Notes
     -----
@@ -87,25 +113,39 @@ class ExplanationAutoencoder(Objective):
     ----------
     Alharbi, Vu, Thai: Learning interpretation with explainable knowledge distillation. IEEE
     BigData 2021, arXiv 2111.06945.
+
+    Examples
+    --------
+    >>> from tsdistill.objectives import ExplanationAutoencoder
+    >>> ExplanationAutoencoder(n_filters=4)
+    ExplanationAutoencoder(n_filters=4)
     """
 
     name = "explanation_autoencoder"
     needs_panel = True
     makes_mixtures = True
 
-    def __init__(self, weight=5.0, explanation="occlusion", n_questions=40_000, n_filters=8):
+    def __init__(
+        self,
+        weight: float = 5.0,
+        explanation: Explanation = "occlusion",
+        n_questions: int = 40_000,
+        n_filters: int = 8,
+    ) -> None:
         super().__init__(weight)
         self.explanation = explanation
         self.n_questions = n_questions
         self.n_filters = n_filters
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         check_count("ExplanationAutoencoder.n_filters", self.n_filters)
         check_count("ExplanationAutoencoder.n_questions", self.n_questions)
         check_choice("ExplanationAutoencoder.explanation", self.explanation, EXPLANATIONS)
 
-    def extension(self, n_channels, n_timepoints, n_classes):
+    def extension(
+        self, n_channels: int, n_timepoints: int, n_classes: int
+    ) -> Callable[[nn.Module], nn.Module]:
         shortest = 2**N_STRIDES
         if n_timepoints < shortest:
             raise ParameterError(
@@ -120,7 +160,7 @@ class ExplanationAutoencoder(Objective):
             n_filters=self.n_filters,
         )
 
-    def check_models(self, preparation):
+    def check_models(self, preparation: Preparation) -> None:
         if self.explanation != "occlusion" and not preparation.teacher.differentiable:
             raise TeacherError(
                 f"ExplanationAutoencoder(explanation={self.explanation!r}) needs a teacher made of "
@@ -130,8 +170,8 @@ class ExplanationAutoencoder(Objective):
         if self.explanation != "occlusion":
             check_gradients(preparation.teacher, preparation.panel, preparation.device)
 
-    def prepare(self, preparation):
-        learnt_from = preparation.learnt_from.tobytes()
+    def prepare(self, preparation: Preparation) -> None:
+        learnt_from = given(preparation.learnt_from).tobytes()
         key = (self.name, self.explanation, self.n_questions, preparation.width, learnt_from)
         mixtures = preparation.once(key, lambda: self._query_maps(preparation))
         self.counts_, self.partner_, self.share_, self.answers_, self.maps_ = (
@@ -141,10 +181,12 @@ class ExplanationAutoencoder(Objective):
         floor = (SHARE_OF_LARGEST * largest.max()).clamp_min(torch.finfo(largest.dtype).tiny)
         self.scale_ = torch.maximum(largest, floor)
         self.panel_ = as_tensor(preparation.panel).to(preparation.device)
-        student = find_extension(preparation.network, ExplainedStudent)
+        student = given(find_extension(preparation.network, ExplainedStudent))
         student.autoencoder.unit.copy_(self.scale_.mean())
 
-    def _query_maps(self, preparation):
+    def _query_maps(
+        self, preparation: Preparation
+    ) -> tuple[Float32Array, IntArray, Float32Array, Float32Array, Float32Array]:
         """Mix each series with others of its class, and query the teacher for answers and maps.
 
         The first "mixture" of a series is the series itself.
@@ -162,7 +204,8 @@ class ExplanationAutoencoder(Objective):
         maps : ndarray of shape (n_mixtures, n_instances, n_timepoints), float32
             Maps for the teacher's predictions.
         """
-        panel, class_index, clean = preparation.panel, preparation.class_index, preparation.clean
+        panel, class_index = preparation.panel, given(preparation.class_index)
+        clean, learnt_from = given(preparation.clean), given(preparation.learnt_from)
         n_series, _, n_timepoints = panel.shape
         n_explained, n_donors, n_mixtures = self._split_queries(
             n_series, len(sliding_starts(n_timepoints, preparation.width))
@@ -174,7 +217,7 @@ class ExplanationAutoencoder(Objective):
         partner = np.empty((1 + n_mixtures, n_series), dtype=np.int64)
         for k in np.unique(class_index):
             members = np.flatnonzero(class_index == k)
-            candidates = members[preparation.learnt_from[members]]
+            candidates = members[learnt_from[members]]
             candidates = candidates if len(candidates) else members
             partner[:, members] = rng.choice(candidates, size=(len(partner), len(members)))
         share = rng.uniform(0.5, 1, size=partner.shape).astype(np.float32)
@@ -192,22 +235,28 @@ class ExplanationAutoencoder(Objective):
             maps[m] = self._teacher_maps(preparation, series, answers[m], donors)
         return counts, partner, share, answers, maps
 
-    def _split_queries(self, n_series, n_starts):
+    def _split_queries(self, n_series: int, n_starts: int) -> tuple[int, int, int]:
         """Split ``n_questions`` into series with maps, donors a series, and mixtures a series."""
         by_occlusion = self.explanation == "occlusion"
         cost = n_starts if by_occlusion else QUERIES_PER_MAP[self.explanation]
         n_explained = int(np.clip(self.n_questions // cost, 1, n_series))
         n_donors, donors_per_mixture = 1, 1
         if by_occlusion:
-            n_donors = np.clip(self.n_questions // (2 * n_explained * cost), 1, MAX_DONORS)
+            n_donors = int(np.clip(self.n_questions // (2 * n_explained * cost), 1, MAX_DONORS))
             donors_per_mixture = DONORS_PER_MIXTURE
         remaining = self.n_questions - n_explained * n_donors * cost
         n_mixtures = remaining // (n_series * donors_per_mixture * cost)
         return n_explained, n_donors, int(np.clip(n_mixtures, 0, MAX_MIXTURES))
 
-    def _teacher_maps(self, preparation, series, answers, chosen):
+    def _teacher_maps(
+        self,
+        preparation: Preparation,
+        series: Float32Array,
+        answers: Float32Array,
+        chosen: IntArray,
+    ) -> Float32Array:
         """Maps for the teacher's predictions; occlusion uses the chosen donors, taken in turn."""
-        teacher, baselines = preparation.teacher, preparation.baselines
+        teacher, baselines = preparation.teacher, given(preparation.baselines)
         target = answers.argmax(axis=1)
         if self.explanation == "occlusion":
             donors, rows = baselines.opposing(answers.shape[1])
@@ -220,18 +269,19 @@ class ExplanationAutoencoder(Objective):
         mean = baselines.channel_means
         return explain[self.explanation](teacher, series, target, mean, device=preparation.device)
 
-    def losses(self, answers, sample_weight):
-        rows, network = answers.rows, find_extension(answers.network, ExplainedStudent)
-        losses = self._errors(network, answers.series, rows, torch.zeros_like(rows))
+    def losses(self, answers: Answers, sample_weight: Tensor) -> Tensor:
+        rows, series = given(answers.rows), given(answers.series)
+        network = given(find_extension(given(answers.network), ExplainedStudent))
+        losses = self._errors(network, series, rows, torch.zeros_like(rows))
         losses = losses * self.counts_[rows]
         if not network.training or len(self.maps_) == 1:
             return losses
         m = torch.randint(1, len(self.maps_), rows.shape).to(rows.device)
         share = self.share_[m, rows][:, None, None]
-        mixed = share * answers.series + (1 - share) * self.panel_[self.partner_[m, rows]]
+        mixed = share * series + (1 - share) * self.panel_[self.partner_[m, rows]]
         return (losses + self._errors(network, mixed, rows, m)) / 2
 
-    def _errors(self, network, series, rows, m):
+    def _errors(self, network: ExplainedStudent, series: Tensor, rows: Tensor, m: Tensor) -> Tensor:
         """Loss of the autoencoder's maps for the mixtures m of the given rows."""
         maps = network.autoencoder(series, self.answers_[m, rows].exp())
         return explanation_loss(maps, self.maps_[m, rows], self.scale_[m, rows])

@@ -9,11 +9,15 @@ where the cosine is over all channels and timesteps of a series that have a valu
 or what lies beyond its end. The teacher's maps are computed once.
 """
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from tsdistill.exceptions import StudentError, TeacherError
@@ -25,31 +29,43 @@ from tsdistill.explainers.gradients import (
 )
 from tsdistill.inputs.lengths import hardest
 from tsdistill.numerics.tensors import as_tensor
-from tsdistill.objectives.base import Objective
+from tsdistill.objectives.base import Answers, Objective, given
+from tsdistill.objectives.preparation import Preparation
 
 
-def gradient_cosine_loss(student, teacher):
+def gradient_cosine_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """One minus the cosine similarity of two gradient maps, for each series.
 
     Parameters
     ----------
-    student, teacher : Tensor of shape (n_instances, n_channels, n_timepoints)
+    student, teacher : torch.Tensor of shape (n_instances, n_channels, n_timepoints)
         Gradient maps, 0 where a series has no value.
 
     Returns
     -------
-    losses : Tensor of shape (n_instances,)
+    torch.Tensor of shape (n_instances,)
         From 0 to 2; 1 if a map is zero.
+
+    See Also
+    --------
+    GradientSaliency : The objective.
 
     References
     ----------
     Parchami-Araghi et al.: Good teachers explain: explanation-enhanced knowledge distillation.
     ECCV 2024, arXiv 2402.03119.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from tsdistill.objectives import gradient_cosine_loss
+    >>> gradient_cosine_loss(torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[0.0, 3.0]]]))
+    tensor([1.])
     """
     return 1 - F.cosine_similarity(_rescaled(student), _rescaled(teacher), dim=1)
 
 
-def _rescaled(maps):
+def _rescaled(maps: Tensor) -> Tensor:
     """Flat maps whose largest absolute entry is 1, since torch takes a norm below 1e-8 for zero."""
     maps = maps.flatten(1)
     largest = maps.detach().abs().amax(dim=1, keepdim=True)
@@ -66,7 +82,12 @@ class GradientSaliency(Objective):
     Parameters
     ----------
     weight : float, default=1.0
-        lambda; the authors tried 0.2 to 10.
+        The factor lambda of the term in the loss; the authors tried 0.2 to 10.
+
+    See Also
+    --------
+    TemporalSaliency : Works for any teacher.
+    AttributionMatching : Compares feature maps too.
 
     Notes
     -----
@@ -79,13 +100,19 @@ class GradientSaliency(Objective):
     ----------
     Parchami-Araghi et al.: Good teachers explain: explanation-enhanced knowledge distillation.
     ECCV 2024, arXiv 2402.03119.
+
+    Examples
+    --------
+    >>> from tsdistill.objectives import GradientSaliency
+    >>> GradientSaliency(weight=5.0)
+    GradientSaliency(weight=5.0)
     """
 
     name = "gradient_saliency"
     needs_panel = True
     takes_uneven = True
 
-    def check_models(self, preparation):
+    def check_models(self, preparation: Preparation) -> None:
         teacher, network = preparation.teacher, preparation.network
         if not teacher.differentiable:
             raise TeacherError(
@@ -101,26 +128,33 @@ class GradientSaliency(Objective):
             "Use another student, or saliency='logit_change' without this objective.",
         )
 
-    def prepare(self, preparation):
-        target = preparation.clean.argmax(axis=1)
+    def prepare(self, preparation: Preparation) -> None:
+        target = given(preparation.clean).argmax(axis=1)
         device = preparation.device
         maps = input_gradients(preparation.teacher, preparation.panel, target, device=device)
         self.teacher_maps_ = as_tensor(maps).to(device)
         self.target_ = as_tensor(target).to(device)
 
-    def losses(self, answers, sample_weight):
-        target = self.target_[answers.rows]
-        maps = _maps_in_use(answers.network, answers.ask, answers.series, target)
-        return gradient_cosine_loss(maps, self.teacher_maps_[answers.rows])
+    def losses(self, answers: Answers, sample_weight: Tensor) -> Tensor:
+        network, ask, rows = given(answers.network), given(answers.ask), given(answers.rows)
+        maps = _maps_in_use(network, ask, given(answers.series), self.target_[rows])
+        return gradient_cosine_loss(maps, self.teacher_maps_[rows])
 
 
-def _maps_in_use(network, ask, series, target):
+def _maps_in_use(
+    network: nn.Module, ask: Callable[[Tensor], Tensor], series: Tensor, target: Tensor
+) -> Tensor:
     """Gradient maps of a network in eval mode, which can be differentiated again."""
     with in_use_for_maps(network):
         return score_gradients(ask, target, series, create_graph=True)
 
 
-def check_student_maps(preparation, maps_of, name, remedy):
+def check_student_maps(
+    preparation: Preparation,
+    maps_of: Callable[[Tensor, Tensor], Tensor],
+    name: str,
+    remedy: str,
+) -> None:
     """Check that maps of the student can be differentiated with respect to its weights.
 
     Parameters
@@ -158,7 +192,7 @@ def check_student_maps(preparation, maps_of, name, remedy):
 
 
 @contextlib.contextmanager
-def in_use_for_maps(network):
+def in_use_for_maps(network: nn.Module) -> Iterator[None]:
     """Context in which a network is in eval mode, and can be differentiated twice."""
     training = [module for module in network.modules() if module.training]
     try:

@@ -9,15 +9,21 @@ difference of both networks' Jacobians times the variance of the noise (Srinivas
 is missing in a series, after its end or in a gap, is missing in its noisy copies.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from tsdistill.inputs.checks import check_count, check_positive
 from tsdistill.inputs.lengths import lengths_of, to_length
+from tsdistill.inputs.types import Float32Array, IntArray
 from tsdistill.numerics.forks import no_fork
 from tsdistill.numerics.tensors import as_tensor
+from tsdistill.objectives.base import Answers, given
+from tsdistill.objectives.preparation import Preparation
 from tsdistill.objectives.soft_targets import SoftTargets, soft_target_loss
 from tsdistill.perturbation.baselines import N_NOISE_SERIES
 
@@ -36,20 +42,20 @@ class NoisySeries:
         Row of ``panel`` and row of ``noise`` that are added, for each copy.
     """
 
-    panel: np.ndarray
-    noise: np.ndarray
-    row: np.ndarray
-    draw: np.ndarray
+    panel: Float32Array
+    noise: Float32Array
+    row: IntArray
+    draw: IntArray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.row)
 
-    def part(self, part):
+    def part(self, part: slice) -> NoisySeries:
         """Some of the noisy series, with the series that they need alone."""
         rows, row = np.unique(self.row[part], return_inverse=True)
         return NoisySeries(self.panel[rows], self.noise, row, self.draw[part])
 
-    def __getitem__(self, part):
+    def __getitem__(self, part: slice) -> Float32Array:
         return self.panel[self.row[part]] + self.noise[self.draw[part]]
 
 
@@ -68,7 +74,12 @@ class InputNoise(SoftTargets):
     n_draws : int, default=8
         Number of noisy copies of each series.
     temperature : float, default=None
-        tau, from 0.01 to 1000; None takes the estimator's temperature.
+        The temperature tau, from 0.01 to 1000; None takes the estimator's temperature.
+
+    See Also
+    --------
+    PerturbedSoftTargets : Soft targets for copies with replaced windows.
+    GradientSaliency : Compares gradients of the predicted class.
 
     Notes
     -----
@@ -79,29 +90,42 @@ class InputNoise(SoftTargets):
     References
     ----------
     Srinivas, Fleuret: Knowledge transfer with Jacobian matching. ICML 2018, arXiv 1803.00443.
+
+    Examples
+    --------
+    >>> from tsdistill.objectives import InputNoise
+    >>> InputNoise(scale=0.2)
+    InputNoise(scale=0.2)
     """
 
     name = "input_noise"
     needs_panel = True
 
-    def __init__(self, weight=1.0, scale=0.1, n_draws=8, temperature=None):
-        super().__init__(weight, temperature)
+    def __init__(
+        self,
+        weight: float = 1.0,
+        scale: float = 0.1,
+        n_draws: int = 8,
+        temperature: float | None = None,
+    ) -> None:
+        super().__init__(weight)
+        self.temperature = temperature
         self.scale = scale
         self.n_draws = n_draws
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         check_positive(f"{type(self).__name__}.scale", self.scale)
         check_count(f"{type(self).__name__}.n_draws", self.n_draws)
 
-    def prepare(self, preparation):
+    def prepare(self, preparation: Preparation) -> None:
         key = (self.name, self.scale, self.n_draws)
         noise, draw, answers = preparation.once(key, lambda: self._query_noisy(preparation))
         device = preparation.device
         self.noise_, self.draw_ = as_tensor(noise).to(device), as_tensor(draw).to(device)
         self.teacher_noisy_ = as_tensor(answers.reshape(*draw.shape, -1)).to(device)
 
-    def _query_noisy(self, preparation):
+    def _query_noisy(self, preparation: Preparation) -> tuple[Float32Array, IntArray, Float32Array]:
         """Draw the noise, and query the teacher for the noisy series."""
         panel, rng = preparation.panel, preparation.rng(self.name)
         n_series = len(panel)
@@ -115,12 +139,13 @@ class InputNoise(SoftTargets):
         noisy = NoisySeries(panel, noise, row, draw.ravel())
         return noise, draw, preparation.ask(noisy, title="teacher: noise")
 
-    def losses(self, answers, sample_weight):
-        if answers.network.training:
+    def losses(self, answers: Answers, sample_weight: Tensor) -> Tensor:
+        rows = given(answers.rows)
+        if given(answers.network).training:
             with no_fork():
-                copy = torch.randint(self.n_draws, (len(answers.rows),)).to(answers.rows.device)
+                copy = torch.randint(self.n_draws, (len(rows),)).to(rows.device)
         else:
-            copy = torch.zeros_like(answers.rows)
-        index = (answers.rows, copy)
-        student = answers.ask(answers.series + self.noise_[self.draw_[index]])
-        return soft_target_loss(student, self.teacher_noisy_[index], self.temperature)
+            copy = torch.zeros_like(rows)
+        index = (rows, copy)
+        student = given(answers.ask)(given(answers.series) + self.noise_[self.draw_[index]])
+        return soft_target_loss(student, self.teacher_noisy_[index], given(self.temperature))

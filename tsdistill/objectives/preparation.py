@@ -1,13 +1,30 @@
 """What an objective can use before training: models, series and queries to the teacher."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from torch import nn
 
+from tsdistill.inputs.types import BoolArray, Device, Float32Array, IntArray
 from tsdistill.perturbation.baselines import Baselines
 from tsdistill.teachers.querying import QueryOptions, query
 from tsdistill.teachers.teacher import Teacher
+
+Result = TypeVar("Result")
+
+
+class SlicedSeries(Protocol):
+    """An array of series, or an object that makes such arrays a slice at a time."""
+
+    def __len__(self) -> int:
+        """Number of series."""
+
+    def __getitem__(self, part: slice, /) -> Float32Array:
+        """Series of shape (n_instances, n_channels, n_timepoints)."""
 
 
 @dataclass(frozen=True)
@@ -48,25 +65,25 @@ class Preparation:
     """
 
     teacher: Teacher
-    panel: np.ndarray
+    panel: Float32Array
     network: nn.Module
-    device: object
+    device: Device
     n_epochs: int
     width: int
     seed: int
     options: QueryOptions
-    class_index: np.ndarray | None = None
-    clean: np.ndarray | None = None
+    class_index: IntArray | None = None
+    clean: Float32Array | None = None
     baselines: Baselines | None = None
-    learnt_from: np.ndarray | None = None
-    worked_out: dict = field(default_factory=dict, repr=False)
-    used: dict = field(default_factory=dict, repr=False)
+    learnt_from: BoolArray | None = None
+    worked_out: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    used: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
-    def rng(self, name):
+    def rng(self, name: str) -> np.random.Generator:
         """Return a numpy.random.Generator for the objective of this name."""
         return np.random.default_rng([self.seed, *name.encode()])
 
-    def once(self, key, work_out):
+    def once(self, key: Hashable, work_out: Callable[[], Result]) -> Result:
         """Return the result of ``work_out()``, or with ``warm_start`` its result in the last fit.
 
         Parameters
@@ -78,9 +95,10 @@ class Preparation:
         """
         if key not in self.used:
             self.used[key] = self.worked_out[key] if key in self.worked_out else work_out()
-        return self.used[key]
+        result: Result = self.used[key]
+        return result
 
-    def ask(self, series, title="teacher"):
+    def ask(self, series: SlicedSeries, title: str = "teacher") -> Float32Array:
         """Query the teacher for other series, or read its answers from ``memory``.
 
         Parameters
@@ -95,4 +113,5 @@ class Preparation:
         log_proba : ndarray of shape (n_queries, n_classes), float32
             The teacher's log-probabilities.
         """
-        return query(self.teacher, series, self.options, title=title)
+        log_proba: Float32Array = query(self.teacher, series, self.options, title=title)
+        return log_proba

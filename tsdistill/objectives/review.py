@@ -12,25 +12,30 @@ and t the teacher. A review epoch adds, for one series and one stage::
 The term is the sum of L over the stages.
 """
 
+from __future__ import annotations
+
 import copy
+from collections.abc import Callable, Sequence
 from numbers import Integral
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from tsdistill.exceptions import ParameterError, StudentError, TeacherError
 from tsdistill.inputs.checks import check_count, is_number, is_whole
+from tsdistill.inputs.types import Float32Array, IntArray
 from tsdistill.numerics.batches import batches
 from tsdistill.numerics.tensors import as_tensor
-from tsdistill.objectives.base import Objective
+from tsdistill.objectives.base import Answers, Objective, given
+from tsdistill.objectives.preparation import Preparation
 from tsdistill.students.feature_maps import feature_maps, stages_of
 
 NODES_A_CYCLE = 4
 
 
-def attention_map(features, length=None):
+def attention_map(features: Tensor, length: int | None = None) -> Tensor:
     """Attention over time: ``mean_c F^2``, divided by its Euclidean norm.
 
     Parameters
@@ -50,16 +55,21 @@ def attention_map(features, length=None):
     return F.normalize(energy, dim=1)
 
 
-def review_losses(now, memories, teacher, forecaster):
+def review_losses(
+    now: Tensor,
+    memories: Sequence[Tensor],
+    teacher: Tensor,
+    forecaster: Callable[[Tensor], Tensor],
+) -> Tensor:
     """Mean squared error of the forecast increment in one stage, for each series.
 
     Parameters
     ----------
-    now : Tensor of shape (n_instances, length)
+    now : torch.Tensor of shape (n_instances, length)
         The student's attention map.
-    memories : list of Tensor of shape (n_instances, length)
+    memories : list of torch.Tensor of shape (n_instances, length)
         The attention maps of the student's snapshots, oldest first.
-    teacher : Tensor of shape (n_instances, length)
+    teacher : torch.Tensor of shape (n_instances, length)
         The teacher's attention map.
     forecaster : callable
         Takes increments ``(n_instances, n_steps, length)`` and returns the forecast of the next,
@@ -67,7 +77,20 @@ def review_losses(now, memories, teacher, forecaster):
 
     Returns
     -------
-    losses : Tensor of shape (n_instances,)
+    torch.Tensor of shape (n_instances,)
+        The losses, 0 or more.
+
+    See Also
+    --------
+    TemporalReview : The objective.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from tsdistill.objectives import review_losses
+    >>> one = torch.ones(1, 4)
+    >>> review_losses(0.5 * one, [0.3 * one], 0.9 * one, lambda increments: increments[:, -1])
+    tensor([0.0400])
     """
     history = torch.stack([*memories, now], dim=1)
     increments = (history[:, 1:] - history[:, :-1]).abs()
@@ -87,29 +110,27 @@ class ConvLSTM(nn.Module):
         Number of features of the hidden state.
     """
 
-    def __init__(self, hidden_size=8):
+    def __init__(self, hidden_size: int = 8) -> None:
         super().__init__()
         self.down = nn.Conv1d(1, hidden_size, 3, stride=2, padding=1)
         self.gates = nn.Conv1d(2 * hidden_size, 4 * hidden_size, 3, padding=1)
         self.forecast = nn.Conv1d(hidden_size, hidden_size, 3, padding=1)
         self.up = nn.ConvTranspose1d(hidden_size, 1, 4, stride=2, padding=1)
 
-    def forward(self, maps):
+    def forward(self, maps: Tensor) -> Tensor:
         """Forecast ``(n_instances, length)`` from maps ``(n_instances, n_steps, length)``."""
-        hidden = cell = None
-        for step in maps.unbind(dim=1):
-            features = torch.relu(self.down(step[:, None]))
-            if hidden is None:
-                hidden = cell = torch.zeros_like(features)
+        inputs = [torch.relu(self.down(step[:, None])) for step in maps.unbind(dim=1)]
+        hidden = cell = torch.zeros_like(inputs[0])
+        for features in inputs:
             gates = self.gates(torch.cat([features, hidden], dim=1)).chunk(4, dim=1)
             input_gate, forget_gate, output_gate = (torch.sigmoid(gate) for gate in gates[:3])
             cell = forget_gate * cell + input_gate * torch.tanh(gates[3])
             hidden = output_gate * torch.tanh(cell)
-        forecast = self.up(torch.relu(self.forecast(hidden)))
+        forecast: Tensor = self.up(torch.relu(self.forecast(hidden)))
         return forecast[:, 0, : maps.shape[-1]]
 
 
-def node_epochs(interval, n_epochs):
+def node_epochs(interval: float, n_epochs: int) -> tuple[IntArray, IntArray]:
     """Epochs of the nodes: every fourth node is a review, the others are memories.
 
     Parameters
@@ -172,6 +193,11 @@ class TemporalReview(Objective):
         Features of each stage's ConvLSTM. It is trained in review epochs only, by AdamW at the
         student's learning rate, and dropped after training.
 
+    See Also
+    --------
+    AttributionMatching : Compares feature maps that are weighted by gradients.
+    TemporalSaliency : Works for any teacher.
+
     Notes
     -----
     The published method is for images. Here, maps have one axis, the teacher's maps are resampled
@@ -183,6 +209,12 @@ class TemporalReview(Objective):
     References
     ----------
     Temporal supervised knowledge distillation, arXiv 2307.00811.
+
+    Examples
+    --------
+    >>> from tsdistill.objectives import TemporalReview
+    >>> TemporalReview(interval=5)
+    TemporalReview(interval=5)
     """
 
     name = "temporal_review"
@@ -190,19 +222,19 @@ class TemporalReview(Objective):
 
     def __init__(
         self,
-        weight=1.0,
-        interval=1 / 48,
-        student_stages=None,
-        teacher_stages=None,
-        hidden_size=8,
-    ):
+        weight: float = 1.0,
+        interval: float = 1 / 48,
+        student_stages: Sequence[str] | None = None,
+        teacher_stages: Sequence[str] | None = None,
+        hidden_size: int = 8,
+    ) -> None:
         super().__init__(weight)
         self.interval = interval
         self.student_stages = student_stages
         self.teacher_stages = teacher_stages
         self.hidden_size = hidden_size
 
-    def check(self):
+    def check(self) -> None:
         super().check()
         check_count(f"{type(self).__name__}.hidden_size", self.hidden_size)
         interval = self.interval
@@ -214,7 +246,7 @@ class TemporalReview(Objective):
                 "1 or more) or a share of all epochs (float in (0, 0.25])."
             )
 
-    def check_models(self, preparation):
+    def check_models(self, preparation: Preparation) -> None:
         teacher, panel = preparation.teacher, preparation.panel
         if teacher.module is None:
             raise TeacherError(
@@ -242,44 +274,39 @@ class TemporalReview(Objective):
         self._stages, self._teacher_stages = student_stages, teacher_stages
         self._lengths = [m.shape[-1] for m in self._student_maps(preparation, panel[:2])]
         teacher_lengths = [m.shape[-1] for m in self._teacher_maps(preparation, panel[:2])]
-        for stages, lengths, error in (
+        for stages, lengths, kind in (
             (student_stages, self._lengths, StudentError),
             (teacher_stages, teacher_lengths, TeacherError),
         ):
             if 1 in lengths and panel.shape[-1] > 1:
-                raise error(
+                raise kind(
                     f"stage {stages[lengths.index(1)]!r} gives maps of length 1, which cannot be "
                     "compared over time; name a stage before the pooling over time."
                 )
 
-    def _student_maps(self, preparation, series):
+    def _student_maps(self, preparation: Preparation, series: Float32Array) -> list[Tensor]:
         """Feature maps of the student's stages, in eval mode."""
-        network, series = preparation.network, as_tensor(series.copy()).to(preparation.device)
+        network, x = preparation.network, as_tensor(series.copy()).to(preparation.device)
         was_training = network.training
         try:
             with torch.no_grad():
-                return feature_maps(
-                    network.eval(), self._stages, lambda: network(series), len(series)
-                )
+                return feature_maps(network.eval(), self._stages, lambda: network(x), len(x))
         finally:
             network.train(was_training)
 
-    def _teacher_maps(self, preparation, series):
+    def _teacher_maps(self, preparation: Preparation, series: Float32Array) -> list[Tensor]:
         """Feature maps of the teacher's stages, in eval mode."""
         teacher, device = preparation.teacher, preparation.device
-        series = as_tensor(series.copy()).to(device)
+        x = as_tensor(series.copy()).to(device)
         try:
             with torch.no_grad(), teacher.on_device(device):
                 return feature_maps(
-                    teacher.module,
-                    self._teacher_stages,
-                    lambda: teacher.logits(series),
-                    len(series),
+                    given(teacher.module), self._teacher_stages, lambda: teacher.logits(x), len(x)
                 )
         except StudentError as error:
             raise TeacherError(str(error)) from error
 
-    def prepare(self, preparation):
+    def prepare(self, preparation: Preparation) -> None:
         device, panel = preparation.device, preparation.panel
         batch_maps = []
         for part in batches(len(panel)):
@@ -294,15 +321,16 @@ class TemporalReview(Objective):
         self._student_maps(preparation, panel[:2])
         network = preparation.network
         self._spare = [copy.deepcopy(network) for _ in range(NODES_A_CYCLE - 1)]
-        self.snapshots_, self._is_review = [], False
+        self.snapshots_: list[nn.Module] = []
+        self._is_review = False
 
-    def own_modules(self):
+    def own_modules(self) -> list[nn.Module]:
         return [self.forecasters_]
 
-    def begin_epoch(self, epoch, network):
+    def begin_epoch(self, epoch: int, network: nn.Module) -> None:
         self._is_review = epoch in self.reviews_
 
-    def end_epoch(self, epoch, network):
+    def end_epoch(self, epoch: int, network: nn.Module) -> None:
         if epoch in self.memories_:
             snapshot = self._spare[len(self.snapshots_)]
             snapshot.load_state_dict(network.state_dict())
@@ -310,25 +338,25 @@ class TemporalReview(Objective):
         elif self._is_review:
             self.snapshots_.clear()
 
-    def losses(self, answers, sample_weight):
-        network, series = answers.network, answers.series
+    def losses(self, answers: Answers, sample_weight: Tensor) -> Tensor:
+        network, series = given(answers.network), given(answers.series)
         if not (self._is_review and network.training):
             return torch.zeros_like(answers.student[:, 0])
 
-        def attention(net):
+        def attention(net: nn.Module) -> list[Tensor]:
             maps = feature_maps(net, self._stages, lambda: net(series.clone()), len(series))
             return [attention_map(m) for m in maps]
 
         with torch.no_grad():
             memories = [attention(snapshot) for snapshot in self.snapshots_]
-        losses = 0.0
+        losses = []
         for i, now in enumerate(attention(network)):
             before = [memory[i] for memory in memories]
-            teacher = self.teacher_maps_[i][answers.rows]
-            losses = losses + review_losses(now, before, teacher, self.forecasters_[i])
-        return losses
+            teacher = self.teacher_maps_[i][given(answers.rows)]
+            losses.append(review_losses(now, before, teacher, self.forecasters_[i]))
+        return sum(losses[1:], start=losses[0])
 
 
-def _thinned(stages, n):
+def _thinned(stages: tuple[str, ...], n: int) -> tuple[str, ...]:
     """Select n of the stages, evenly spaced and including the last."""
     return tuple(stages[round((i + 1) * len(stages) / n) - 1] for i in range(n))

@@ -1,10 +1,13 @@
 """Baselines, which take the place of windows in explanations, and constant or noise donors."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
 
 from tsdistill.inputs.checks import check_choice
+from tsdistill.inputs.types import Float32Array, IntArray
 from tsdistill.perturbation.uneven import without_gaps
 
 STAND_INS = ("mean", "zero", "noise")
@@ -75,9 +78,9 @@ class Baselines:
         Whether the student was trained on windows replaced by means or zeros, not by series.
     """
 
-    series: np.ndarray
-    class_index: np.ndarray
-    mean: np.ndarray
+    series: Float32Array
+    class_index: IntArray
+    mean: Float32Array
     trained_on_constants: bool = False
 
     @classmethod
@@ -92,19 +95,19 @@ class Baselines:
         return cls(panel[rows].copy(), class_index[rows], mean)
 
     @property
-    def channel_means(self):
+    def channel_means(self) -> Float32Array:
         """Each channel's mean over the training series, (n_channels,)."""
         return self.mean[0, :, 0]
 
     @property
-    def untrained(self):
+    def untrained(self) -> str:
         """The baseline on which the student was not trained, for measures: "mean" or "opposing".
 
         Windows that were made flat have their own mean, not that of all series.
         """
         return "opposing" if self.trained_on_constants else "mean"
 
-    def opposing(self, n_classes):
+    def opposing(self, n_classes: int) -> tuple[Float32Array, IntArray]:
         """Donors for each target class: series of the other classes.
 
         Classes take turns: the second series of a class comes after the first series of all
@@ -128,7 +131,7 @@ class Baselines:
         n_donors = min(DONORS_A_TARGET, *map(len, others))
         return without_gaps(self.series), np.stack([rows[:n_donors] for rows in others])
 
-    def donors(self, kind, n_classes):
+    def donors(self, kind: str, n_classes: int) -> tuple[Float32Array, IntArray]:
         """Donors of a kind for each target class.
 
         Parameters

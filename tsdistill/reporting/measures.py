@@ -7,9 +7,6 @@ from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.answers import (
     accuracy,
     agreement,
-    calibration_error,
-    confidence_and_success,
-    expected_calibration_error,
     negative_flips,
     negative_log_likelihood,
     per_series_flips,
@@ -18,6 +15,11 @@ from tsdistill.fidelity.answers import (
     positive_flips,
     predictive_js,
     predictive_kl,
+)
+from tsdistill.fidelity.calibration import (
+    calibration_error,
+    confidence_and_success,
+    expected_calibration_error,
 )
 from tsdistill.fidelity.intervals import bootstrap_interval, clopper_pearson
 from tsdistill.fidelity.maps import per_series_correlation, per_series_overlap

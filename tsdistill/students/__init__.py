@@ -7,6 +7,12 @@ from tsdistill.students.inception import Inception
 from tsdistill.students.lite import Lite
 from tsdistill.students.resnet import ResNet
 
-STUDENTS = {"lite": Lite, "inception": Inception, "fcn": FCN, "resnet": ResNet, "gru": GRU}
+STUDENTS: dict[str, type[Student]] = {
+    "lite": Lite,
+    "inception": Inception,
+    "fcn": FCN,
+    "resnet": ResNet,
+    "gru": GRU,
+}
 
 __all__ = ["FCN", "GRU", "STUDENTS", "Inception", "Lite", "ResNet", "Standardise", "Student"]

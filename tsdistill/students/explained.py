@@ -1,8 +1,10 @@
 """A student with an autoencoder that reproduces the teacher's explanations."""
 
+from __future__ import annotations
+
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from tsdistill.numerics.logits import first_output
 from tsdistill.students.base import Standardise
@@ -23,7 +25,9 @@ class Autoencoder(nn.Module):
     n_channels, n_classes, n_filters : int
     """
 
-    def __init__(self, n_channels, n_classes, n_filters):
+    unit: Tensor
+
+    def __init__(self, n_channels: int, n_classes: int, n_filters: int) -> None:
         super().__init__()
         narrow, wide = n_filters, 2 * n_filters
         self.standardise = Standardise(n_channels)
@@ -45,14 +49,14 @@ class Autoencoder(nn.Module):
         self.write = nn.Conv1d(narrow, 1, 5, padding=2)
         self.register_buffer("unit", torch.ones(()))  # scales the maps: all layers work near 1
 
-    def encode(self, x):
+    def encode(self, x: Tensor) -> list[Tensor]:
         """Features of each layer of the encoder, the bottleneck last."""
         features = [self.read(self.standardise(x))]
         for layer in self.down:
             features.append(layer(features[-1]))
         return features
 
-    def decode(self, features, proba):
+    def decode(self, features: list[Tensor], proba: Tensor) -> Tensor:
         """Map of each series, ``(n_instances, n_timepoints)``.
 
         Parameters
@@ -73,7 +77,7 @@ class Autoencoder(nn.Module):
             features = layer(torch.cat([features, skip, *prediction], dim=1))
         return self.unit * self.write(features)[:, 0]
 
-    def forward(self, x, proba):
+    def forward(self, x: Tensor, proba: Tensor) -> Tensor:
         """Map of each series for the prediction proba, ``(n_instances, n_timepoints)``."""
         return self.decode(self.encode(x), proba)
 
@@ -97,21 +101,23 @@ class ExplainedStudent(nn.Module):
 
     holds = "extended"
 
-    def __init__(self, extended, n_channels, n_classes, n_filters):
+    def __init__(
+        self, extended: nn.Module, n_channels: int, n_classes: int, n_filters: int
+    ) -> None:
         super().__init__()
         self.extended = extended
         self.autoencoder = Autoencoder(n_channels, n_classes, n_filters)
         self.fusion = nn.Linear(2 * n_filters, n_classes, bias=False)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Logits, ``(n_instances, n_classes)``."""
         return self._logits(x, self.autoencoder.encode(x))
 
-    def learnt_maps(self, x):
+    def learnt_maps(self, x: Tensor) -> Tensor:
         """Estimate of the teacher's map of each series, ``(n_instances, n_timepoints)``."""
         features = self.autoencoder.encode(x)
         return self.autoencoder.decode(features, self._logits(x, features).softmax(dim=1))
 
-    def _logits(self, x, features):
+    def _logits(self, x: Tensor, features: list[Tensor]) -> Tensor:
         logits = first_output(self.extended(x.clone()))  # a student may write to its input
         return logits + self.fusion(features[-1].mean(dim=-1))

@@ -4,23 +4,29 @@ A module is extended (see :meth:`tsdistill.objectives.Objective.extension`) if i
 ``holds``, the name of the attribute that is the student.
 """
 
-from typing import Protocol, runtime_checkable
+from __future__ import annotations
+
+from typing import Protocol, TypeVar, runtime_checkable
+
+from torch import Tensor, nn
+
+Kind = TypeVar("Kind", bound=nn.Module)
 
 
 @runtime_checkable
 class GivesMaps(Protocol):
     """An extended module that has learnt to estimate the teacher's map of a series."""
 
-    def learnt_maps(self, series):
+    def learnt_maps(self, series: Tensor) -> Tensor:
         """Map series (n_instances, n_channels, n_timepoints) to (n_instances, n_timepoints)."""
 
 
-def is_extended(network):
+def is_extended(network: nn.Module) -> bool:
     """Whether a module contains a student and further layers."""
     return isinstance(getattr(network, "holds", None), str)
 
 
-def student_inside(network):
+def student_inside(network: nn.Module) -> tuple[nn.Module, str]:
     """Find the student in a network that may be extended.
 
     Parameters
@@ -40,7 +46,7 @@ def student_inside(network):
     return network, prefix
 
 
-def find_extension(network, kind):
+def find_extension(network: nn.Module, kind: type[Kind]) -> Kind | None:
     """The outermost extended module of a kind, or None; the student itself is not searched.
 
     Parameters

@@ -1,16 +1,24 @@
 """Reads the feature maps of a network, by forward hooks on the stages that are named."""
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tsdistill.exceptions import StudentError
 from tsdistill.numerics.logits import first_output
 from tsdistill.students.extension import student_inside
 
 
-def stages_of(network, names=None, whose="student", argument=None):
+def stages_of(
+    network: nn.Module,
+    names: Sequence[str] | None = None,
+    whose: str = "student",
+    argument: str | None = None,
+) -> tuple[str, ...]:
     """Names of the submodules whose outputs are a network's feature maps.
 
     Parameters
@@ -59,7 +67,9 @@ def stages_of(network, names=None, whose="student", argument=None):
     return tuple(prefix + name for name in names)
 
 
-def feature_maps(network, stages, ask, n_instances):
+def feature_maps(
+    network: nn.Module, stages: Sequence[str], ask: Callable[[], object], n_instances: int
+) -> list[Tensor]:
     """Run a network, and record the outputs of its stages.
 
     Parameters
@@ -102,7 +112,14 @@ def feature_maps(network, stages, ask, n_instances):
     return [seen[name] for name in stages]
 
 
-def map_and_slopes(network, stage, score, n_instances, *, create_graph=False):
+def map_and_slopes(
+    network: nn.Module,
+    stage: str,
+    score: Callable[[], Tensor],
+    n_instances: int,
+    *,
+    create_graph: bool = False,
+) -> tuple[Tensor, Tensor]:
     """Run a network, and record the output of one stage and how a score depends on it.
 
     Parameters

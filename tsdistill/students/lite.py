@@ -1,13 +1,18 @@
 """Lite: three stages of dense convolutions, the default student."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.students.base import PooledHead, Standardise, Student, check_shape, conv_block
 from tsdistill.students.masking import Chain, standardised
-from tsdistill.students.receptive_field import LocalStage
+from tsdistill.students.receptive_field import LocalStage, stage_of
 
 USUAL_STRIDE, LARGEST_STRIDE = 2, 8
 OUTPUTS = 100
@@ -41,6 +46,12 @@ class Lite(Student):
         Series of more channels are first reduced to so many, by a convolution of one timestep;
         those that mark gaps (``missing="mask"``) count too. None never does that.
 
+    See Also
+    --------
+    FCN : Fewer settings, and a smaller receptive field.
+    Inception : More of such filters, one block after the other.
+    GRU : A recurrent student.
+
     Notes
     -----
     With one channel the defaults have 8,794 weights at two classes, and 25 more for each
@@ -48,6 +59,7 @@ class Lite(Student):
 
     Examples
     --------
+    >>> from tsdistill.students import Lite
     >>> network = Lite().build(n_channels=1, n_timepoints=150, n_classes=2)
     >>> sum(p.numel() for p in network.parameters())
     8794
@@ -56,9 +68,14 @@ class Lite(Student):
     capturable = True
 
     def __init__(
-        self, n_filters=8, kernel_sizes=(39, 19, 9), stride=None, dilation=4, pool=None,
-        bottleneck=12,
-    ):  # fmt: skip
+        self,
+        n_filters: int = 8,
+        kernel_sizes: Sequence[int] = (39, 19, 9),
+        stride: int | None = None,
+        dilation: int = 4,
+        pool: int | None = None,
+        bottleneck: int | None = 12,
+    ) -> None:
         self.n_filters = n_filters
         self.kernel_sizes = kernel_sizes
         self.stride = stride
@@ -66,7 +83,7 @@ class Lite(Student):
         self.pool = pool
         self.bottleneck = bottleneck
 
-    def build(self, n_channels, n_timepoints, n_classes):
+    def build(self, n_channels: int, n_timepoints: int, n_classes: int) -> nn.Module:
         check_shape(n_channels, n_timepoints, n_classes)
         n_filters, dilation = self.counts("n_filters", "dilation")
         kernel_sizes = self.lengths()
@@ -93,12 +110,21 @@ class _LiteNetwork(nn.Module):
     stages = ("normalise", "combine", "reach")
 
     def __init__(
-        self, n_channels, n_classes, n_filters, kernel_sizes, stride, dilation, pool, reduced
-    ):
+        self,
+        n_channels: int,
+        n_classes: int,
+        n_filters: int,
+        kernel_sizes: Sequence[int],
+        stride: int,
+        dilation: int,
+        pool: int,
+        reduced: int,
+    ) -> None:
         super().__init__()
         wide = n_filters * len(kernel_sizes)
         self.standardise = Standardise(n_channels)
-        self.reduce = self.pool = None
+        self.reduce: nn.Conv1d | None = None
+        self.pool: nn.AvgPool1d | None = None
         if reduced < n_channels:
             self.reduce = nn.Conv1d(n_channels, reduced, 1, bias=False)
             n_channels = reduced
@@ -113,7 +139,11 @@ class _LiteNetwork(nn.Module):
         self.reach = conv_block(wide, wide, 7, dilation=dilation)
         self.head = PooledHead(wide, n_classes)
 
-    def local_parts(self):
+    @property
+    def _filters(self) -> list[nn.Conv1d]:
+        return cast("list[nn.Conv1d]", list(self.shapes))
+
+    def local_parts(self) -> tuple[nn.Module, list[LocalStage], nn.Module] | None:
         """Standardisation, stages and head, for :mod:`tsdistill.students.receptive_field`; None
         with a pooling, which is no such stage.
         """
@@ -122,32 +152,34 @@ class _LiteNetwork(nn.Module):
         reduce = [] if self.reduce is None else [LocalStage([self.reduce], nn.Sequential())]
         stages = [
             *reduce,
-            LocalStage(list(self.shapes), self.normalise),
-            LocalStage([self.combine[0]], self.combine[1:]),
-            LocalStage([self.reach[0]], self.reach[1:]),
+            LocalStage(self._filters, self.normalise),
+            stage_of(self.combine),
+            stage_of(self.reach),
         ]
         return self.standardise, stages, self.head
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         x, real = standardised(self.standardise, x)
         if real is not None:
-            real = real[..., :: self.shapes[0].stride[0]]
+            real = real[..., :: self._filters[0].stride[0]]
         if self.reduce is not None:
             x = self.reduce(x)
         x = self.normalise(self._shapes_at_once(x), real)
         if self.pool is not None:
             x = self.pool(x)
             if real is not None:  # places whose middle is before the end
-                real = real[..., :: self.pool.stride[0]]
+                (stride,) = cast("tuple[int]", self.pool.stride)
+                real = real[..., ::stride]
                 x = x * real
-        return self.head(self.reach(self.combine(x, real), real), real)
+        logits: Tensor = self.head(self.reach(self.combine(x, real), real), real)
+        return logits
 
-    def _shapes_at_once(self, x):
+    def _shapes_at_once(self, x: Tensor) -> Tensor:
         """Stage 1 as one convolution: shorter filters get zeros at both ends."""
-        longest = max(conv.kernel_size[0] for conv in self.shapes)
+        longest = max(conv.kernel_size[0] for conv in self._filters)
         filters = []
-        for conv in self.shapes:
+        for conv in self._filters:
             length = conv.kernel_size[0]
             left = longest // 2 - length // 2
             filters.append(F.pad(conv.weight, (left, longest - length - left)))
-        return F.conv1d(x, torch.cat(filters), stride=self.shapes[0].stride, padding=longest // 2)
+        return F.conv1d(x, torch.cat(filters), stride=self._filters[0].stride, padding=longest // 2)

@@ -11,12 +11,14 @@ NaN before the end is a gap. A student that takes gaps sees each channel with it
 beside it where they were.
 """
 
+from __future__ import annotations
+
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 
-def lengths_of(x):
+def lengths_of(x: Tensor) -> Tensor:
     """Number of timesteps of each series, up to its last value.
 
     Parameters
@@ -39,7 +41,7 @@ def lengths_of(x):
     return (has_value * place).amax(dim=-1)
 
 
-def filled(x):
+def filled(x: Tensor) -> Tensor:
     """Fill gaps by a straight line between the values beside them, in each channel.
 
     A gap at the start gets the first value of its channel, one at the end the last.
@@ -73,7 +75,7 @@ def filled(x):
     return torch.where(missing, line, x)
 
 
-def _largest_so_far(x):
+def _largest_so_far(x: Tensor) -> Tensor:
     """The cumulative maximum over the last axis; in an export, by operations that ONNX has."""
     if not torch.compiler.is_exporting():
         return x.cummax(dim=-1).values
@@ -84,7 +86,7 @@ def _largest_so_far(x):
     return x
 
 
-def standardised(standardise, x):
+def standardised(standardise: nn.Module, x: Tensor) -> tuple[Tensor, Tensor | None]:
     """Standardise series, with zeros in place of NaN if the layer expects any.
 
     Parameters
@@ -107,7 +109,7 @@ def standardised(standardise, x):
     return (x * real if standardise.fills_gaps else x), real
 
 
-def take_uneven(network, uneven=True):
+def take_uneven(network: nn.Module, uneven: bool = True) -> None:
     """Let the students' own layers of a network expect series of unequal length, or not."""
     for part in network.modules():
         if hasattr(part, "takes_uneven"):
@@ -121,7 +123,7 @@ class Chain(nn.Sequential):
     keep the number of timesteps.
     """
 
-    def forward(self, x, real=None):
+    def forward(self, x: Tensor, real: Tensor | None = None) -> Tensor:
         if real is None:
             return super().forward(x)
         for layer in self:
@@ -134,7 +136,7 @@ class Chain(nn.Sequential):
         return x * real
 
 
-def normalised(layer, x, real):
+def normalised(layer: nn.BatchNorm1d, x: Tensor, real: Tensor | None) -> Tensor:
     """Batch normalisation whose statistics count the timesteps before the end of each series.
 
     Parameters
@@ -167,7 +169,7 @@ def normalised(layer, x, real):
     return centred * scale[:, None] + layer.bias[:, None]
 
 
-def mean_over_time(features, real=None):
+def mean_over_time(features: Tensor, real: Tensor | None = None) -> Tensor:
     """Mean over the timesteps of each series.
 
     Parameters

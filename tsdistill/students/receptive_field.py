@@ -5,11 +5,13 @@ its series. These are computed once, and each layer computes only the stretch of
 the window can reach. The logits equal those of the full network.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from tsdistill.numerics.batches import batches
 from tsdistill.students.base import PooledHead, Standardise
@@ -30,24 +32,24 @@ class LocalStage:
         Batch normalisation and ReLU, which in eval mode act on each timestep alone.
     """
 
-    convolutions: list
+    convolutions: list[nn.Conv1d]
     pointwise: nn.Sequential
 
     @property
-    def stride(self):
+    def stride(self) -> int:
         """Timesteps between outputs."""
         return self.convolutions[0].stride[0]
 
     @property
-    def reach(self):
+    def reach(self) -> int:
         """The most timesteps that an output sees to either side."""
         return max(conv.padding[0] for conv in self.convolutions)
 
-    def on_series(self, x):
+    def on_series(self, x: Tensor) -> Tensor:
         """Outputs for entire series."""
         return self.pointwise(torch.cat([conv(x) for conv in self.convolutions], dim=1))
 
-    def on_stretch(self, x):
+    def on_stretch(self, x: Tensor) -> Tensor:
         """Outputs for stretches that contain everything that their outputs see."""
         outputs = []
         for conv in self.convolutions:
@@ -59,7 +61,12 @@ class LocalStage:
         return self.pointwise(torch.cat(outputs, dim=1))
 
 
-def is_local(network):
+def stage_of(block: nn.Module) -> LocalStage:
+    """The stage of a :func:`~tsdistill.students.base.conv_block`."""
+    return LocalStage([block[0]], block[1:])
+
+
+def is_local(network: nn.Module) -> bool:
     """Whether :func:`window_answers` can be used for a network in its present state.
 
     It needs a network whose parts are all known: the ``forward`` of one that was changed,

@@ -1,7 +1,11 @@
 """ResNet: convolution blocks with residual connections."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tsdistill.students.base import (
     PooledHead,
@@ -22,8 +26,14 @@ class ResNet(Student):
     n_filters : int, default=8
         Filters of the first block; later blocks have twice as many. 64 is the published size.
     n_blocks : int, default=3
+        Number of blocks.
     kernel_sizes : tuple of int, default=(7, 5, 3)
         Odd lengths of the filters of a block, in timesteps.
+
+    See Also
+    --------
+    FCN : Convolutions without residual connections, by the same authors.
+    Lite : The default student.
 
     Notes
     -----
@@ -34,16 +44,25 @@ class ResNet(Student):
     ----------
     Wang, Yan, Oates: Time series classification from scratch with deep neural networks.
     IJCNN 2017.
+
+    Examples
+    --------
+    >>> from tsdistill.students import ResNet
+    >>> network = ResNet().build(n_channels=1, n_timepoints=150, n_classes=2)
+    >>> sum(p.numel() for p in network.parameters())
+    7842
     """
 
     capturable = True
 
-    def __init__(self, n_filters=8, n_blocks=3, kernel_sizes=(7, 5, 3)):
+    def __init__(
+        self, n_filters: int = 8, n_blocks: int = 3, kernel_sizes: Sequence[int] = (7, 5, 3)
+    ) -> None:
         self.n_filters = n_filters
         self.n_blocks = n_blocks
         self.kernel_sizes = kernel_sizes
 
-    def build(self, n_channels, n_timepoints, n_classes):
+    def build(self, n_channels: int, n_timepoints: int, n_classes: int) -> nn.Module:
         check_shape(n_channels, n_timepoints, n_classes)
         n_filters, n_blocks = self.counts("n_filters", "n_blocks")
         widths = [n_filters if i == 0 else 2 * n_filters for i in range(n_blocks)]
@@ -55,7 +74,7 @@ class ResNet(Student):
 
 
 class _ResidualBlock(nn.Module):
-    def __init__(self, n_in, n_out, kernel_sizes):
+    def __init__(self, n_in: int, n_out: int, kernel_sizes: Sequence[int]) -> None:
         super().__init__()
         blocks = [
             conv_block(n_in if i == 0 else n_out, n_out, k) for i, k in enumerate(kernel_sizes)
@@ -67,5 +86,5 @@ class _ResidualBlock(nn.Module):
             nn.BatchNorm1d(n_out),
         )
 
-    def forward(self, x, real=None):
+    def forward(self, x: Tensor, real: Tensor | None = None) -> Tensor:
         return torch.relu(self.body(x, real) + self.shortcut(x, real))

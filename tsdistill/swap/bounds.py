@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binom
 
-from tsdistill.fidelity.answers import calibration_error
 from tsdistill.fidelity.betting import calibration_bounds, mean_bounds
+from tsdistill.fidelity.calibration import calibration_error
 from tsdistill.swap.risk import upper_bound
 
 LOW, HIGH = 0, 1

@@ -3,9 +3,10 @@
 import numpy as np
 
 from tsdistill.exceptions import ExportError, ParameterError
-from tsdistill.fidelity.answers import confidence_and_success, per_series_flips
+from tsdistill.fidelity.answers import per_series_flips
 from tsdistill.fidelity.answers import per_series_js as js
 from tsdistill.fidelity.answers import per_series_kl as kl
+from tsdistill.fidelity.calibration import confidence_and_success
 from tsdistill.fidelity.maps import per_series_correlation
 from tsdistill.inputs.checks import check_count
 from tsdistill.inputs.labels import few
