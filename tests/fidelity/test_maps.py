@@ -19,7 +19,7 @@ from tsdistill.fidelity import (
     saliency_correlation,
     top_overlap,
 )
-from tsdistill.fidelity.maps import per_series_auprc, per_series_auroc
+from tsdistill.fidelity.truth import per_series_auprc, per_series_auroc
 
 
 def test_correlation_is_pearson_a_series():

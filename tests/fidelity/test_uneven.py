@@ -5,12 +5,8 @@ import pytest
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity import deletion_curve, insertion_curve
-from tsdistill.fidelity.maps import (
-    per_series_auprc,
-    per_series_auroc,
-    per_series_correlation,
-    per_series_overlap,
-)
+from tsdistill.fidelity.maps import per_series_correlation, per_series_overlap
+from tsdistill.fidelity.truth import per_series_auprc, per_series_auroc
 from tsdistill.inputs.lengths import padded
 
 LENGTHS = (40, 11, 25, 12)

@@ -47,6 +47,7 @@ class ChannelImportanceDisplay:
     Examples
     --------
     >>> import numpy as np
+    >>> from tsdistill.display import ChannelImportanceDisplay
     >>> from tsdistill.fidelity import summarise_maps
     >>> maps = np.random.default_rng(0).normal(size=(30, 2, 50)) * [[1.0], [3.0]]
     >>> summary = summarise_maps(maps, np.zeros(30), channel_names=["still", "moving"])
@@ -72,12 +73,14 @@ class ChannelImportanceDisplay:
 
         Parameters
         ----------
-        estimator : fitted SaliencyDistilledClassifier or SaliencyDistilledTSC
+        estimator : SaliencyDistilledClassifier or SaliencyDistilledTSC
+            Fitted; or a fitted search or Pipeline around one.
         X : array-like of shape (n_instances, n_channels, n_timepoints)
             A whole set, held out from ``fit``.
         target : label, or array-like of shape (n_instances,), default=None
             The class to explain. None takes the teacher's prediction for both models.
         of : "student", "teacher", or a tuple of them, default=("teacher", "student")
+            Whose maps are drawn, in this order.
             Whose bars are drawn, in this order.
         method : str, default="occlusion"
             The explainer, see :meth:`tsdistill.SaliencyDistilledClassifier.explain`.
@@ -97,7 +100,8 @@ class ChannelImportanceDisplay:
 
         Returns
         -------
-        display : ChannelImportanceDisplay
+        ChannelImportanceDisplay
+            The display, drawn.
 
         Raises
         ------
@@ -145,7 +149,8 @@ class ChannelImportanceDisplay:
 
         Returns
         -------
-        display : ChannelImportanceDisplay
+        ChannelImportanceDisplay
+            The display, drawn.
 
         Raises
         ------

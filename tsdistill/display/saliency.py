@@ -49,6 +49,7 @@ class SaliencyDisplay:
     Parameters
     ----------
     X : ndarray of shape (n_instances, n_channels, n_timepoints)
+        The series.
     maps : dict of str to ndarray of shape (n_instances, n_timepoints) or \
             (n_instances, n_channels, n_timepoints)
         The map of each model, by its name. Positive speaks for the class.
@@ -75,6 +76,7 @@ class SaliencyDisplay:
     Examples
     --------
     >>> import numpy as np
+    >>> from tsdistill.display import SaliencyDisplay
     >>> X = np.sin(np.linspace(0, 6, 40))[np.newaxis, np.newaxis]
     >>> SaliencyDisplay(X, {"model": X[:, 0] ** 3}).plot().axes_.shape
     (1, 1)
@@ -111,7 +113,8 @@ class SaliencyDisplay:
 
         Parameters
         ----------
-        estimator : fitted SaliencyDistilledClassifier or SaliencyDistilledTSC
+        estimator : SaliencyDistilledClassifier or SaliencyDistilledTSC
+            Fitted; or a fitted search or Pipeline around one.
         X : array-like of shape (n_instances, n_timepoints) or \
                 (n_instances, n_channels, n_timepoints)
             For ``kind="series"`` a few series, each of which takes a column; for ``kind="class"``
@@ -153,7 +156,8 @@ class SaliencyDisplay:
 
         Returns
         -------
-        display : SaliencyDisplay
+        SaliencyDisplay
+            The display, drawn.
 
         Raises
         ------
@@ -228,7 +232,8 @@ class SaliencyDisplay:
 
         Returns
         -------
-        display : SaliencyDisplay
+        SaliencyDisplay
+            This display.
 
         Raises
         ------

@@ -17,11 +17,7 @@ from tsdistill.fidelity.calibration import expected_calibration_error
 from tsdistill.fidelity.curves import area, deletion_curve, insertion_curve
 from tsdistill.fidelity.intervals import bootstrap_interval, clopper_pearson
 from tsdistill.fidelity.maps import (
-    auprc,
-    auroc,
     by_class,
-    per_series_auprc,
-    per_series_auroc,
     per_series_correlation,
     per_series_overlap,
     random_maps,
@@ -30,6 +26,7 @@ from tsdistill.fidelity.maps import (
 )
 from tsdistill.fidelity.scorers import fidelity_scorer
 from tsdistill.fidelity.summaries import MapSummary, summarise_maps
+from tsdistill.fidelity.truth import auprc, auroc, per_series_auprc, per_series_auroc
 
 __all__ = [
     "MapSummary",

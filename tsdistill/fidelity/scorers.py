@@ -14,7 +14,8 @@ from tsdistill.fidelity.answers import (
     predictive_kl,
 )
 from tsdistill.fidelity.calibration import expected_calibration_error
-from tsdistill.fidelity.maps import auprc, auroc, saliency_correlation, top_overlap
+from tsdistill.fidelity.maps import saliency_correlation, top_overlap
+from tsdistill.fidelity.truth import auprc, auroc
 from tsdistill.inputs.checks import check_choice
 from tsdistill.inputs.types import Metric, Series
 

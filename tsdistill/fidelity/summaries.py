@@ -28,13 +28,16 @@ if TYPE_CHECKING:
 class MapSummary:
     """Summary of the saliency maps of a set, made by :func:`summarise_maps`.
 
-    Attributes
+    Parameters
     ----------
     models : tuple of str, of length n_models
+        Names of the models.
     classes : tuple of labels, of length n_classes
+        Labels of the classes.
     channel_names : tuple of str, of length n_channels
         "all channels" if a map is for all of them.
     n_series : ndarray of shape (n_classes,), int64
+        Number of series of each class.
     count : ndarray of shape (n_classes, n_timepoints), int64
         Number of series that have each timestep.
     saliency : MeanInterval of arrays of shape (n_models, n_classes, n_channels, n_timepoints)
@@ -56,6 +59,19 @@ class MapSummary:
     alignment : Alignment
         How the series were put on one time axis. ``alignment.shifts`` says by how much each
         series was moved, if ``align`` was "shift".
+
+    See Also
+    --------
+    tsdistill.display.SaliencyDisplay : Draws mean maps, with ``kind="class"``.
+    tsdistill.display.ChannelImportanceDisplay : Draws the shares of channels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tsdistill.fidelity import summarise_maps
+    >>> summary = summarise_maps(np.array([[0.0, 2.0], [1.0, 3.0]]), ["a", "a"])
+    >>> summary.models, summary.classes, summary.n_series.tolist()
+    (('model',), ('a',), [2])
     """
 
     models: tuple[str, ...]
@@ -77,7 +93,7 @@ class MapSummary:
 
         Returns
         -------
-        frame : pandas.DataFrame
+        pandas.DataFrame
             Columns: model, class, channel, timestep; count (series that have the timestep), mean,
             mean_low, mean_high (the interval of the mean), quantile_low, quantile_high, share.
         """
@@ -99,7 +115,8 @@ class MapSummary:
             "share": self.timestep_share,
         }
         columns = {name: array.ravel() for name, array in values.items()}
-        return pd.DataFrame(columns, index=index).reset_index()
+        frame: pd.DataFrame = pd.DataFrame(columns, index=index).reset_index()
+        return frame
 
     def channels_to_frame(self, by_class: bool = True) -> "pd.DataFrame":
         """One row for each model, class and channel.
@@ -112,7 +129,7 @@ class MapSummary:
 
         Returns
         -------
-        frame : pandas.DataFrame
+        pandas.DataFrame
             Columns: model, class, channel; n_series, share, share_low, share_high, and the
             correlations with the first model: correlation_of_means and mean_correlation, NaN for
             the first model itself.
@@ -137,7 +154,8 @@ class MapSummary:
                 values[name] = np.concatenate([first, getattr(self, name)])
         index = pd.MultiIndex.from_product(keys, names=names)
         columns = {name: array.ravel() for name, array in values.items()}
-        return pd.DataFrame(columns, index=index).reset_index()
+        frame: pd.DataFrame = pd.DataFrame(columns, index=index).reset_index()
+        return frame
 
 
 def summarise_maps(
@@ -187,7 +205,8 @@ def summarise_maps(
 
     Returns
     -------
-    summary : MapSummary
+    MapSummary
+        The summary, whose attributes are arrays.
 
     Raises
     ------
@@ -212,6 +231,7 @@ def summarise_maps(
     Examples
     --------
     >>> import numpy as np
+    >>> from tsdistill.fidelity import summarise_maps
     >>> maps = np.array([[0.0, 2.0, 0.0], [1.0, 3.0, 0.0], [4.0, 0.0, np.nan]])
     >>> summary = summarise_maps(maps, ["a", "a", "b"])
     >>> summary.saliency.mean[0, 0, 0].tolist(), summary.count.tolist()
