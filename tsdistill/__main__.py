@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from tsdistill._version import __version__
 
@@ -32,7 +33,7 @@ contract.toml, for example:
 """
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Parameters
@@ -42,8 +43,18 @@ def main(arguments=None):
 
     Returns
     -------
-    status : {0, 1, 2}
-        Exit status.
+    int
+        Exit status: 0, 1 or 2, see ``python -m tsdistill check --help``.
+
+    See Also
+    --------
+    tsdistill.SwapContract : What the command ``check`` checks.
+
+    Examples
+    --------
+    >>> from tsdistill.__main__ import main
+    >>> main(["check", "contract.toml", "missing.tsd", "missing.npz"])
+    2
     """
     options = _parser().parse_args(arguments)
     try:
@@ -55,20 +66,20 @@ def main(arguments=None):
     return {"kept": KEPT, "broken": BROKEN}.get(status, UNDECIDED_OR_UNUSABLE)
 
 
-def _check(options):
+def _check(options: argparse.Namespace) -> str:
     from tsdistill.swap.command import check
 
     return check(options)
 
 
-def _memory(options):
+def _memory(options: argparse.Namespace) -> str:
     from tsdistill.teachers.memory_command import show_memory
 
     show_memory(options)
     return "kept"
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tsdistill",
         description="Distil a heavy time-series classifier into a small network.",

@@ -1,8 +1,12 @@
 """The distilled classifier as a classifier of sktime."""
 
-import copy
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 from sktime.classification.base import BaseClassifier
 
@@ -10,35 +14,91 @@ from tsdistill.estimators.classifier import SaliencyDistilledClassifier
 from tsdistill.estimators.holds_teacher import HoldsTeacher
 from tsdistill.estimators.scoring import labels_to_score
 from tsdistill.estimators.settings import check_not_own_teacher
-from tsdistill.exceptions import PanelError, SavedFileError
+from tsdistill.estimators.sktime_methods import SktimeMethods
+from tsdistill.estimators.types import (
+    ClassWeight,
+    Donors,
+    Memory,
+    Missing,
+    SaliencyMeasure,
+    StudentLike,
+)
+from tsdistill.exceptions import PanelError
 from tsdistill.inputs.formats import channel_names, check_channel_names
 from tsdistill.inputs.forms import as_array_or_frames
 from tsdistill.inputs.plain import as_plain
+from tsdistill.inputs.types import Device, Float32Array, LabelArray, RandomSource, Series
+from tsdistill.objectives.base import Objective
 from tsdistill.students import Lite
 from tsdistill.teachers.teacher import Teacher
+from tsdistill.teachers.types import TeacherLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
-class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
+class SaliencyDistilledTSC(HoldsTeacher, SktimeMethods, BaseClassifier):
     """A small network that gives a teacher's answers for the teacher's reasons, for sktime.
 
     This is :class:`~tsdistill.SaliencyDistilledClassifier` with sktime's interface: it takes
-    sktime's panel formats, and works in sktime's pipelines and searches.
+    sktime's panel formats, and works in sktime's pipelines and searches. Its parameters are
+    described at length there; there is no ``warm_start``, since ``fit`` starts anew.
 
     Parameters
     ----------
     teacher : classifier, torch.nn.Module, callable, Teacher, or list of these
         The model to replace. A fitted one is used as it is and never copied, cloned or
         changed; an unfitted one is cloned and fitted in ``fit``.
-    student, label_weight, soft_target_weight, saliency_weight, temperature, saliency, \
-            auxiliary, window_size, n_windows, n_mixtures, n_queries, windows_per_step, donors, \
-            max_epochs, batch_size, lr, device, callbacks, validation_fraction, class_weight, \
-            missing, memory, memory_size, n_jobs, random_state, verbose
-        See :class:`~tsdistill.SaliencyDistilledClassifier`; no ``warm_start``, ``fit`` starts anew.
+    student : str, Student, torch.nn.Module, callable or skorch.NeuralNetClassifier, \
+            default="lite"
+        The network to train.
+    label_weight, soft_target_weight, saliency_weight, temperature : float
+        Weights of the labels, the soft targets and the temporal saliency, and the tau.
+    saliency : {"logit_change", "class", "sum", "decoupled", "gradient"}, default="logit_change"
+        How the effect of a window is measured.
+    auxiliary : Objective or list of Objective, default=None
+        Further terms of the loss.
+    window_size : int or float, default=0.1
+        Length of a window, in timesteps (int) or as a fraction of the series (float).
+    n_windows, n_mixtures, n_queries : int, default=None
+        Windows of each series, mixtures of two series, and questions to the teacher at most.
+    windows_per_step : int or float, default=1
+        Perturbed copies of each series in a training step.
+    donors : {"varied", "opposing", "same", "any", "mean", "zero", "noise"} or None, default=None
+        What replaces a window.
+    max_epochs, batch_size : int
+        Epochs, where None is about 2,000 steps, and series in a step.
+    lr : float, default=0.01
+        Peak of the learning rate.
+    device : str or torch.device, default="cpu"
+        Where the student trains and predicts.
+    callbacks : list of skorch callbacks, default=None
+        Added to those of the net.
+    validation_fraction : float, default=None
+        Share of the series of each class to hold out.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class in every term of the loss.
+    missing : {"refuse", "mask"}, default="refuse"
+        Whether NaN before the end of a series is an error, or a gap.
+    memory : None, str, path or joblib.Memory, default=None
+        Where the teacher's answers are kept.
+    memory_size : None, int or str, default=None
+        What these answers may take on the disk.
+    n_jobs : int, default=None
+        Number of joblib workers that query the teacher.
+    random_state : None, int, numpy.random.RandomState or numpy.random.Generator, default=None
+        Determines all random draws.
+    verbose : int, default=0
+        Above 0: progress bars.
 
     Attributes
     ----------
     classifier_ : SaliencyDistilledClassifier
         The fitted classifier, with ``teacher_``, ``student_`` and ``history_``.
+
+    See Also
+    --------
+    tsdistill.SaliencyDistilledClassifier : The same as an estimator of scikit-learn.
 
     Notes
     -----
@@ -79,34 +139,34 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
 
     def __init__(
         self,
-        teacher,
-        student="lite",
-        label_weight=0.1,
-        soft_target_weight=1.0,
-        saliency_weight=None,
-        temperature=4.0,
-        saliency="logit_change",
-        auxiliary=None,
-        window_size=0.1,
-        n_windows=None,
-        n_mixtures=None,
-        n_queries=None,
-        windows_per_step=1,
-        donors=None,
-        max_epochs=None,
-        batch_size=32,
-        lr=0.01,
-        device="cpu",
-        callbacks=None,
-        validation_fraction=None,
-        class_weight=None,
-        missing="refuse",
-        memory=None,
-        memory_size=None,
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
-    ):
+        teacher: TeacherLike,
+        student: StudentLike = "lite",
+        label_weight: float = 0.1,
+        soft_target_weight: float = 1.0,
+        saliency_weight: float | None = None,
+        temperature: float = 4.0,
+        saliency: SaliencyMeasure = "logit_change",
+        auxiliary: Objective | Sequence[Objective] | None = None,
+        window_size: float = 0.1,
+        n_windows: int | None = None,
+        n_mixtures: int | None = None,
+        n_queries: int | None = None,
+        windows_per_step: float = 1,
+        donors: Donors | None = None,
+        max_epochs: int | None = None,
+        batch_size: int = 32,
+        lr: float = 0.01,
+        device: Device = "cpu",
+        callbacks: Sequence[Any] | None = None,
+        validation_fraction: float | None = None,
+        class_weight: ClassWeight | None = None,
+        missing: Missing = "refuse",
+        memory: Memory | None = None,
+        memory_size: int | str | None = None,
+        n_jobs: int | None = None,
+        random_state: RandomSource = None,
+        verbose: int = 0,
+    ) -> None:
         self.teacher = teacher
         self.student = student
         self.label_weight = label_weight
@@ -137,7 +197,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         super().__init__()
         self.set_tags(**{"capability:missing_values": missing == "mask"})
 
-    def fit(self, X, y):
+    def fit(self, X: Series, y: ArrayLike) -> Self:
         """Ask the teacher about the series, and train the student on its answers.
 
         Parameters
@@ -150,7 +210,8 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
 
         Returns
         -------
-        self : SaliencyDistilledTSC
+        SaliencyDistilledTSC
+            The estimator itself, fitted.
 
         Raises
         ------
@@ -159,55 +220,64 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
         """
         check_not_own_teacher(self)
         gaps = self.missing == "mask"
-        names, X, y = channel_names(X), as_array_or_frames(X, gaps), as_plain(y, "y")
+        names, X, labels = channel_names(X), as_array_or_frames(X, gaps), as_plain(y, "y")
         try:
-            y = np.array(y) if isinstance(y, (list, tuple)) else y
+            labels = np.array(labels) if isinstance(labels, (list, tuple)) else labels
         except ValueError as error:
             raise PanelError(f"y is no list of labels: {error}") from error
-        if np.ndim(y) not in (1, 2):
-            got = "y=None" if y is None else f"y of shape {np.shape(y)}"
+        if np.ndim(labels) not in (1, 2):
+            got = "y=None" if labels is None else f"y of shape {np.shape(labels)}"
             raise PanelError(
                 f"{got}; {type(self).__name__} needs one label for each series, of shape "
                 "(n_instances,), or several, of shape (n_instances, n_outputs)."
             )
-        if isinstance(X, (np.ndarray, list)) and len(X) != len(y):
-            raise PanelError(f"X has {len(X)} series but y has {len(y)} labels; pass one for each.")
-        super().fit(X, y)
+        if isinstance(X, (np.ndarray, list)) and len(X) != len(labels):
+            raise PanelError(
+                f"X has {len(X)} series but y has {len(labels)} labels; pass one for each."
+            )
+        super().fit(X, labels)
         self._channel_names = names
         return self
 
-    def predict(self, X):
-        """Labels of the series.
+    def predict(self, X: Series) -> LabelArray:
+        """Predict the labels of the series.
 
         Parameters
         ----------
         X : panel in any of sktime's formats, or a list of arrays
+            Series.
 
         Returns
         -------
-        y : ndarray of shape (n_instances,)
+        ndarray of shape (n_instances,)
+            One label for each series.
         """
-        return super().predict(self._as_fitted(X))
+        labels: LabelArray = super().predict(self._as_fitted(X))
+        return labels
 
-    def predict_proba(self, X):
-        """Probabilities of the classes, in the order of ``classes_``.
+    def predict_proba(self, X: Series) -> Float32Array:
+        """Give the probabilities of the classes, in the order of ``classes_``.
 
         Parameters
         ----------
         X : panel in any of sktime's formats, or a list of arrays
+            Series.
 
         Returns
         -------
-        proba : ndarray of shape (n_instances, n_classes), float32
+        ndarray of shape (n_instances, n_classes), float32
+            Each row sums to 1.
         """
-        return super().predict_proba(self._as_fitted(X))
+        proba: Float32Array = super().predict_proba(self._as_fitted(X))
+        return proba
 
-    def score(self, X, y, *arguments, **settings):
-        """Accuracy, or another metric, of the labels that are predicted, as in sktime.
+    def score(self, X: Series, y: ArrayLike, *arguments: Any, **settings: Any) -> float:
+        """Compute the accuracy, or another metric, of the labels that are predicted, as in sktime.
 
         Parameters
         ----------
         X : panel in any of sktime's formats, or a list of arrays
+            Series.
         y : array-like of shape (n_instances,)
             Labels.
         *arguments, **settings
@@ -215,130 +285,32 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
 
         Returns
         -------
-        score : float
+        float
+            The value of the metric.
         """
-        return super().score(X, labels_to_score(y), *arguments, **settings)
+        return float(super().score(X, labels_to_score(y), *arguments, **settings))
 
-    def _as_fitted(self, X):
+    def _as_fitted(self, X: Any) -> Any:
         self.check_is_fitted()
         check_channel_names(channel_names(X), self._channel_names)
         return as_array_or_frames(X, self.missing == "mask")
 
-    def _fit(self, X, y):
+    def _fit(self, X: Any, y: LabelArray) -> Self:
         parameters = {name: getattr(self, name) for name in self.get_param_names()}
         self.classifier_ = SaliencyDistilledClassifier(**parameters).fit(X, y)
         return self
 
-    def _predict(self, X):
+    def _predict(self, X: Any) -> LabelArray:
         return self.classifier_.predict(X)
 
-    def _predict_proba(self, X):
+    def _predict_proba(self, X: Any) -> Float32Array:
         return self.classifier_.predict_proba(X)
 
-    def save(self, path=None, serialization_format="pickle"):
-        """Save to a file or to memory.
-
-        Parameters
-        ----------
-        path : str, path or None
-        serialization_format : {"pickle", "cloudpickle", "tsdistill"}, default="pickle"
-            "tsdistill" writes a file for :meth:`load`; the others are sktime's own.
-        """
-        if serialization_format != "tsdistill":
-            return super().save(path, serialization_format)
-        self.check_is_fitted()
-        inner = copy.copy(self._single_classifier())
-        inner._channel_names = self._channel_names
-        return inner.save(path)
-
-    @classmethod
-    def load(cls, path, *, teacher=None, student=None, device="cpu"):
-        """Return the classifier that ``save`` wrote to a file in the format "tsdistill".
-
-        The arguments are those of :meth:`tsdistill.SaliencyDistilledClassifier.load`.
-        """
-        settings = {"teacher": teacher, "student": student, "device": device}
-        one = SaliencyDistilledClassifier.load(path, **settings)
-        if one.panel_ndim_ == 2:
-            raise SavedFileError("path is of a classifier of 2-D series; load it with its class.")
-        loaded = cls(**{name: getattr(one, name) for name in cls.get_param_names()})
-        some, loaded._fit = one._baselines, lambda X, y: None
-        series = as_array_or_frames(some.series, one.missing == "mask")
-        BaseClassifier.fit(loaded, series, one.classes_[some.class_index])  # sktime's metadata
-        del loaded._fit
-        loaded.classifier_, loaded._channel_names = one, one._channel_names
-        return loaded
-
-    def explain(
-        self, X, *, target=None, method="occlusion", of="student", per_channel=False, fill=None
-    ):
-        """What each timestep did for the prediction.
-
-        Parameters
-        ----------
-        X : panel in any of sktime's formats
-        target, method, of, per_channel, fill
-            See :meth:`tsdistill.SaliencyDistilledClassifier.explain`.
-
-        Returns
-        -------
-        maps : ndarray of shape (n_instances, n_timepoints), or with per_channel \
-                (n_instances, n_channels, n_timepoints), float32
-            In units of the target's centred logit; positive speaks for the target.
-        """
-        classifier, X = self._classifier_and_series(X)
-        return classifier.explain(
-            X, target=target, method=method, of=of, per_channel=per_channel, fill=fill
-        )
-
-    def fidelity_score(self, X, y=None, *, metric="agreement", mask=None):
-        """How closely the student follows its teacher; higher is better.
-
-        Parameters
-        ----------
-        X : panel in any of sktime's formats
-        y, metric, mask
-            See :meth:`tsdistill.SaliencyDistilledClassifier.fidelity_score`.
-
-        Returns
-        -------
-        score : float
-        """
-        classifier, X = self._classifier_and_series(X)
-        return classifier.fidelity_score(X, y, metric=metric, mask=mask)
-
-    def fidelity_report(
-        self, X, y=None, *, label_only=None, n_explained=500, confidence=0.95, random_state=0
-    ):
-        """A report to read before a teacher is replaced: answers, reasons, worst cases, costs.
-
-        Parameters
-        ----------
-        X : panel in any of sktime's formats
-        y : array-like of shape (n_instances,), default=None
-            Labels.
-        label_only, n_explained, confidence, random_state
-            See :meth:`tsdistill.SaliencyDistilledClassifier.fidelity_report`.
-
-        Returns
-        -------
-        report : FidelityReport
-        """
-        classifier, X = self._classifier_and_series(X)
-        return classifier.fidelity_report(
-            X, y, label_only=label_only, n_explained=n_explained, confidence=confidence,
-            random_state=random_state,
-        )  # fmt: skip
-
-    def _compare(self, X):
-        classifier, X = self._classifier_and_series(X)
-        return classifier._compare(X)
-
-    def _classifier_and_series(self, X):
+    def _classifier_and_series(self, X: Series) -> tuple[SaliencyDistilledClassifier, Any]:
         X = self._as_fitted(X)
         return self._single_classifier(), self._check_convert_X_for_predict(X)
 
-    def _single_classifier(self):
+    def _single_classifier(self) -> SaliencyDistilledClassifier:
         if hasattr(self, "classifiers_"):
             raise PanelError(
                 "y of fit had several columns, with one student each; explanations and reports "
@@ -350,7 +322,7 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
             )
         return self.classifier_
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Parameters by name; a fitted teacher is wrapped in :class:`~tsdistill.Teacher`."""
         parameters = super().get_params(deep)
         teacher = parameters["teacher"]
@@ -358,14 +330,14 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
             parameters["teacher"] = Teacher(teacher)
         return parameters
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, also of student and auxiliary objectives, and reset the estimator."""
         super().set_params(**params)
         if params:
             self.reset()
         return self
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         # sktime's classes have no such tags, but scikit-learn's searches need them.
         return Tags(
             estimator_type="classifier",
@@ -374,21 +346,45 @@ class SaliencyDistilledTSC(HoldsTeacher, BaseClassifier):
             input_tags=InputTags(three_d_array=True),
         )
 
-    def clone(self):
-        """A new estimator with the same parameters, and the same fitted teacher."""
-        return self.__sklearn_clone__().set_config(**self.get_config())
+    def clone(self) -> Self:
+        """Return a new estimator with the same parameters, and the same fitted teacher.
 
-    def reset(self):
-        """Return to the state after construction; the teacher stays as it is."""
+        Returns
+        -------
+        SaliencyDistilledTSC
+            Unfitted.
+        """
+        cloned: Self = self.__sklearn_clone__().set_config(**self.get_config())
+        return cloned
+
+    def reset(self) -> Self:
+        """Return to the state after construction; the teacher stays as it is.
+
+        Returns
+        -------
+        SaliencyDistilledTSC
+            The estimator itself, unfitted.
+        """
         # scikit-learn's searches and pipelines set this attribute, and remove it after fit.
         kept = {name: vars(self).get(name) for name in ("teacher", "_parent_callback_ctx")}
         super().reset()
-        vars(self).update({name: value for name, value in kept.items() if value is not None})
+        self.__dict__.update({name: value for name, value in kept.items() if value is not None})
         return self
 
     @classmethod
-    def get_test_params(cls, parameter_set="default"):
-        """Settings for sktime's checks, which train quickly."""
+    def get_test_params(cls, parameter_set: str = "default") -> list[dict[str, Any]]:
+        """Return settings for sktime's checks, which train quickly.
+
+        Parameters
+        ----------
+        parameter_set : str, default="default"
+            Ignored: there is one set.
+
+        Returns
+        -------
+        list of dict
+            Arguments of the constructor.
+        """
         from sklearn.ensemble import RandomForestClassifier
         from sktime.classification.feature_based import SummaryClassifier
         from sktime.transformations.interpolate import TSInterpolator

@@ -12,7 +12,8 @@ from tsdistill.display import SizePathDisplay
 from tsdistill.exceptions import OutOfReachError, ParameterError
 from tsdistill.fidelity.intervals import clopper_pearson
 from tsdistill.students import FCN, GRU, Lite
-from tsdistill.swap.size_path import STUDENTS, SizePath, _on_front
+from tsdistill.swap.path_rows import on_front
+from tsdistill.swap.size_path import STUDENTS, SizePath
 
 TINY = {"lite": Lite(n_filters=2), "gru": GRU(hidden_size=4), "fcn": FCN(n_filters=4)}
 QUICK = {"max_epochs": 3, "n_windows": 6, "n_mixtures": 30, "random_state": 0}
@@ -227,7 +228,7 @@ def test_students_of_the_users_own_have_weights_and_bytes_alone(data, teacher):
 
 def test_the_front_has_the_students_that_no_smaller_one_beats():
     frame = pd.DataFrame({"weights": [1, 2, 3, 4], "agreement": [0.8, 0.7, 0.8, 0.9]})
-    assert _on_front(frame).tolist() == [True, False, False, True]
+    assert on_front(frame).tolist() == [True, False, False, True]
 
 
 def test_the_default_students_begin_with_a_few_hundred_weights(data, teacher):

@@ -1,8 +1,13 @@
 """SaliencyDistilledClassifier, the estimator: its parameters, ``fit``, and what it answers."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -11,6 +16,14 @@ from tsdistill.estimators.holds_teacher import HoldsTeacher
 from tsdistill.estimators.leaves_python import LeavesPython
 from tsdistill.estimators.scoring import ScoresLabels
 from tsdistill.estimators.settings import check_settings, devices_of, objectives_of, recipe_of
+from tsdistill.estimators.types import (
+    ClassWeight,
+    Donors,
+    Memory,
+    Missing,
+    SaliencyMeasure,
+    StudentLike,
+)
 from tsdistill.exceptions import ParameterError
 from tsdistill.explainers.base import ExplainerSettings
 from tsdistill.explainers.registry import find_explainer
@@ -21,9 +34,21 @@ from tsdistill.inputs.panel import as_panel
 from tsdistill.inputs.series import match_series
 from tsdistill.inputs.stored import StoredPanel, opened
 from tsdistill.inputs.stored_series import match_stored
+from tsdistill.inputs.types import (
+    Device,
+    Fill,
+    Float32Array,
+    IntArray,
+    LabelArray,
+    Method,
+    Metric,
+    RandomSource,
+    Series,
+)
 from tsdistill.numerics.logits import centred, proba_of
 from tsdistill.numerics.random_states import global_states_kept
 from tsdistill.numerics.tensors import ready_to_train
+from tsdistill.objectives.base import Objective
 from tsdistill.reporting.comparison import Comparison
 from tsdistill.teachers.cache import as_memory
 from tsdistill.teachers.chunks import in_parts
@@ -31,9 +56,19 @@ from tsdistill.teachers.fingerprint import with_fingerprint
 from tsdistill.teachers.querying import QueryOptions, query
 from tsdistill.teachers.store_size import bytes_of
 from tsdistill.teachers.teacher import Teacher, as_teacher
+from tsdistill.teachers.types import TeacherLike
 from tsdistill.training.distil import distil
 from tsdistill.training.recipe import DONORS_OF_MEASURES, Seeds
 from tsdistill.training.start import start_transfer_set
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from tsdistill.explainers.base import Explainer
+    from tsdistill.inputs.series import SeriesFormat
+    from tsdistill.reporting.report import FidelityReport  # loads pandas
+    from tsdistill.training.distil import Distilled
+    from tsdistill.training.transfer_set import TransferSet
 
 
 class SaliencyDistilledClassifier(
@@ -81,7 +116,7 @@ class SaliencyDistilledClassifier(
         1 with the other measures, which are invariant to scale and not meant for more. 0 is plain
         knowledge distillation, for which the teacher is asked about the series alone.
     temperature : float, default=4.0
-        tau, from 0.01 to 1000, of the soft targets and of the saliencies "class", "sum" and
+        The tau, from 0.01 to 1000, of the soft targets and of the saliencies "class", "sum" and
         "decoupled".
     saliency : {"logit_change", "class", "sum", "decoupled", "gradient"}, default="logit_change"
         How the effect of a window is measured, see
@@ -172,10 +207,10 @@ class SaliencyDistilledClassifier(
         "10 GB" (powers of 1000). If there is more, those go first that were not used for
         longest. None is no bound. ``python -m tsdistill memory FOLDER`` shows the size.
     n_jobs : int, default=None
-        joblib workers among which the queries to a black-box teacher are spread. None means 1
-        unless in a :func:`joblib.parallel_config` context, such as that of a Dask cluster, on
-        which every number but 1 uses all workers. The answers, and so the student, do not
-        depend on it. Torch teachers run in this process.
+        Number of joblib workers among which the queries to a black-box teacher are spread. None
+        means 1 unless in a :func:`joblib.parallel_config` context, such as that of a Dask
+        cluster, on which every number but 1 uses all workers. The answers, and so the student,
+        do not depend on it. Torch teachers run in this process.
     random_state : None, int, numpy.random.RandomState or numpy.random.Generator, default=None
         Determines windows, donors, initial weights and the order of training. The same int
         gives the same student on the same device.
@@ -204,6 +239,12 @@ class SaliencyDistilledClassifier(
         The second axis of X in ``fit``, as scikit-learn counts: timepoints in 2-D, channels
         in 3-D.
 
+    See Also
+    --------
+    tsdistill.sktime.SaliencyDistilledTSC : The same as a classifier of sktime.
+    DeferringClassifier : Asks the teacher where the student is not sure.
+    size_path : Students of several sizes of one teacher.
+
     Notes
     -----
     ``fit`` restores the global random states of Python, NumPy and torch. A ``fit`` that fails
@@ -227,38 +268,44 @@ class SaliencyDistilledClassifier(
     ((3,), (3, 150))
     """
 
+    teacher_: Teacher
+    history_: list[dict[str, Any]]
+    n_queries_: int
+    n_features_in_: int
+    panel_ndim_: int
+
     def __init__(
         self,
-        teacher,
-        student="lite",
+        teacher: TeacherLike,
+        student: StudentLike = "lite",
         *,
-        label_weight=0.1,
-        soft_target_weight=1.0,
-        saliency_weight=None,
-        temperature=4.0,
-        saliency="logit_change",
-        auxiliary=None,
-        window_size=0.1,
-        n_windows=None,
-        n_mixtures=None,
-        n_queries=None,
-        windows_per_step=1,
-        donors=None,
-        max_epochs=None,
-        batch_size=32,
-        lr=0.01,
-        device="cpu",
-        callbacks=None,
-        validation_fraction=None,
-        class_weight=None,
-        missing="refuse",
-        warm_start=False,
-        memory=None,
-        memory_size=None,
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
-    ):
+        label_weight: float = 0.1,
+        soft_target_weight: float = 1.0,
+        saliency_weight: float | None = None,
+        temperature: float = 4.0,
+        saliency: SaliencyMeasure = "logit_change",
+        auxiliary: Objective | Sequence[Objective] | None = None,
+        window_size: float = 0.1,
+        n_windows: int | None = None,
+        n_mixtures: int | None = None,
+        n_queries: int | None = None,
+        windows_per_step: float = 1,
+        donors: Donors | None = None,
+        max_epochs: int | None = None,
+        batch_size: int = 32,
+        lr: float = 0.01,
+        device: Device = "cpu",
+        callbacks: Sequence[Any] | None = None,
+        validation_fraction: float | None = None,
+        class_weight: ClassWeight | None = None,
+        missing: Missing = "refuse",
+        warm_start: bool = False,
+        memory: Memory | None = None,
+        memory_size: int | str | None = None,
+        n_jobs: int | None = None,
+        random_state: RandomSource = None,
+        verbose: int = 0,
+    ) -> None:
         self.teacher = teacher
         self.student = student
         self.label_weight = label_weight
@@ -288,7 +335,14 @@ class SaliencyDistilledClassifier(
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X, y=None, *, sample_weight=None, X_unlabelled=None):
+    def fit(
+        self,
+        X: Series,
+        y: ArrayLike | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        X_unlabelled: Series | None = None,
+    ) -> Self:
         """Ask the teacher about the series, and train the student on its answers.
 
         Parameters
@@ -312,7 +366,8 @@ class SaliencyDistilledClassifier(
 
         Returns
         -------
-        self : SaliencyDistilledClassifier
+        SaliencyDistilledClassifier
+            The estimator itself, fitted.
 
         Raises
         ------
@@ -353,7 +408,7 @@ class SaliencyDistilledClassifier(
             kept = distilled.transfer_set.settled() if self.warm_start else None
             return self._assign(distilled, series_format, kept, continues)
 
-    def _check_same_classes(self, classes):
+    def _check_same_classes(self, classes: LabelArray) -> None:
         """Refuse to train a student further on other classes."""
         if not np.array_equal(classes, self.classes_):
             raise ParameterError(
@@ -362,7 +417,13 @@ class SaliencyDistilledClassifier(
                 "classes, or warm_start=False."
             )
 
-    def _assign(self, distilled, series_format, transfer_set, continues):
+    def _assign(
+        self,
+        distilled: Distilled,
+        series_format: SeriesFormat | None,
+        transfer_set: TransferSet | None,
+        continues: bool,
+    ) -> Self:
         """Set the fitted attributes; only a fingerprint is given to ``teacher_`` later.
 
         All at once, since another thread may be asking for predictions.
@@ -380,28 +441,28 @@ class SaliencyDistilledClassifier(
             "_transfer_set": transfer_set,
         }
         if series_format is not None and "feature_names_in_" not in fitted:
-            vars(self).pop("feature_names_in_", None)  # of an earlier fit
+            self.__dict__.pop("feature_names_in_", None)  # of an earlier fit
         before = dict(vars(self))  # so that nothing is freed, and no other thread runs, meanwhile
-        vars(self).update(fitted)
+        self.__dict__.update(fitted)
         del before
         return self
 
-    def _forget_transfer_set(self):
+    def _forget_transfer_set(self) -> None:
         """Drop what only a further fit with ``warm_start`` would need."""
         self._transfer_set = None
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = self.missing == "mask"
         return tags
 
     @property
-    def _student_model(self):
+    def _student_model(self) -> Teacher:
         fitted = dict(vars(self))  # of one fit, though another thread may end the next one
         return Teacher.of_student(fitted["student_"], fitted["classes_"])
 
-    def _panel(self, X):
+    def _panel(self, X: Series) -> Float32Array | StoredPanel:
         if "student_" not in vars(self):
             check_is_fitted(self, "student_")
         found = opened(X)
@@ -410,40 +471,41 @@ class SaliencyDistilledClassifier(
             return found
         return as_panel(match_series(self, found))
 
-    def _student_log_proba(self, X):
+    def _student_log_proba(self, X: Series) -> Float32Array:
         return self._answers_and_labels(X)[0]
 
-    def _answers_and_labels(self, X):
+    def _answers_and_labels(self, X: Series) -> tuple[Float32Array, LabelArray]:
         """The student's log-probabilities, and the labels of their columns."""
         panel, student = self._panel(X), self._student_model
         return query(student, panel, QueryOptions(student.model.device)), student.classes_
 
-    def _options(self, verbose=0):
+    def _options(self, verbose: int = 0) -> QueryOptions:
         """How the student is queried."""
         return QueryOptions(self.student_.device, self.n_jobs, None, verbose)
 
-    def _teacher_options(self):
+    def _teacher_options(self) -> QueryOptions:
         """How the teacher is queried; its answers are kept where ``memory`` says so."""
         return self._kept(self._options(self.verbose))
 
-    def _kept(self, options):
+    def _kept(self, options: QueryOptions) -> QueryOptions:
         """Options with which the teacher's answers are kept, if they are to be."""
         most = bytes_of(self.memory_size)
         return dataclasses.replace(options, memory=as_memory(self.memory), memory_size=most)
 
-    def _recognised_teacher(self, options):
+    def _recognised_teacher(self, options: QueryOptions) -> Teacher:
         """The teacher, with a fingerprint if its answers are kept."""
         if options.memory is not None and self.teacher_.fingerprint is None:  # memory set after fit
             with global_states_kept(0, options.device):
                 self.teacher_ = with_fingerprint(self.teacher_, self._baselines.series, options)
         return self.teacher_
 
-    def predict_proba(self, X, *, out=None):
-        """Probabilities of the classes, in the order of ``classes_``.
+    def predict_proba(self, X: Series, *, out: Any = None) -> Float32Array:
+        """Give the probabilities of the classes, in the order of ``classes_``.
 
         Parameters
         ----------
-        X : array-like, with the axes, channels and timepoints of the series of ``fit``
+        X : array-like of shape (n_instances, n_channels, n_timepoints)
+            Series with the axes (2-D or 3-D), channels and timepoints of those of ``fit``.
         out : array of shape (n_instances, n_classes), default=None
             Where the probabilities go, such as a memory map: those of series that are not in
             memory are written a batch at a time. None makes an array, which lies in a temporary
@@ -451,69 +513,86 @@ class SaliencyDistilledClassifier(
 
         Returns
         -------
-        proba : ndarray of shape (n_instances, n_classes), float32, or ``out``
+        ndarray of shape (n_instances, n_classes), float32
+            Each row sums to 1; ``out`` itself, if it was given.
         """
         panel, student = self._panel(X), self._student_model
         options = QueryOptions(student.model.device)
         shape = (len(student.classes_),)
-        return in_parts(
+        proba: Float32Array = in_parts(
             lambda series, _: proba_of(query(student, series, options)), panel, shape, out
         )
+        return proba
 
-    def predict_log_proba(self, X):
-        """Log-probabilities of the classes, in the order of ``classes_``.
+    def predict_log_proba(self, X: Series) -> Float32Array:
+        """Give the log-probabilities of the classes, in the order of ``classes_``.
 
         Parameters
         ----------
-        X : array-like, with the axes, channels and timepoints of the series of ``fit``
+        X : array-like of shape (n_instances, n_channels, n_timepoints)
+            Series with the axes (2-D or 3-D), channels and timepoints of those of ``fit``.
 
         Returns
         -------
-        log_proba : ndarray of shape (n_instances, n_classes), float32
+        ndarray of shape (n_instances, n_classes), float32
+            The exponentials of each row sum to 1.
         """
         return self._student_log_proba(X)
 
-    def decision_function(self, X):
-        """The student's centred logits, the units of ``explain``.
+    def decision_function(self, X: Series) -> Float32Array:
+        """Give the student's centred logits, the units of ``explain``.
 
         Parameters
         ----------
-        X : array-like, with the axes, channels and timepoints of the series of ``fit``
+        X : array-like of shape (n_instances, n_channels, n_timepoints)
+            Series with the axes (2-D or 3-D), channels and timepoints of those of ``fit``.
 
         Returns
         -------
-        decision : ndarray of shape (n_instances, n_classes), float32
+        ndarray of shape (n_instances, n_classes), float32
             ``z_k - mean_k z``. For two classes, as scikit-learn's convention asks, an array of
             shape (n_instances,) with the log-odds ``z_1 - z_0`` of the second class.
         """
         log_proba = self.predict_log_proba(X)
         if len(self.classes_) == 2:
-            return log_proba[:, 1] - log_proba[:, 0]
+            log_odds: Float32Array = log_proba[:, 1] - log_proba[:, 0]
+            return log_odds
         return centred(log_proba)
 
-    def predict(self, X):
-        """Labels of the series.
+    def predict(self, X: Series) -> LabelArray:
+        """Predict the labels of the series.
 
         Parameters
         ----------
-        X : array-like, with the axes, channels and timepoints of the series of ``fit``
+        X : array-like of shape (n_instances, n_channels, n_timepoints)
+            Series with the axes (2-D or 3-D), channels and timepoints of those of ``fit``.
 
         Returns
         -------
-        y : ndarray of shape (n_instances,)
+        ndarray of shape (n_instances,)
+            The most probable label of each series.
         """
         log_proba, classes = self._answers_and_labels(X)
-        return classes[log_proba.argmax(axis=1)]
+        labels: LabelArray = classes[log_proba.argmax(axis=1)]
+        return labels
 
     def explain(
-        self, X, *, target=None, method="occlusion", of="student", per_channel=False, fill=None,
-        out=None,
-    ):  # fmt: skip
-        """What each timestep did for the prediction.
+        self,
+        X: Series,
+        *,
+        target: Any = None,
+        method: Method = "occlusion",
+        of: Literal["student", "teacher"] = "student",
+        per_channel: bool = False,
+        fill: Fill | None = None,
+        out: Any = None,
+    ) -> Float32Array:
+        """Tell what each timestep did for the prediction.
 
         Parameters
         ----------
-        X : array-like, with the axes, channels and timepoints of the series of ``fit``
+        X : array-like of shape (n_instances, n_channels, n_timepoints)
+            Series with the axes (2-D or 3-D), channels and timepoints of those of ``fit``.
         target : label, or array-like of shape (n_instances,), default=None
             The class to explain. None takes the explained model's own prediction. To compare
             the maps of two models pass the same target for both, such as
@@ -540,7 +619,7 @@ class SaliencyDistilledClassifier(
 
         Returns
         -------
-        maps : ndarray of shape (n_instances, n_timepoints), or with per_channel \
+        ndarray of shape (n_instances, n_timepoints), or with per_channel \
                 (n_instances, n_channels, n_timepoints), float32; or ``out``
             In units of the target's centred logit; positive speaks for the target. NaN after the
             end of a series, if series differ in length. Where a value is missing, the gradients
@@ -564,7 +643,16 @@ class SaliencyDistilledClassifier(
             explainer.check_arguments(target, of, per_channel, self.n_channels_in_)
             return self._explain(explainer, panel, target, of, per_channel, fill, out)
 
-    def _explain(self, explainer, panel, target, of, per_channel, fill, out):
+    def _explain(
+        self,
+        explainer: Explainer,
+        panel: Float32Array | StoredPanel,
+        target: Any,
+        of: str,
+        per_channel: bool,
+        fill: Fill | None,
+        out: Any,
+    ) -> Float32Array:
         if of == "student":
             model, options = self._student_model, self._options(self.verbose)
         else:
@@ -576,7 +664,7 @@ class SaliencyDistilledClassifier(
         if target is not None:
             class_index = target_indices(target, self.classes_, len(panel))
 
-        def explain(series, part):
+        def explain(series: Float32Array, part: slice) -> Float32Array:
             k, log_proba = None if class_index is None else class_index[part], None
             if class_index is None and not explainer.own_maps_only:
                 log_proba = query(model, series, dataclasses.replace(options, verbose=0))
@@ -587,9 +675,10 @@ class SaliencyDistilledClassifier(
             return explainer.explain(model, series, k, settings)
 
         shape = panel.shape[1:] if per_channel else panel.shape[2:]
-        return in_parts(explain, panel, shape, out)
+        maps: Float32Array = in_parts(explain, panel, shape, out)
+        return maps
 
-    def _compare(self, X):
+    def _compare(self, X: Series) -> Comparison:
         check_is_fitted(self, "student_")
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
             panel = self._panel(X)
@@ -597,15 +686,22 @@ class SaliencyDistilledClassifier(
             models = self._recognised_teacher(options), self._student_model
             return Comparison(*models, panel, self._baselines, self._window_width, options)
 
-    def fidelity_score(self, X, y=None, *, metric="agreement", mask=None):
-        """How closely the student follows its teacher; higher is better.
+    def fidelity_score(
+        self,
+        X: Series,
+        y: ArrayLike | None = None,
+        *,
+        metric: Metric = "agreement",
+        mask: ArrayLike | None = None,
+    ) -> float:
+        """Tell how closely the student follows its teacher; higher is better.
 
         If the teacher knows more classes than ``classes_`` (``fit`` warns of this), its answers
         among ``classes_`` are compared.
 
         Parameters
         ----------
-        X : array-like, with the axes, channels and timepoints of the series of ``fit``
+        X : array-like of shape (n_instances, n_channels, n_timepoints)
             Series held out from ``fit``; on the series of ``fit`` the score is too high.
         y : array-like of shape (n_instances,), default=None
             Labels, for the metrics that need them.
@@ -634,25 +730,33 @@ class SaliencyDistilledClassifier(
 
         Returns
         -------
-        score : float
+        float
+            The value of the metric.
         """
         check_truth(metric, y, mask)
         comparison = self._compare(X)
         return comparison.score(metric, self._class_index_of(y, len(comparison.panel)), mask)
 
-    def _class_index_of(self, y, n_instances):
+    def _class_index_of(self, y: ArrayLike | None, n_instances: int) -> IntArray | None:
         if y is None:
             return None
         return target_indices(np.atleast_1d(y), self.classes_, n_instances, "y")
 
     def fidelity_report(
-        self, X, y=None, *, label_only=None, n_explained=500, confidence=0.95, random_state=0
-    ):
-        """A report to read before a teacher is replaced: answers, reasons, worst cases, costs.
+        self,
+        X: Series,
+        y: ArrayLike | None = None,
+        *,
+        label_only: SaliencyDistilledClassifier | None = None,
+        n_explained: int = 500,
+        confidence: float = 0.95,
+        random_state: RandomSource = 0,
+    ) -> FidelityReport:
+        """Make a report to read before a teacher is replaced: answers, reasons, worst cases, costs.
 
         Parameters
         ----------
-        X : array-like, with the axes, channels and timepoints of the series of ``fit``
+        X : array-like of shape (n_instances, n_channels, n_timepoints)
             Series held out from ``fit``; on the series of ``fit`` the report is too good.
         y : array-like of shape (n_instances,), default=None
             Labels, which accuracy and calibration of both models, and flips, need.
@@ -672,7 +776,7 @@ class SaliencyDistilledClassifier(
 
         Returns
         -------
-        report : FidelityReport
+        FidelityReport
             Print it, or use its ``to_frame()``, ``plot()`` and ``to_html(path)``, see
             :class:`tsdistill.reporting.report.FidelityReport`.
         """
@@ -680,9 +784,10 @@ class SaliencyDistilledClassifier(
 
         comparison = self._compare(X)
         class_index = self._class_index_of(y, len(comparison.panel))
+        reference = None
         if label_only is not None:
-            label_only = as_reference(label_only, self.classes_, X)
+            reference = as_reference(label_only, self.classes_, X)
         return make_report(
-            comparison, class_index, label_only, n_explained=n_explained, confidence=confidence,
+            comparison, class_index, reference, n_explained=n_explained, confidence=confidence,
             random_state=random_state,
         )  # fmt: skip

@@ -1,19 +1,31 @@
 """What ``fit`` is given: read and checked into records, before anything is queried or trained."""
 
+from typing import Any
+
 import numpy as np
 
 from tsdistill.exceptions import PanelError, ParameterError, TeacherError
 from tsdistill.inputs.labels import encode_labels, labels_of_one_type
 from tsdistill.inputs.lengths import joined
 from tsdistill.inputs.panel import as_panel, check_resolution
-from tsdistill.inputs.series import match_series, read_series, with_format
+from tsdistill.inputs.series import SeriesFormat, match_series, read_series, with_format
 from tsdistill.inputs.stored import AsPassed, StoredPanel, opened
 from tsdistill.inputs.stored_series import match_stored, read_stored, survey
 from tsdistill.inputs.weights import check_sample_weight, class_factors
+from tsdistill.teachers.teacher import Teacher
 from tsdistill.training.start import TrainingSeries
 
 
-def read_fit_inputs(estimator, teacher, X, y, sample_weight, X_unlabelled, *, continues):
+def read_fit_inputs(
+    estimator: Any,
+    teacher: Teacher,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    X_unlabelled: Any,
+    *,
+    continues: bool,
+) -> tuple[TrainingSeries, SeriesFormat | None]:
     """Read what ``fit`` was given; the estimator is not changed.
 
     Parameters

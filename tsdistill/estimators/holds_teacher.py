@@ -5,9 +5,13 @@ scikit-learn's ``clone`` silently unfits a fitted estimator and copies a torch m
 kept by identity, its parameters are not listed, and it is shown by its name.
 """
 
+from __future__ import annotations
+
 import copy
 import inspect
+from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sklearn import get_config
 from sklearn.base import clone
@@ -19,22 +23,29 @@ from tsdistill.students import STUDENTS
 from tsdistill.teachers.adapters import name_of
 from tsdistill.teachers.teacher import Teacher, clone_teacher
 
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator as Estimator
+    from typing_extensions import Self
+else:
+    Estimator = object  # the class of scikit-learn or sktime comes after the mixins
+
 LONGEST_VALUE = 60
+AnyEstimator = TypeVar("AnyEstimator")
 
 
-class ShowsItsConstructor:
+class ShowsItsConstructor(Estimator):
     """Mixin that represents an estimator by its constructor, in notebooks too.
 
     scikit-learn's diagram would list the parameters of the fitted models inside.
     """
 
-    def __repr__(self, N_CHAR_MAX=700):
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         return short_constructor(self)
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return f"<pre>{escape(repr(self))}</pre>"
 
-    def _repr_mimebundle_(self, **kwargs):
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
 
@@ -44,7 +55,11 @@ class HoldsTeacher(ShowsItsConstructor):
     It comes before the base class of scikit-learn or sktime.
     """
 
-    def __new__(cls, *args, **parameters):
+    teacher: Any
+    student: Any
+    auxiliary: Any
+
+    def __new__(cls, *args: Any, **parameters: Any) -> Self:
         inside = [name for name in parameters if "__" in name]
         if inside:
             holder, _, name = inside[0].partition("__")
@@ -53,14 +68,15 @@ class HoldsTeacher(ShowsItsConstructor):
                 f"{cls.__name__}; pass {holder}=... with {name} set, such as "
                 f"student=students.Lite(n_filters=4), or call set_params({inside[0]}=...)."
             )
-        return super().__new__(cls)
+        made: Self = super().__new__(cls)
+        return made
 
-    def __init_subclass__(cls, **settings):
+    def __init_subclass__(cls, **settings: Any) -> None:
         super().__init_subclass__(**settings)
         _, *parameters = inspect.signature(cls.__init__).parameters.values()
         cls.__signature__ = inspect.Signature(parameters)  # not that of __new__
 
-    def __sklearn_clone__(self):
+    def __sklearn_clone__(self) -> Self:
         parameters = {
             name: clone_teacher(value) if name == "teacher" else clone(value, safe=False)
             for name, value in own_parameters(self).items()
@@ -72,10 +88,10 @@ class HoldsTeacher(ShowsItsConstructor):
             cloned._skl_callbacks = self._skl_callbacks
         return cloned
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return copied_around(self, as_list(self.teacher), memo)
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Parameters by name.
 
         Parameters
@@ -84,7 +100,7 @@ class HoldsTeacher(ShowsItsConstructor):
             Whether to list the parameters of the student, of an unfitted teacher and of the
             auxiliary objectives too.
         """
-        parameters = super().get_params(deep=False)
+        parameters: dict[str, Any] = super().get_params(deep=False)
         for name, value in list(parameters.items()):
             if deep and name == "auxiliary" and isinstance(value, (list, tuple)):
                 for one, objective in _by_name(value).items():
@@ -97,7 +113,7 @@ class HoldsTeacher(ShowsItsConstructor):
                 parameters.update((f"{name}__{key}", item) for key, item in inner.items())
         return parameters
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, also those of the student and of an unfitted teacher.
 
         Parameters
@@ -136,19 +152,21 @@ class HoldsTeacher(ShowsItsConstructor):
             )
         before = self.student, self.auxiliary
         try:
-            inside, params = self._inside_auxiliary(params)
+            changes, params = self._inside_auxiliary(params)
             super().set_params(**params)
         except (AttributeError, TypeError, ValueError):
             self.student, self.auxiliary = before
             raise
-        for objective, parameter, value in inside:
+        for objective, parameter, value in changes:
             if parameter:
                 objective.set_params(**{parameter: value})
             else:
                 self.auxiliary = [value if one is objective else one for one in self.auxiliary]
         return self
 
-    def _inside_auxiliary(self, params):
+    def _inside_auxiliary(
+        self, params: dict[str, Any]
+    ) -> tuple[list[tuple[Any, str, Any]], dict[str, Any]]:
         """Separate the parameters of auxiliary objectives from the others.
 
         Returns
@@ -191,13 +209,13 @@ class HoldsTeacher(ShowsItsConstructor):
         return inside, {name: value for name, value in params.items() if name not in keys}
 
 
-def own_parameters(estimator):
+def own_parameters(estimator: object) -> dict[str, Any]:
     """Parameters of the constructor by name, with their values."""
     names = inspect.signature(type(estimator).__init__).parameters
     return {name: getattr(estimator, name) for name in names if name != "self"}
 
 
-def copied_around(estimator, models, memo):
+def copied_around(estimator: AnyEstimator, models: list[Any], memo: dict[int, Any]) -> AnyEstimator:
     """A deep copy of an estimator, which shares the fitted ones among some models.
 
     Parameters
@@ -213,7 +231,7 @@ def copied_around(estimator, models, memo):
     return copied
 
 
-def short_constructor(estimator):
+def short_constructor(estimator: object) -> str:
     """The representation of an estimator: its constructor, with models by their name."""
     changed_only = get_config()["print_changed_only"]
     signature = inspect.signature(type(estimator).__init__).parameters
@@ -225,7 +243,7 @@ def short_constructor(estimator):
     return f"{type(estimator).__name__}({', '.join(shown)})"
 
 
-def short_repr(value):
+def short_repr(value: Any) -> str:
     """A value on one line: models are shown by their name, other values are cut if long."""
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(short_repr, value)) + "]"
@@ -243,7 +261,7 @@ def short_repr(value):
     return f"<{name_of(value)}>" if hasattr(value, "fit") else line[: LONGEST_VALUE - 3] + "..."
 
 
-def _by_name(objectives):
+def _by_name(objectives: Sequence[Any]) -> dict[str, Any]:
     """Objectives of a list that have names and parameters."""
     return {
         one.name: one
@@ -252,5 +270,5 @@ def _by_name(objectives):
     }
 
 
-def _is_default(value, default):
+def _is_default(value: object, default: object) -> bool:
     return type(value) is type(default) and repr(value) == repr(default)

@@ -1,74 +1,50 @@
-"""The ways of a fitted classifier out of its process: files, and forms that run elsewhere."""
+"""The ways of a fitted classifier out of Python: forms that run elsewhere."""
+
+from __future__ import annotations
 
 import copy
+from typing import TYPE_CHECKING, Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from tsdistill.estimators.settings import check_device
+from tsdistill.estimators.saving import SavesFile
 from tsdistill.exceptions import ParameterError
 from tsdistill.export.fitted import FittedStudent, measures_of
 from tsdistill.inputs.checks import check_choice, check_flag, is_whole, shown
 from tsdistill.inputs.files import check_folder
+from tsdistill.inputs.types import Fill, Float32Array, LabelArray, Path, Series
 from tsdistill.numerics.random_states import global_states_kept
 from tsdistill.numerics.tensors import as_tensor
 from tsdistill.students.rounding import FEWEST_BITS, MOST_BITS, round_weights, rounding_of
 
-KIND = "SaliencyDistilledClassifier"
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from tsdistill.inputs.forms import UnevenForm
+    from tsdistill.inputs.stored import StoredPanel
+    from tsdistill.perturbation.baselines import Baselines
+    from tsdistill.reporting.report import FidelityReport  # loads pandas
 
 
-class LeavesPython:
-    """Mixin for the SaliencyDistilledClassifier: ``save``, ``load`` and the exports."""
+class LeavesPython(SavesFile):
+    """Mixin for the SaliencyDistilledClassifier: the exports, beside ``save`` and ``load``."""
 
-    def save(self, path):
-        """Write the fitted classifier to a file, without pickle and without the teacher.
+    classes_: LabelArray
+    n_channels_in_: int
+    n_timepoints_in_: int
+    _baselines: Baselines
+    _window_width: float
+    _channel_names: list[Any] | None
+    _uneven_form: UnevenForm | None
+    _series_lengths: tuple[int, int] | None
+    _transfer_set: Any
 
-        The file holds what ``predict``, ``explain`` and the like need, as plain values and
-        tensors; :doc:`docs/file_format.md </file_format>` describes it. Parameters that hold the
-        user's own objects (``teacher``, ``callbacks``, own ``auxiliary`` objectives, a
-        RandomState), ``device``, ``memory``, ``memory_size``, ``n_jobs`` and ``history_`` are
-        not in it.
+    if TYPE_CHECKING:  # of the class that is mixed with
 
-        Parameters
-        ----------
-        path : str or path
-            Its folder has to exist. An older file is replaced once the new one is complete.
+        def _panel(self, X: Series) -> Float32Array | StoredPanel: ...
 
-        Raises
-        ------
-        FolderMissingError, FolderGivenError
-            If no file can be written at this path.
-        ExportError
-            If labels, names or weights are of types that cannot be saved.
-        MissingExtraError
-            If safetensors is not installed.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> from sklearn.ensemble import RandomForestClassifier
-        >>> from sktime.datasets import load_gunpoint
-        >>> from tsdistill import SaliencyDistilledClassifier
-        >>> X, y = load_gunpoint(split="train", return_type="numpyflat")
-        >>> teacher = RandomForestClassifier(random_state=0).fit(X, y)
-        >>> student = SaliencyDistilledClassifier(teacher, max_epochs=5, random_state=0).fit(X, y)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     student.save(f"{folder}/gunpoint.tsdistill")
-        ...     loaded = SaliencyDistilledClassifier.load(f"{folder}/gunpoint.tsdistill")
-        >>> bool((loaded.explain(X[:5]) == student.explain(X[:5])).all())
-        True
-        """
-        from tsdistill.export.archive import write_archive
-        from tsdistill.export.saving import check_loads, saved
-
-        check_is_fitted(self, "student_")
-        check_folder(path)
-        with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
-            content = saved(self, KIND, _names_of(type(self)))
-            check_loads(*content, self.student_.module_)
-        write_archive(path, *content)
-
-    def quantised(self, bits=8):
-        """A copy of the classifier whose weights are rounded to a few bits.
+    def quantised(self, bits: int = 8) -> Self:
+        """Return a copy of the classifier whose weights are rounded to a few bits.
 
         Each output of a layer has its own scale, and weights make up for the errors of others
         (GPTQ, arXiv 2210.17323); arithmetic, biases and normalisation stay float32. The copy
@@ -83,7 +59,7 @@ class LeavesPython:
 
         Returns
         -------
-        classifier : SaliencyDistilledClassifier
+        SaliencyDistilledClassifier
             A further ``fit`` trains a student of float32.
 
         Raises
@@ -124,7 +100,14 @@ class LeavesPython:
             round_weights(classifier.student_.module_, int(bits), series)
         return classifier
 
-    def to_onnx(self, path, *, explain=False, fill="opposing", report=None):
+    def to_onnx(
+        self,
+        path: Path,
+        *,
+        explain: bool = False,
+        fill: Fill = "opposing",
+        report: FidelityReport | None = None,
+    ) -> None:
         """Write the student to an ONNX file, which runs without Python.
 
         The input ``series`` is float32 of shape (n_instances, n_channels, n_timepoints), also for
@@ -135,6 +118,7 @@ class LeavesPython:
         Parameters
         ----------
         path : str or path
+            Its folder has to exist; an older file is replaced.
         explain : bool, default=False
             Whether the file gives the maps of :meth:`explain` too: the second input ``target``,
             int64 of shape (n_instances,), is a position in ``classes_``, or -1 for the predicted
@@ -146,13 +130,6 @@ class LeavesPython:
         report : FidelityReport, default=None
             Whose agreement, KL and saliency correlation are written into the metadata.
 
-        Notes
-        -----
-        Where series may differ in length or have gaps, there is a further input ``length``, int64
-        of shape (n_instances,): what follows these timesteps in ``series`` is not read. ``series``
-        may then have any number of timesteps, but with ``missing="mask"`` as many as in ``fit``;
-        there, NaN is a missing value.
-
         Raises
         ------
         ExportError
@@ -161,6 +138,13 @@ class LeavesPython:
             If no file can be written at this path.
         MissingExtraError
             If onnx, onnxscript or onnxruntime is not installed.
+
+        Notes
+        -----
+        Where series may differ in length or have gaps, there is a further input ``length``, int64
+        of shape (n_instances,): what follows these timesteps in ``series`` is not read. ``series``
+        may then have any number of timesteps, but with ``missing="mask"`` as many as in ``fit``;
+        there, NaN is a missing value.
         """
         from tsdistill.export.onnx import write_onnx
 
@@ -172,7 +156,7 @@ class LeavesPython:
             model = self._fitted_student(report)
             write_onnx(path, model, explain=bool(explain), fill=fill)
 
-    def to_c(self, path):
+    def to_c(self, path: Path) -> None:
         """Write the student to one file of C99, which needs nothing but ``math.h``.
 
         ``int tsdistill_predict(const float *series, float *proba)`` answers one series; the head
@@ -186,6 +170,7 @@ class LeavesPython:
         Parameters
         ----------
         path : str or path
+            Its folder has to exist; an older file is replaced.
 
         Raises
         ------
@@ -201,12 +186,12 @@ class LeavesPython:
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
             write_c(path, self._fitted_student())
 
-    def student_costs(self):
-        """What the student takes on a device, as :meth:`to_c` writes it.
+    def student_costs(self) -> dict[str, int]:
+        """Count what the student takes on a device, as :meth:`to_c` writes it.
 
         Returns
         -------
-        costs : dict of str to int
+        dict of str to int
             "weights"; "bits" of each; "constant_bytes", those that lie in flash besides 1 to 2 kB
             of code; "memory_bytes", for all values while a series is answered, the series not
             counted; and "multiplications" for one series.
@@ -233,7 +218,7 @@ class LeavesPython:
         check_is_fitted(self, "student_")
         return student_costs(self._fitted_student())
 
-    def to_html(self, path, X=None, *, fill=None):
+    def to_html(self, path: Path, X: Series | None = None, *, fill: Fill | None = None) -> None:
         """Write the student to one web page, which runs it in the browser.
 
         The page draws series, coloured by what each timestep does for the answer, with the
@@ -244,8 +229,8 @@ class LeavesPython:
         Parameters
         ----------
         path : str or path
-        X : array-like, with the axes, channels and timepoints of the series of ``fit``, \
-                default=None
+            Its folder has to exist; an older file is replaced.
+        X : array-like of shape (n_instances, n_channels, n_timepoints), default=None
             Series to begin with; the page holds as many of the first as it has room for. None
             takes the training series that ``explain`` keeps, a few of each class.
         fill : {"opposing", "mean", "zero"}, default=None
@@ -271,7 +256,7 @@ class LeavesPython:
         with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
             write_page(path, self._fitted_student(), panel, fill)
 
-    def _fitted_student(self, report=None):
+    def _fitted_student(self, report: FidelityReport | None = None) -> FittedStudent:
         """What the exports need."""
         return FittedStudent(
             net=self.student_,
@@ -287,70 +272,7 @@ class LeavesPython:
         )
 
     @property
-    def n_bits_(self):
+    def n_bits_(self) -> int:
         """Bits of a weight of the student: 32, or fewer if it is quantised."""
         rounding = rounding_of(self.student_.module_)
         return 32 if rounding is None else rounding.bits
-
-    @classmethod
-    def load(cls, path, *, teacher=None, student=None, device="cpu"):
-        """Read a fitted classifier from a file that :meth:`save` wrote.
-
-        Nothing in the file is run. On the same machine predictions and explanations are those of
-        the classifier that was saved, bit by bit.
-
-        Parameters
-        ----------
-        path : str or path
-        teacher : classifier, torch.nn.Module, callable, Teacher, or list of these, default=None
-            The fitted teacher. Without it the classifier predicts and explains; what compares it
-            with its teacher raises a TeacherError.
-        student : torch.nn.Module, callable or skorch.NeuralNetClassifier, default=None
-            Needed if the student was a module of the user's: a factory ``(n_channels,
-            n_timepoints, n_classes) -> module``, or a module with the same layers, whose weights
-            do not matter.
-        device : str or torch.device, default="cpu"
-
-        Returns
-        -------
-        classifier : SaliencyDistilledClassifier
-            ``history_`` is empty. Another ``fit`` needs a teacher.
-
-        Raises
-        ------
-        FileMissingError
-            If there is no such file.
-        SavedFileError
-            If it is damaged, was changed, or was not written by :meth:`save`.
-        StudentError
-            If ``student`` is missing, or is another module than the one that was saved.
-        TeacherError
-            If ``teacher`` is not fitted, or cannot answer for the classes of the student.
-        MissingExtraError
-            If safetensors is not installed.
-        """
-        from tsdistill.export.archive import read_archive
-
-        return cls._restored(*read_archive(path), teacher=teacher, student=student, device=device)
-
-    @classmethod
-    def _restored(cls, config, tensors, *, teacher, student, device):
-        """A fitted classifier from the content of a file."""
-        from tsdistill.export.saving import restored
-
-        check_device(device)
-        with global_states_kept(0, device):
-            parameters, fitted = restored(
-                config, tensors, kind=KIND, known=_names_of(cls),
-                teacher=teacher, student=student, device=device,
-            )  # fmt: skip
-        own = cls._get_param_names()  # of a subclass, perhaps fewer
-        classifier = cls(**{name: value for name, value in parameters.items() if name in own})
-        vars(classifier).update(parameters | fitted)
-        return classifier
-
-
-def _names_of(cls):
-    """Names of the parameters of SaliencyDistilledClassifier, from which a class may derive."""
-    (base,) = (one for one in cls.__mro__ if one.__name__ == KIND and LeavesPython in one.__bases__)
-    return base._get_param_names()

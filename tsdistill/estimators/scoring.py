@@ -1,14 +1,18 @@
 """Accuracy, of labels in any form that ``fit`` takes."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.metrics import accuracy_score
 
 from tsdistill.exceptions import PanelError
 from tsdistill.inputs.labels import labels_of_one_type
 from tsdistill.inputs.plain import as_plain, as_real
+from tsdistill.inputs.types import LabelArray, Series
 
 
-def labels_to_score(y):
+def labels_to_score(y: ArrayLike | None) -> LabelArray:
     """Labels as an array; PanelError if they are missing or of several types."""
     if y is None:
         raise PanelError("y=None; score needs one label for each series.")
@@ -18,19 +22,26 @@ def labels_to_score(y):
 class ScoresLabels:
     """Mixin with the accuracy of ``predict``."""
 
-    def score(self, X, y, sample_weight=None):
-        """Accuracy of the labels that are predicted.
+    if TYPE_CHECKING:
+
+        def predict(self, X: Series) -> LabelArray: ...
+
+    def score(self, X: Series, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Compute the accuracy of the labels that are predicted.
 
         Parameters
         ----------
-        X : array-like, with the axes, channels and timepoints of the series of ``fit``
+        X : array-like of shape (n_instances, n_channels, n_timepoints)
+            Series with the axes (2-D or 3-D), channels and timepoints of those of ``fit``.
         y : array-like of shape (n_instances,)
             Labels.
         sample_weight : array-like of shape (n_instances,), default=None
+            Weight of each series.
 
         Returns
         -------
-        accuracy : float in [0, 1]
+        float
+            Between 0 and 1.
 
         Raises
         ------
@@ -40,4 +51,4 @@ class ScoresLabels:
         y = labels_to_score(y)
         if sample_weight is not None:
             sample_weight = as_real(sample_weight, "sample_weight", PanelError)
-        return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
+        return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))

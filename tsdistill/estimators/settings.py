@@ -3,6 +3,7 @@
 import functools
 import math
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,9 @@ from tsdistill.inputs.checks import (
     shown,
 )
 from tsdistill.inputs.random_state import check_random_state
+from tsdistill.inputs.types import Device
 from tsdistill.numerics.tensors import plain_device
+from tsdistill.objectives.base import Objective
 from tsdistill.objectives.saliency import MEASURES
 from tsdistill.perturbation.plan import DONORS, WindowSettings, window_width
 from tsdistill.teachers.cache import check_memory
@@ -37,10 +40,11 @@ from tsdistill.training.recipe import (
     net_settings,
     some,
 )
+from tsdistill.training.start import TrainingSeries
 from tsdistill.training.steps import SHORT
 
 
-def check_settings(estimator):
+def check_settings(estimator: Any) -> None:
     """Refuse arguments that cannot be used, whatever the data.
 
     Parameters
@@ -101,7 +105,7 @@ def check_settings(estimator):
         _check_callbacks("student.callbacks", student.callbacks)
 
 
-def devices_of(estimator):
+def devices_of(estimator: Any) -> tuple[Device, ...]:
     """Where student and teacher will run: ``device``, or that of a skorch student."""
     student = estimator.student
     if isinstance(student, NeuralNetClassifier) and student.device is not None:
@@ -109,7 +113,7 @@ def devices_of(estimator):
     return [estimator.device]
 
 
-def check_not_own_teacher(estimator):
+def check_not_own_teacher(estimator: Any) -> None:
     """Refuse an estimator that would be its own teacher, perhaps inside of another model."""
     if _holds(estimator.teacher, estimator, set()):
         raise ParameterError(
@@ -143,7 +147,7 @@ def _width_of(window_size, n_timepoints, form):
     return width if form is None or is_whole(window_size) else float(window_size)
 
 
-def check_device(device):
+def check_device(device: Device) -> None:
     """Refuse a device that torch does not know or cannot find."""
     try:
         if not isinstance(device, str | torch.device):
@@ -167,7 +171,7 @@ def _check_callbacks(name, callbacks):
             )
 
 
-def objectives_of(estimator):
+def objectives_of(estimator: Any) -> list[Objective]:
     """The terms of the loss of an estimator with checked settings, a list of Objective."""
     return make_objectives(
         estimator.label_weight,
@@ -188,7 +192,7 @@ def _default_donors(estimator, n_series):
     return DONORS_OF_MEASURES.get(estimator.saliency, usual)
 
 
-def recipe_of(estimator, objectives, series):
+def recipe_of(estimator: Any, objectives: list[Objective], series: TrainingSeries) -> Recipe:
     """The recipe that the arguments of an estimator give for training series.
 
     Parameters

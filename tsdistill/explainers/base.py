@@ -7,11 +7,14 @@ positive means that the timestep speaks for the target.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from tsdistill.exceptions import ParameterError, TeacherError
+from tsdistill.inputs.types import Float32Array
 from tsdistill.perturbation.baselines import Baselines
+from tsdistill.teachers.bound import BoundTeacher
 from tsdistill.teachers.querying import QueryOptions
 
 
@@ -36,7 +39,7 @@ class ExplainerSettings:
     """
 
     baselines: Baselines
-    width: int
+    width: float
     fill: str | None = None
     per_channel: bool = False
     options: QueryOptions = field(default_factory=QueryOptions)
@@ -69,13 +72,13 @@ class Explainer:
     """
 
     name: str
-    explain: Callable
+    explain: Callable[[BoundTeacher, Float32Array, Any, ExplainerSettings], Float32Array]
     fills: tuple
     needs_gradients: bool = False
     own_maps_only: bool = False
     takes_uneven: bool = False
 
-    def check_arguments(self, target, of, per_channel, n_channels):
+    def check_arguments(self, target: Any, of: str, per_channel: bool, n_channels: int) -> None:
         """Check that arguments go with maps that are the student's own.
 
         Parameters
@@ -98,7 +101,7 @@ class Explainer:
                 "their defaults."
             )
 
-    def check_lengths(self, lengths):
+    def check_lengths(self, lengths: tuple[int, int] | None) -> None:
         """Raise ParameterError if the series of ``fit`` differed in length or had gaps, ``lengths``
         not None, and the explainer cannot take such series.
         """
@@ -108,7 +111,7 @@ class Explainer:
                 "values, for which this classifier was fitted; use method='occlusion'."
             )
 
-    def check_model(self, model):
+    def check_model(self, model: BoundTeacher) -> None:
         """Check that the model has the gradients that the explainer may need.
 
         Parameters

@@ -1,6 +1,7 @@
 """The explainers of ``explain(method=...)``; a new one has its own file and is listed here."""
 
 from tsdistill.exceptions import ParameterError
+from tsdistill.explainers.base import Explainer
 from tsdistill.explainers.gradients import GRADIENT, INTEGRATED_GRADIENTS
 from tsdistill.explainers.learnt import AUTOENCODER
 from tsdistill.explainers.occlusion import OCCLUSION
@@ -12,7 +13,7 @@ EXPLAINERS = {
 }
 
 
-def find_explainer(method, fill=None):
+def find_explainer(method: str, fill: str | None = None) -> Explainer:
     """Find an explainer by name, and check that it supports the kind of baseline.
 
     Parameters

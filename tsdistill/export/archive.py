@@ -12,11 +12,14 @@ import os
 import pathlib
 import re
 import zipfile
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tsdistill.exceptions import FileMissingError, MissingExtraError, PathError, SavedFileError
 from tsdistill.inputs.files import check_folder, check_path, replaced_when_whole
+from tsdistill.inputs.types import Path
 
 FORMAT_VERSIONS = 1, 2
 """Of files whose series have one length, and of those whose series differ or have gaps."""
@@ -28,7 +31,7 @@ _LENGTH = len(COMMENT.format("0" * 64))
 _A_DATE = (1980, 1, 1, 0, 0, 0)  # so that the same content gives the same bytes
 
 
-def write_archive(path, config, tensors):
+def write_archive(path: Path, config: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> None:
     """Write a file whole, or not at all.
 
     Parameters
@@ -69,7 +72,7 @@ def archive_bytes(config, tensors):
     return content + COMMENT.format(hashlib.sha256(content).hexdigest()).encode()
 
 
-def read_archive(path):
+def read_archive(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Read a file that :func:`write_archive` wrote.
 
     Parameters

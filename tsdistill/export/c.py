@@ -8,16 +8,18 @@ import numpy as np
 from tsdistill._version import __version__
 from tsdistill.exceptions import ExportError
 from tsdistill.export.c_interface import declared_lengths, interface, lengths_in_c
+from tsdistill.export.fitted import FittedStudent
 from tsdistill.export.lowering import program_of
 from tsdistill.export.saving import gives_proba
 from tsdistill.inputs.files import write_whole
+from tsdistill.inputs.types import Path
 
 FOLDER = pathlib.Path(__file__).parent
 NUMBERS_A_LINE = 12
 LONGEST_LABEL = 500
 
 
-def write_c(path, model):
+def write_c(path: Path, model: FittedStudent) -> None:
     """Write a fitted student to a C file.
 
     Parameters

@@ -1,9 +1,10 @@
 """What a student takes where it is deployed: flash, memory and arithmetic."""
 
 from tsdistill.export.c import program_of_model
+from tsdistill.export.fitted import FittedStudent
 
 
-def student_costs(model):
+def student_costs(model: FittedStudent) -> dict[str, int]:
     """Costs of a FittedStudent, see :meth:`tsdistill.SaliencyDistilledClassifier.student_costs`."""
     program = program_of_model(model)
     _, n_numbers = program.memory()

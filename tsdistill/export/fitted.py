@@ -43,7 +43,7 @@ class FittedStudent:
     classes: np.ndarray
     shape: tuple
     baselines: Baselines
-    width: int
+    width: float
     bits: int = 32
     fidelity: dict = field(default_factory=dict)
     channels: list | None = None
@@ -56,7 +56,7 @@ class FittedStudent:
         return (self.shape[1] if self.uneven is None else FEWEST), self.shape[1]
 
 
-def measures_of(report):
+def measures_of(report: object) -> dict[str, float]:
     """Agreement, KL and saliency correlation of a FidelityReport, by name."""
     names = ("agreement", "kl", "saliency")
     if not all(hasattr(report, name) for name in names):

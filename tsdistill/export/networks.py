@@ -4,11 +4,13 @@ import math
 
 import numpy as np
 import torch
+from skorch import NeuralNetClassifier
 from torch import nn
 
 from tsdistill.exceptions import ExportError, SavedFileError, StudentError
 from tsdistill.export.values import decoded, encoded
 from tsdistill.inputs.checks import is_whole
+from tsdistill.inputs.types import Device
 from tsdistill.numerics.tensors import plain_device
 from tsdistill.students import STUDENTS
 from tsdistill.students.base import built_for
@@ -209,7 +211,9 @@ def rebuilt(
     return net
 
 
-def net_of(module, n_classes, gives_proba, device):
+def net_of(
+    module: nn.Module, n_classes: int, gives_proba: bool, device: Device
+) -> NeuralNetClassifier:
     """An initialised skorch net around a trained module."""
     criterion = nn.NLLLoss if gives_proba else nn.CrossEntropyLoss
     net = net_around(module, n_classes, criterion, device=plain_device(device)).initialize()

@@ -13,12 +13,14 @@ import torch
 
 from tsdistill._version import __version__
 from tsdistill.exceptions import ExportError, MissingExtraError
+from tsdistill.export.fitted import FittedStudent
 from tsdistill.export.onnx_codes import with_codes
 from tsdistill.export.onnx_gru import with_onnx_gru
 from tsdistill.export.onnx_networks import CONSTANTS, network_of
 from tsdistill.export.values import encoded_labels
 from tsdistill.inputs.files import replaced_when_whole
 from tsdistill.inputs.lengths import lengths_of
+from tsdistill.inputs.types import Fill, Path
 from tsdistill.students.rounding import rounding_of
 
 OPSET = 20
@@ -26,7 +28,7 @@ N_TRIED = 2
 PROBA_TOLERANCE, MAP_TOLERANCE = 1e-4, 1e-3
 
 
-def write_onnx(path, model, *, explain, fill):
+def write_onnx(path: Path, model: FittedStudent, *, explain: bool, fill: Fill) -> None:
     """Write a fitted student to an ONNX file, and try the file.
 
     Parameters

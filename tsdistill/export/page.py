@@ -10,8 +10,11 @@ import numpy as np
 
 from tsdistill._version import __version__
 from tsdistill.export.c import program_of_model, texts_of
+from tsdistill.export.fitted import FittedStudent
 from tsdistill.inputs.files import write_whole
 from tsdistill.inputs.lengths import lengths_of
+from tsdistill.inputs.stored import StoredPanel
+from tsdistill.inputs.types import Fill, Float32Array, Path
 
 TEMPLATE = pathlib.Path(__file__).parent / "page.html"
 MOST_BYTES = 100_000
@@ -19,7 +22,9 @@ MOST_DONORS = 30_000
 FEWEST_SERIES = 3
 
 
-def write_page(path, model, panel, fill):
+def write_page(
+    path: Path, model: FittedStudent, panel: Float32Array | StoredPanel, fill: Fill | None
+) -> None:
     """Write a fitted student to a web page.
 
     Parameters

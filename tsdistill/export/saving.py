@@ -2,9 +2,14 @@
 
 import platform
 import types
+from collections.abc import Sequence
 from importlib import metadata
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from skorch import NeuralNetClassifier
+from torch import nn
 
 from tsdistill import objectives
 from tsdistill._version import __version__
@@ -29,6 +34,7 @@ from tsdistill.export.values import (
 from tsdistill.inputs.checks import as_list, check_positive, is_whole
 from tsdistill.inputs.lengths import check_ends
 from tsdistill.inputs.panel import in_layout
+from tsdistill.inputs.types import Device
 from tsdistill.objectives import Objective
 from tsdistill.perturbation.baselines import Baselines
 from tsdistill.students import STUDENTS
@@ -44,7 +50,9 @@ TOLERANCE = 1e-3
 """In logits: how far the answers after loading may be from those before, by rounding."""
 
 
-def saved(classifier, kind, names):
+def saved(
+    classifier: Any, kind: str, names: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Configuration and tensors of a fitted classifier, for :mod:`tsdistill.export.archive`.
 
     Parameters
@@ -102,7 +110,9 @@ def saved(classifier, kind, names):
     return config, tensors
 
 
-def check_loads(config, tensors, network):
+def check_loads(
+    config: dict[str, Any], tensors: dict[str, NDArray[Any]], network: nn.Module
+) -> None:
     """Raise ExportError unless a file with this content can be loaded again."""
     own = config["network"]["student"] is None
     inner = network if config["network"]["layers"] is None else student_inside(network)[0]
@@ -119,12 +129,21 @@ def check_loads(config, tensors, network):
         ) from error
 
 
-def gives_proba(net):
+def gives_proba(net: NeuralNetClassifier) -> bool:
     """Whether the network of a fitted student answers with probabilities."""
     return bool(Teacher.of_student(net, None)._adapter.gives_proba)
 
 
-def restored(config, tensors, *, kind, known, teacher=None, student=None, device="cpu"):
+def restored(
+    config: dict[str, Any],
+    tensors: dict[str, NDArray[Any]],
+    *,
+    kind: str,
+    known: Sequence[str],
+    teacher: Any = None,
+    student: Any = None,
+    device: Device = "cpu",
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Parameters and fitted attributes of a classifier, from what :func:`saved` gave.
 
     Parameters

@@ -6,6 +6,7 @@ sktime is imported only for its own formats, and pandas never: it is looked up i
 import copy
 import sys
 from numbers import Number
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ TO_ONE_LENGTH = (
 )
 
 
-def as_array(X, uneven=False):
+def as_array(X: Any, uneven: bool = False) -> Any:
     """Convert series to an array if they are in a known format; return others unchanged.
 
     Parameters
@@ -130,7 +131,7 @@ def own_copy(X):
     return copy.deepcopy(X)
 
 
-def channel_names(X):
+def channel_names(X: Any) -> list[Any] | None:
     """Names of the channels, if the format of the series has any.
 
     Parameters
@@ -149,7 +150,7 @@ def channel_names(X):
     return None
 
 
-def check_channel_names(names, known):
+def check_channel_names(names: list[Any] | None, known: list[Any] | None) -> None:
     """Raise PanelError if channel names or their order differ from those of ``fit``."""
     if names is not None and known is not None and names != known:
         raise PanelError(

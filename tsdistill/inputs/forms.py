@@ -6,6 +6,7 @@ padded with NaN.
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from tsdistill.inputs.lengths import check_ends, is_uneven, lengths_of, to_lengt
 FORMS = ("list", "df-list", "nested_univ", "pd-multiindex", "array")
 
 
-def as_array_or_frames(X, gaps=False):
+def as_array_or_frames(X: Any, gaps: bool = False) -> Any:
     """Convert series to an array, or if they differ in length to a list of data frames.
 
     Unlike an array padded with NaN, sktime tells these from series with missing values.

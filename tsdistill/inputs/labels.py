@@ -1,14 +1,17 @@
 """Converts between labels and class indices, the positions of labels in ``classes_``."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from numbers import Number
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.multiclass import check_classification_targets
 
 from tsdistill.exceptions import PanelError, ParameterError
 from tsdistill.inputs.checks import quoted, shown
 from tsdistill.inputs.plain import as_plain
+from tsdistill.inputs.types import IntArray, LabelArray
 
 
 def encode_labels(y):
@@ -40,7 +43,7 @@ def encode_labels(y):
     return classes, class_index.astype(np.int64)
 
 
-def labels_of_one_type(y):
+def labels_of_one_type(y: LabelArray) -> LabelArray:
     """Labels of object dtype, which may be strings; numbers get a dtype of their own.
 
     Raises
@@ -67,7 +70,7 @@ def check_two_classes(classes, source):
         )
 
 
-def class_indices(labels, classes):
+def class_indices(labels: ArrayLike, classes: ArrayLike) -> tuple[IntArray, list[Any]]:
     """Convert labels to class indices, and list the labels that are not among the classes.
 
     Parameters
@@ -89,7 +92,9 @@ def class_indices(labels, classes):
     return np.array(known, dtype=np.int64), unknown
 
 
-def target_indices(target, classes, n_instances, name="target"):
+def target_indices(
+    target: Any, classes: LabelArray, n_instances: int, name: str = "target"
+) -> IntArray:
     """Convert labels that users pass, to be explained or true ones, to class indices.
 
     Parameters
@@ -131,7 +136,7 @@ def target_indices(target, classes, n_instances, name="target"):
     return indices
 
 
-def few(labels, most=6):
+def few(labels: Sequence[Any] | LabelArray, most: int = 6) -> str:
     """Format the first labels for an error message."""
     labels = [shown(label) for label in np.asarray(labels).tolist()]
     return ", ".join(labels[:most]) + (", ..." if len(labels) > most else "")

@@ -1,16 +1,20 @@
 """Validated series as a float32 panel, (n_instances, n_channels, n_timepoints), and back."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from tsdistill.exceptions import PanelError
 from tsdistill.inputs.forms import UnevenForm
+from tsdistill.inputs.types import Float32Array
 from tsdistill.numerics.logits import usual_float_errors
 
 LOST_SHARE = 0.01
 SMALLEST_DEVIATION = float(np.finfo(np.float32).tiny) / LOST_SHARE
 
 
-def check_resolution(X, panel):
+def check_resolution(X: NDArray[Any], panel: Float32Array) -> None:
     """Raise PanelError if float32 is too coarse for the variation of a channel.
 
     A channel that does not vary at all has nothing to lose.
@@ -80,7 +84,7 @@ def _above_lowest(values):
     return (values.astype(dtype) - lowest.astype(dtype)).astype(np.float64)
 
 
-def as_panel(X):
+def as_panel(X: NDArray[Any]) -> Float32Array:
     """Convert validated series to a float32 panel.
 
     Parameters
@@ -108,7 +112,7 @@ def with_channels(X):
     return X[:, np.newaxis] if X.ndim == 2 else X
 
 
-def in_layout(panel, ndim):
+def in_layout(panel: NDArray[Any], ndim: int) -> NDArray[Any]:
     """Reshape a panel to the 2-D or 3-D shape that a model was fitted on.
 
     Parameters

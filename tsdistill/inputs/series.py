@@ -7,8 +7,10 @@ pass univariate series as 2-D arrays, ``(n_instances, n_timepoints)``.
 import copy
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import validate_data
 
 from tsdistill.exceptions import PanelError, PanelTypeError
@@ -16,6 +18,7 @@ from tsdistill.inputs.formats import as_array, channel_names, check_channel_name
 from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.lengths import check_ends, check_longest, is_uneven, lengths_of
 from tsdistill.inputs.plain import as_plain
+from tsdistill.inputs.types import LabelArray
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 PLAIN_DTYPES = np.dtype(np.float32), np.dtype(np.float64)
@@ -56,14 +59,14 @@ class SeriesFormat:
     gaps: bool = False
 
     @property
-    def uneven(self):
+    def uneven(self) -> UnevenForm | None:
         """The form of series of unequal length, an UnevenForm; None for series of one length."""
         if self.form is None:
             return None
         names = self.channel_names or range(self.n_channels)
         return UnevenForm(self.form, self.ndim, self.n_timepoints, tuple(names), self.gaps)
 
-    def attributes(self):
+    def attributes(self) -> dict[str, Any]:
         """The fitted attributes that store this format in an estimator, by name."""
         stored = {
             "n_features_in_": self.n_features_in,
@@ -79,7 +82,14 @@ class SeriesFormat:
         return stored
 
 
-def read_series(estimator, X, y=None, *, uneven=False, gaps=False):
+def read_series(
+    estimator: object,
+    X: Any,
+    y: ArrayLike | None = None,
+    *,
+    uneven: bool = False,
+    gaps: bool = False,
+) -> tuple[NDArray[Any], LabelArray | None, SeriesFormat]:
     """Validate the series of a ``fit`` as scikit-learn does, and their time axis.
 
     Parameters
@@ -132,7 +142,13 @@ def read_series(estimator, X, y=None, *, uneven=False, gaps=False):
     return X, y, series_format
 
 
-def match_series(estimator, X, y=None, *, series_format=None):
+def match_series(
+    estimator: object,
+    X: Any,
+    y: ArrayLike | None = None,
+    *,
+    series_format: SeriesFormat | None = None,
+) -> Any:
     """Validate series that have to match those of a ``fit``.
 
     Parameters

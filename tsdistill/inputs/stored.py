@@ -4,7 +4,10 @@ Anything serves that has a shape, a dtype and slices of rows: a memory map, a Za
 h5py data set. None of these packages is imported.
 """
 
+from __future__ import annotations
+
 import mmap
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +26,7 @@ IN_MEMORY = ("numpy", "pandas", "polars", "scipy", "torch")
 """Packages whose objects are in memory, but for a numpy.memmap."""
 
 
-def opened(X, name="X"):
+def opened(X: Any, name: str = "X") -> Any:
     """Stored series as a panel to be read in batches, if they are large; others as they are.
 
     Parameters

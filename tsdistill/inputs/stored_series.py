@@ -9,6 +9,7 @@ from tsdistill.exceptions import PanelError
 from tsdistill.inputs.panel import check_variation
 from tsdistill.inputs.plain import as_plain
 from tsdistill.inputs.series import SeriesFormat, check_same_ndim, check_same_shape
+from tsdistill.inputs.stored import StoredPanel
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def read_stored(panel, X, y=None):
     )
 
 
-def match_stored(estimator, panel, X):
+def match_stored(estimator: object, panel: StoredPanel, X: object) -> None:
     """Refuse stored series that do not match those of a ``fit``.
 
     Parameters

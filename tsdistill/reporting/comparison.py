@@ -1,8 +1,11 @@
 """Answers, saliency maps and curves of teacher and student on the same series."""
 
+from __future__ import annotations
+
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.explainers.base import ExplainerSettings
@@ -13,11 +16,14 @@ from tsdistill.fidelity.scorers import OF_ANSWERS, OF_MAPS, OF_MASKS, OF_TRUTH
 from tsdistill.inputs.labels import class_indices
 from tsdistill.inputs.lengths import lengths_of, to_length
 from tsdistill.inputs.stored import StoredPanel
+from tsdistill.inputs.types import Float32Array, IntArray, Metric
 from tsdistill.numerics.random_states import global_states_kept
+from tsdistill.perturbation.baselines import Baselines
 from tsdistill.perturbation.uneven import stretched
 from tsdistill.teachers.chunks import in_parts
 from tsdistill.teachers.fingerprint import with_fingerprint
-from tsdistill.teachers.querying import query
+from tsdistill.teachers.querying import QueryOptions, query
+from tsdistill.teachers.teacher import Teacher
 
 CURVE_FILLS = ("mean", "opposing")
 RANDOM_ORDER = "student, random order"
@@ -43,7 +49,15 @@ class Comparison:
         How both models are queried.
     """
 
-    def __init__(self, teacher, student, panel, baselines, width, options):
+    def __init__(
+        self,
+        teacher: Teacher,
+        student: Teacher,
+        panel: Float32Array | StoredPanel,
+        baselines: Baselines,
+        width: float,
+        options: QueryOptions,
+    ) -> None:
         self.models = {"teacher": teacher, "student": student}
         self.panel = panel
         self.baselines = baselines
@@ -52,18 +66,18 @@ class Comparison:
         self._answers, self._maps = {}, {}
 
     @property
-    def log_proba(self):
+    def log_proba(self) -> dict[str, Float32Array]:
         """Log-probabilities of both models by name, (n_instances, n_classes) each."""
         return {name: self.answers(name) for name in self.models}
 
-    def answers(self, name):
+    def answers(self, name: str) -> Float32Array:
         """Log-probabilities of one model, (n_instances, n_classes)."""
         if name not in self._answers:
             self._answers[name] = self.ask(name, self.panel)
         return self._answers[name]
 
     @cached_property
-    def target(self):
+    def target(self) -> IntArray:
         """Class index that the teacher predicts for each series, (n_instances,)."""
         return self.answers("teacher").argmax(axis=1)
 
@@ -84,7 +98,7 @@ class Comparison:
         return global_states_kept(0, self.options.device)
 
     @property
-    def maps(self):
+    def maps(self) -> dict[str, Float32Array]:
         """Occlusion maps of both models by name, (n_instances, n_timepoints) each.
 
         They explain the class that the teacher predicts, with a baseline on which the student
@@ -92,7 +106,7 @@ class Comparison:
         """
         return {name: self.map_of(name) for name in self.models}
 
-    def map_of(self, name):
+    def map_of(self, name: str) -> Float32Array:
         """Occlusion maps of one model, see :attr:`maps`."""
         if name not in self._maps:
             self._maps[name] = self.explain(self.models[name], log_proba=self.answers(name))
@@ -186,7 +200,9 @@ class Comparison:
             for fill in CURVE_FILLS
         }  # fmt: skip
 
-    def score(self, metric, y=None, mask=None):
+    def score(
+        self, metric: Metric, y: IntArray | None = None, mask: ArrayLike | None = None
+    ) -> float:
         """One metric of :data:`tsdistill.fidelity.scorers.METRICS`; higher is better.
 
         Parameters
@@ -224,7 +240,9 @@ class Comparison:
         )
         return maps, mask
 
-    def knowing(self, name, answers, maps=None):
+    def knowing(
+        self, name: str, answers: Float32Array, maps: Float32Array | None = None
+    ) -> Comparison:
         """The comparison with answers, and perhaps maps, of one model that are known already.
 
         Parameters
@@ -241,7 +259,7 @@ class Comparison:
             known._maps[name] = maps
         return known
 
-    def rows(self, rows):
+    def rows(self, rows: IntArray) -> Comparison:
         """The comparison on some of the series, with answers and maps that are known already."""
         lazy = isinstance(self.panel, StoredPanel) and isinstance(rows, slice)
         panel = self.panel.part(rows) if lazy else self.panel[rows]
@@ -251,7 +269,7 @@ class Comparison:
         return part
 
     @cached_property
-    def n_left_out(self):
+    def n_left_out(self) -> int:
         """Number of series for which the teacher predicts a class that the student lacks."""
         teacher = self.models["teacher"]
         if not teacher.left_out:

@@ -5,14 +5,17 @@ import pickle
 import time
 from dataclasses import replace
 from inspect import isroutine
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tsdistill.inputs.checks import as_list
+from tsdistill.inputs.types import Float32Array
 from tsdistill.numerics.random_states import global_states_kept
 from tsdistill.students.rounding import rounding_of
-from tsdistill.teachers.querying import query
+from tsdistill.teachers.querying import QueryOptions, query
+from tsdistill.teachers.teacher import Teacher
 
 N_TIMED_SERIES = 256
 N_TIMED, ENOUGH_SECONDS = 5, 2.0
@@ -50,12 +53,12 @@ def costs_of(models, panel, options):
     return frame
 
 
-def n_weights(model):
+def n_weights(model: Any) -> int | None:
     """Number of weights of a torch model; None for any other model."""
     return None if model.module is None else sum(p.numel() for p in model.module.parameters())
 
 
-def n_bytes(model):
+def n_bytes(model: Any) -> int | None:
     """Size of a model in bytes: a torch model's weights, or the pickled model; None if unknown."""
     if model.module is not None:
         rounding = rounding_of(model.module)
@@ -75,7 +78,7 @@ def n_bytes(model):
     return counted.n_bytes
 
 
-def latency(model, series, options):
+def latency(model: Teacher, series: Float32Array, options: QueryOptions) -> float:
     """Median duration of a query for some series in this process, in seconds.
 
     The query is repeated five times, or fewer times if it takes seconds.

@@ -4,6 +4,7 @@ import base64
 import datetime
 import io
 from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,7 @@ COLUMNS = {
 }
 
 
-def page_of(report, *, title=None):
+def page_of(report: Any, *, title: str | None = None) -> str:
     """The HTML of a report: a full page, or the tables alone, to embed in another page.
 
     Parameters
@@ -177,7 +178,7 @@ def _table(frame):
     return f'<div class="wide">{html}</div>'
 
 
-def number(value):
+def number(value: float) -> str:
     """Format a value for a table: three decimals, or from 1000 on none, and commas."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"
 

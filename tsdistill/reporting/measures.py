@@ -1,5 +1,7 @@
 """Measures of teacher and student on the same series, collected in a FidelityReport."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -25,8 +27,9 @@ from tsdistill.fidelity.intervals import bootstrap_interval, clopper_pearson
 from tsdistill.fidelity.maps import per_series_correlation, per_series_overlap
 from tsdistill.inputs.checks import check_count, check_share, quoted
 from tsdistill.inputs.random_state import generator
+from tsdistill.inputs.types import IntArray, LabelArray, RandomSource
 from tsdistill.objectives.label import Label
-from tsdistill.reporting.comparison import noise_like
+from tsdistill.reporting.comparison import Comparison, noise_like
 from tsdistill.reporting.costs import costs_of, n_weights
 from tsdistill.reporting.report import FidelityReport
 from tsdistill.students.rounding import rounding_of
@@ -36,7 +39,7 @@ N_WORST = 10
 N_DRAWN = 4
 
 
-def as_reference(label_only, classes, X):
+def as_reference(label_only: Any, classes: LabelArray, X: Any) -> Comparison:
     """The comparison of a student trained on labels alone; any other student is refused."""
     label_only = getattr(label_only, "classifier_", label_only)  # of sktime's class
     if not hasattr(label_only, "_compare"):
@@ -63,7 +66,15 @@ def as_reference(label_only, classes, X):
     return comparison
 
 
-def make_report(comparison, y=None, label_only=None, *, n_explained, confidence, random_state):
+def make_report(
+    comparison: Comparison,
+    y: IntArray | None = None,
+    label_only: Comparison | None = None,
+    *,
+    n_explained: int,
+    confidence: float,
+    random_state: RandomSource,
+) -> FidelityReport:
     """Query both models, measure their fidelity, and report it.
 
     Parameters

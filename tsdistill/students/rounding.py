@@ -1,5 +1,7 @@
 """Weights of few bits: whole numbers, and one scale for each output channel."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +55,7 @@ def dequantised(codes, scale):
     return codes.astype(np.float32) * scale.reshape(-1, *[1] * (codes.ndim - 1))
 
 
-def round_weights(network, bits, series=None):
+def round_weights(network: nn.Module, bits: int, series: torch.Tensor | None = None) -> None:
     """Round all weights of a network with two axes or more, in place.
 
     Each output has the scale, out of :data:`SHRINKS`, with the smallest squared error: with few
@@ -151,7 +153,7 @@ def input_products(network, series):
     return products
 
 
-def rounding_of(network):
+def rounding_of(network: nn.Module) -> Rounding | None:
     """The Rounding of a network; None if it has none, or if its weights have changed since."""
     rounding = getattr(network, ROUNDING, None)
     if not isinstance(rounding, Rounding):

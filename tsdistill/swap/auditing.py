@@ -1,8 +1,15 @@
 """Audits of a SwapMonitor: what the teacher says of series that the student answered alone."""
 
+from __future__ import annotations
+
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
 
 from tsdistill.exceptions import TeacherAwayWarning, warn_user
+from tsdistill.inputs.types import LabelArray
+from tsdistill.swap.record import Record
 
 
 class TimeLimit:
@@ -21,11 +28,11 @@ class TimeLimit:
     5
     """
 
-    def __init__(self, seconds):
+    def __init__(self, seconds: float | None) -> None:
         self.seconds = seconds
         self._late = None
 
-    def __call__(self, function, *arguments):
+    def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """What a function returns, or the exception that it raises.
 
         Raises
@@ -55,12 +62,19 @@ class TimeLimit:
         return answer
 
     @property
-    def is_waiting(self):
+    def is_waiting(self) -> bool:
         """Whether an earlier function is still running."""
         return self._late is not None and self._late.is_alive()
 
 
-def audit(record, lock, labels, deferred, audited, ask):
+def audit(
+    record: Record,
+    lock: AbstractContextManager[Any],
+    labels: LabelArray,
+    deferred: list[bool],
+    audited: list[bool],
+    ask: Callable[[list[int]], LabelArray],
+) -> list[bool] | None:
     """Whether swap and teacher differ on each audited series; None while the teacher is away.
 
     Which call finds it back depends on the series of that call, so they do not count.

@@ -1,5 +1,6 @@
 """The check of a contract whose parts lie in files."""
 
+import argparse
 import dataclasses
 import hashlib
 import importlib
@@ -16,13 +17,14 @@ from tsdistill.inputs.checks import shown
 from tsdistill.inputs.files import check_folder
 from tsdistill.swap.contract import SwapContract
 from tsdistill.swap.contract_file import check_names
+from tsdistill.swap.verdict import Status
 
 ARRAYS = ("X", "y", "teacher_proba", "teacher_maps")
 DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 PLACE = re.compile(f"{DOTTED}:{DOTTED}")
 
 
-def check(options):
+def check(options: argparse.Namespace) -> Status:
     """Check a contract, print the result, and write the files that are asked for.
 
     Parameters

@@ -1,15 +1,22 @@
 """SwapContract: what a team demands of a student before it replaces its teacher."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field, fields
+from typing import Any
+
+from numpy.typing import ArrayLike
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import is_number, shown
+from tsdistill.inputs.types import Path, RandomSource, Series
 from tsdistill.swap.contract_file import read_contract, written_contract
 from tsdistill.swap.contract_inputs import GivenAnswers
 from tsdistill.swap.demands import DEMANDS, check_demands
 from tsdistill.swap.evidence import Evidence
 from tsdistill.swap.result import ContractResult, now, versions
 from tsdistill.swap.verdict import judge
+from tsdistill.teachers.types import TeacherLike
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -63,6 +70,11 @@ class SwapContract:
     ParameterError
         If a limit is out of range, two contradict each other, or nothing is demanded.
 
+    See Also
+    --------
+    DeferringClassifier : Keeps a promise by asking the teacher where the student is not sure.
+    size_path : Finds the smallest student that meets demands.
+
     Notes
     -----
     No bound rests on an approximation for many series. They hold if the series are drawn as
@@ -115,9 +127,9 @@ class SwapContract:
     multiplications: int | None = None
     us_one_series: float | None = None
     confidence: float = 0.95
-    meta: dict = field(default=None, hash=False)
+    meta: dict[str, str] | None = field(default=None, hash=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_demands(self.demands)
         if not (is_number(self.confidence) and 0.5 <= self.confidence <= 1 - 1e-9):
             raise ParameterError(
@@ -131,19 +143,19 @@ class SwapContract:
                 f"meta={shown(self.meta)}; expected texts by name, such as {{'model': 'v3'}}."
             )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         given = {one.name: getattr(self, one.name) for one in fields(self)}
         texts = [f"{name}={value!r}" for name, value in given.items() if value is not None]
         return f"SwapContract({', '.join(texts)})"
 
     @property
-    def demands(self):
+    def demands(self) -> dict[str, float]:
         """The limits of the demands that are made, by name, in the order of their codes."""
         limits = {name: getattr(self, name) for name in DEMANDS}
         return {name: limit for name, limit in limits.items() if limit is not None}
 
     @classmethod
-    def from_toml(cls, source):
+    def from_toml(cls, source: Path) -> SwapContract:
         """Read a contract from TOML.
 
         Parameters
@@ -154,7 +166,7 @@ class SwapContract:
 
         Returns
         -------
-        contract : SwapContract
+        SwapContract
 
         Raises
         ------
@@ -175,12 +187,13 @@ class SwapContract:
         """
         return cls(**read_contract(source))
 
-    def to_toml(self):
-        """The contract as TOML, which :meth:`from_toml` reads.
+    def to_toml(self) -> str:
+        """Write the contract as TOML, which :meth:`from_toml` reads.
 
         Returns
         -------
-        text : str
+        str
+            The text of a file.
 
         Examples
         --------
@@ -193,9 +206,17 @@ class SwapContract:
         return written_contract(self.confidence, self.demands, self.meta)
 
     def check(
-        self, student, X, y=None, teacher=None, *, teacher_proba=None, teacher_maps=None,
-        n_explained=500, random_state=0,
-    ):  # fmt: skip
+        self,
+        student: Any,
+        X: Series,
+        y: ArrayLike | None = None,
+        teacher: TeacherLike = None,
+        *,
+        teacher_proba: ArrayLike | None = None,
+        teacher_maps: ArrayLike | None = None,
+        n_explained: int = 500,
+        random_state: RandomSource = 0,
+    ) -> ContractResult:
         """Compare a student with its teacher, and with what is demanded.
 
         Parameters
@@ -203,7 +224,7 @@ class SwapContract:
         student : SaliencyDistilledClassifier
             Fitted or loaded, also with weights of few bits; or a search, a Pipeline or a sktime
             classifier that holds one.
-        X : array-like, with the axes, channels and timepoints of the series of ``fit``
+        X : array-like of shape (n_instances, n_channels, n_timepoints)
             Series drawn as future ones will be, on which neither model was trained.
         y : array-like of shape (n_instances,), default=None
             Labels, for the demands that need them.
@@ -225,7 +246,7 @@ class SwapContract:
 
         Returns
         -------
-        result : ContractResult
+        ContractResult
             See :class:`tsdistill.swap.result.ContractResult`.
 
         Raises

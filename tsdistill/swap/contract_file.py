@@ -5,10 +5,12 @@ import json
 import os
 import pathlib
 import sys
+from typing import Any
 
 from tsdistill.exceptions import FileMissingError, ParameterError, PathError
 from tsdistill.inputs.checks import is_whole, quoted, shown
 from tsdistill.inputs.files import check_path
+from tsdistill.inputs.types import Path
 from tsdistill.swap.demands import DEMANDS
 
 if sys.version_info >= (3, 11):
@@ -19,7 +21,7 @@ else:
 TABLES = ("confidence", "demands", "meta")
 
 
-def read_contract(source):
+def read_contract(source: Path) -> dict[str, Any]:
     """The arguments of a SwapContract from a file or a text, see its ``from_toml``.
 
     Parameters
@@ -70,7 +72,9 @@ def check_names(given, known, where):
             )
 
 
-def written_contract(confidence, demands, meta):
+def written_contract(
+    confidence: float, demands: dict[str, float], meta: dict[str, str] | None
+) -> str:
     """A contract as TOML.
 
     Parameters

@@ -1,6 +1,10 @@
 """DeferringClassifier: the student answers where it is sure, else its teacher."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
@@ -10,15 +14,28 @@ from tsdistill.estimators.scoring import ScoresLabels
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.files import check_folder
 from tsdistill.inputs.panel import as_panel, check_resolution
-from tsdistill.inputs.series import match_series, read_series
+from tsdistill.inputs.series import read_series
+from tsdistill.inputs.types import Device, Path, Series
+from tsdistill.swap.answering import AnswersOrDefers
 from tsdistill.swap.model_pair import ModelPair, bound_teacher, check_fitted, copy_of, holder_of
-from tsdistill.swap.promises import ANSWERED, CalibrationAnswers, Promises, share_of
+from tsdistill.swap.promises import ANSWERED, CalibrationAnswers, PromiseName, Promises, share_of
 from tsdistill.swap.reasons import check_has_maps, check_knows_classes, unlike_maps
 from tsdistill.swap.reference import Reference
 from tsdistill.swap.risk import risk_curve
+from tsdistill.teachers.types import TeacherLike
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from typing_extensions import Self
+
+    from tsdistill.display import DeferralDisplay
+    from tsdistill.estimators.types import StudentLike
+    from tsdistill.inputs.series import SeriesFormat
 
 
-class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, BaseEstimator):
+class DeferringClassifier(
+    AnswersOrDefers, ShowsItsConstructor, ScoresLabels, ClassifierMixin, BaseEstimator
+):
     """A student that defers to its teacher when unsure, with a bound on how often they differ.
 
     ``fit`` finds a threshold on held-out series, which need no labels. If the student's
@@ -92,6 +109,11 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
         For every threshold: "threshold", "deferral_rate", "disagreement" and "bound", of all
         series.
 
+    See Also
+    --------
+    SwapMonitor : Watches in use whether the promises are kept.
+    SwapContract : Checks before the swap what held-out series show.
+
     Notes
     -----
     Every promise is tested by exact binomial tests (Clopper-Pearson), such as, for "all", of the
@@ -143,14 +165,14 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
 
     def __init__(
         self,
-        student,
-        teacher=None,
-        max_disagreement=0.01,
-        confidence=0.95,
-        promise="all",
-        min_saliency=None,
-        max_unlike=0.05,
-    ):
+        student: Any,
+        teacher: TeacherLike = None,
+        max_disagreement: float = 0.01,
+        confidence: float = 0.95,
+        promise: PromiseName | Sequence[PromiseName] = "all",
+        min_saliency: float | None = None,
+        max_unlike: float = 0.05,
+    ) -> None:
         self.student = student
         self.teacher = teacher
         self.max_disagreement = max_disagreement
@@ -159,7 +181,7 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
         self.min_saliency = min_saliency
         self.max_unlike = max_unlike
 
-    def fit(self, X, y=None):
+    def fit(self, X: Series, y: object = None) -> Self:
         """Find the threshold from which the student answers alone.
 
         Parameters
@@ -172,7 +194,8 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
 
         Returns
         -------
-        self : DeferringClassifier
+        DeferringClassifier
+            The swap itself, fitted.
 
         Raises
         ------
@@ -212,10 +235,18 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
         reference = Reference.of(uncertainty, X)
         return self._assign(models, series_format, promises, answers, largest, reference)
 
-    def _assign(self, models, series_format, promises, answers, largest, reference):
+    def _assign(
+        self,
+        models: ModelPair,
+        series_format: SeriesFormat,
+        promises: Promises,
+        answers: CalibrationAnswers,
+        largest: float,
+        reference: Reference,
+    ) -> Self:
         """Set the fitted attributes; nothing else sets them."""
-        vars(self).pop("feature_names_in_", None)  # of an earlier fit
-        vars(self).update(series_format.attributes())
+        self.__dict__.pop("feature_names_in_", None)  # of an earlier fit
+        self.__dict__.update(series_format.attributes())
         alone, confidence = answers.uncertainty <= largest, promises.confidence
         n_differ = (answers.differs & alone).sum()
         of_all = share_of(n_differ, len(alone), confidence)
@@ -233,12 +264,13 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
         self.answered_disagreement_bound_ = of_answered["bound"]
         return self
 
-    def save(self, path):
+    def save(self, path: Path) -> None:
         """Write the fitted swap to a file, without pickle and without the teacher.
 
         Parameters
         ----------
         path : str or path
+            Its folder has to exist. An older file is replaced once the new one is complete.
 
         Raises
         ------
@@ -255,21 +287,31 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
         write_archive(path, *saved_swap(self))
 
     @classmethod
-    def load(cls, path, *, teacher=None, student=None, device="cpu"):
+    def load(
+        cls,
+        path: Path,
+        *,
+        teacher: TeacherLike = None,
+        student: StudentLike | None = None,
+        device: Device = "cpu",
+    ) -> Self:
         """Read a fitted swap from a file that :meth:`save` wrote.
 
         Parameters
         ----------
         path : str or path
+            The file.
         teacher : classifier, torch.nn.Module, callable, Teacher or list of these, default=None
             The fitted teacher. Without it ``defers`` works, and ``predict`` raises a TeacherError
             when a series is deferred.
-        student, device
+        student : torch.nn.Module, callable or skorch.NeuralNetClassifier, default=None
             See :meth:`tsdistill.SaliencyDistilledClassifier.load`.
+        device : str or torch.device, default="cpu"
+            Where the student predicts.
 
         Returns
         -------
-        swap : DeferringClassifier
+        DeferringClassifier
 
         Raises
         ------
@@ -283,97 +325,32 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
             *read_archive(path), teacher=teacher, student=student, device=device
         )
         swap = cls(**parameters)
-        vars(swap).update(fitted)
+        swap.__dict__.update(fitted)
         return swap
 
-    @property
-    def _models(self):
-        return ModelPair(self.student_, self.teacher_)
-
-    def _student_answers(self, X):
-        """X as an array, and the student's probabilities, labels and uncertainties."""
-        check_is_fitted(self, "threshold_")
-        array = match_series(self, X)
-        return array, *self._models.student_answers(X, array)
-
-    def defers(self, X):
-        """Tell for which series the teacher is asked.
-
-        Parameters
-        ----------
-        X : array-like, with the axes, channels and timepoints of the series of ``fit``
-
-        Returns
-        -------
-        deferred : ndarray of shape (n_instances,), bool
-        """
-        _, _, _, uncertainty = self._student_answers(X)
-        return uncertainty > self._max_uncertainty
-
-    def predict(self, X):
-        """Labels of the series: the student's where it is sure, else the teacher's.
-
-        Parameters
-        ----------
-        X : array-like, with the axes, channels and timepoints of the series of ``fit``
-
-        Returns
-        -------
-        y : ndarray of shape (n_instances,)
-        """
-        X, _, labels, uncertainty = self._student_answers(X)
-        return self._completed(X, labels, uncertainty)[0]
-
-    def _completed(self, X, labels, uncertainty):
-        """The student's labels, with the teacher's where it is asked, and for which that is."""
-        labels = labels.astype(self.classes_.dtype)
-        deferred = uncertainty > self._max_uncertainty
-        if deferred.any():
-            labels[deferred] = self._models.teacher_labels(X[deferred])
-        return labels, deferred
-
-    def predict_proba(self, X):
-        """Probabilities of ``classes_``, from the model that answers each series.
-
-        Parameters
-        ----------
-        X : array-like, with the axes, channels and timepoints of the series of ``fit``
-
-        Returns
-        -------
-        proba : ndarray of shape (n_instances, n_classes), float64
-            0 for a class that the answering model does not know. Probabilities that a teacher
-            gives are raised to 1e-4, and then scaled if it has a scale, see the notes of
-            :class:`~tsdistill.Teacher`.
-        """
-        X, proba, _, uncertainty = self._student_answers(X)
-        return self._completed_proba(X, proba, uncertainty)[0]
-
-    def _completed_proba(self, X, proba, uncertainty):
-        """The student's probabilities, with the teacher's where it is asked, and where that is."""
-        deferred = uncertainty > self._max_uncertainty
-        return self._models.proba_of_both(X, proba, deferred), deferred
-
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: Axes | None = None) -> DeferralDisplay:
         """Draw the share of disagreements against the share of deferred series.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
+            Where to draw. None makes a new figure.
 
         Returns
         -------
-        display : DeferralDisplay
+        DeferralDisplay
+            Its ``ax_`` and ``figure_`` can be changed.
         """
         from tsdistill.display import DeferralDisplay
 
         return DeferralDisplay.from_estimator(self, ax=ax)
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Parameters by name. ``deep`` is ignored, since the models inside are fitted."""
-        return super().get_params(deep=False)
+        parameters: dict[str, Any] = super().get_params(deep=False)
+        return parameters
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters of the swap; the models inside are fitted, and theirs cannot be set."""
         inside = [name for name in params if "__" in name]
         if inside:
@@ -381,15 +358,16 @@ class DeferringClassifier(ShowsItsConstructor, ScoresLabels, ClassifierMixin, Ba
                 f"{inside[0]} cannot be set: student and teacher are fitted, and used as they are. "
                 "Pass another student or teacher."
             )
-        return super().set_params(**params)
+        super().set_params(**params)
+        return self
 
-    def __sklearn_clone__(self):
+    def __sklearn_clone__(self) -> Self:
         return type(self)(**self.get_params())
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return copied_around(self, [self.teacher], memo)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         form = getattr(holder_of(self.student), "_uneven_form", None)

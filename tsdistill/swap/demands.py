@@ -1,6 +1,7 @@
 """What a SwapContract may demand: the list of demands, their codes, and checks of their limits."""
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_count, check_positive, is_number, shown
 from tsdistill.teachers.adapters import PROBABILITY_FLOOR
 
+Relation: TypeAlias = Literal[">=", "<="]
 MOST_NATS = float(-np.log(PROBABILITY_FLOOR))
 """What a series counts at most in a mean KL: no bound holds for means without a limit."""
 TEACHER, LABELS = "the teacher's answers", "y"
@@ -42,11 +44,11 @@ class Demand:
     needs: tuple = ()
 
     @property
-    def relation(self):
+    def relation(self) -> Relation:
         """How the measure is to stand to the limit."""
         return ">=" if self.at_least else "<="
 
-    def check(self, limit):
+    def check(self, limit: float) -> None:
         """Raise ParameterError unless a limit can be kept by some students and not by others."""
         if self.highest is None:
             (check_positive if self.name == "us_one_series" else check_count)(self.name, limit)
@@ -57,7 +59,7 @@ class Demand:
             )
 
 
-DEMANDS = {
+DEMANDS: dict[str, Demand] = {
     demand.name: demand
     for demand in (
         Demand("TSD101", "agreement", "same prediction as the teacher", True, 0, 1, (TEACHER,)),
@@ -88,7 +90,7 @@ DEMANDS = {
 """By name, in the order of their codes."""
 
 
-def check_demands(limits):
+def check_demands(limits: dict[str, float]) -> None:
     """Raise ParameterError if a limit is out of range, or two contradict each other.
 
     Parameters

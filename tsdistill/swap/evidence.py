@@ -1,5 +1,9 @@
 """What a SwapContract is judged by: answers, maps and costs of a student and its teacher."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 from tsdistill.exceptions import ExportError, ParameterError
@@ -11,10 +15,12 @@ from tsdistill.fidelity.maps import per_series_correlation
 from tsdistill.inputs.checks import check_count
 from tsdistill.inputs.labels import few
 from tsdistill.inputs.random_state import generator
+from tsdistill.inputs.types import RandomSource
 from tsdistill.reporting.costs import durations, n_weights
 from tsdistill.swap.bounds import (
     Calibration,
     Counted,
+    Found,
     Mean,
     Median,
     NetShare,
@@ -23,6 +29,7 @@ from tsdistill.swap.bounds import (
     Unknown,
 )
 from tsdistill.swap.contract_inputs import (
+    GivenAnswers,
     check_can_answer,
     given_log_proba,
     given_maps,
@@ -59,7 +66,17 @@ class Evidence:
         If a demand needs labels or a teacher that there is not, or an argument cannot be used.
     """
 
-    def __init__(self, student, X, y, demanded, teacher, given, n_explained, random_state):
+    def __init__(
+        self,
+        student: Any,
+        X: Any,
+        y: Any,
+        demanded: list[str],
+        teacher: Any,
+        given: GivenAnswers,
+        n_explained: int,
+        random_state: RandomSource,
+    ) -> None:
         needs = {need for name in demanded for need in DEMANDS[name].needs}
         check_count("n_explained", n_explained)
         if y is None and LABELS in needs:
@@ -87,7 +104,7 @@ class Evidence:
         self.comparison, self._needs_teacher = comparison, TEACHER in needs
         self._n_explained, self._random_state = n_explained, random_state
 
-    def find(self, name):
+    def find(self, name: str) -> Found:
         """What is found for a demand, see :mod:`tsdistill.swap.bounds`: by the method of its name.
 
         Parameters
@@ -186,7 +203,7 @@ class Evidence:
         seconds = durations(student, one, self.comparison.options, N_TIMED)
         return Median(tuple(1e6 * np.array(seconds)))
 
-    def digests(self):
+    def digests(self) -> dict[str, str]:
         """Digests of what was compared, by name, see :func:`tsdistill.swap.digests.digests_of`."""
         return digests_of(
             self.comparison.panel,
@@ -195,7 +212,7 @@ class Evidence:
             self.comparison.answers("teacher") if self._needs_teacher else None,
         )
 
-    def about(self):
+    def about(self) -> dict[str, Any]:
         """What the student is, as plain values."""
         return {
             "network": type(self.holder.student_.module_).__name__.lstrip("_"),

@@ -1,11 +1,13 @@
 """The user's functions that a SwapMonitor calls when an alarm rings."""
 
+from typing import Any
+
 from tsdistill.estimators.holds_teacher import short_repr
 from tsdistill.exceptions import HookWarning, ParameterError, warn_user
 from tsdistill.inputs.checks import as_list, shown
 
 
-def check_hooks(on_alarm):
+def check_hooks(on_alarm: Any) -> None:
     """Raise ParameterError if one of them cannot be called."""
     for hook in as_list(on_alarm):
         if not callable(hook):
@@ -14,7 +16,7 @@ def check_hooks(on_alarm):
             )
 
 
-def call_hooks(on_alarm, monitor):
+def call_hooks(on_alarm: Any, monitor: Any) -> None:
     """Call each; one that raises ends in a warning.
 
     Parameters

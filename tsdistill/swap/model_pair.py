@@ -1,16 +1,23 @@
 """Student and teacher of a swap: the answers of each, and the classes that they know."""
 
+from __future__ import annotations
+
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tsdistill.estimators.classifier import SaliencyDistilledClassifier
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.formats import channel_names, own_copy
+from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.labels import class_indices, few
 from tsdistill.inputs.panel import as_panel
+from tsdistill.inputs.types import BoolArray, FloatArray, LabelArray
 from tsdistill.numerics.logits import proba_of
 from tsdistill.numerics.random_states import global_states_kept
 from tsdistill.teachers.absent import AbsentTeacher
@@ -50,7 +57,7 @@ class ModelPair:
             ) from error
 
     @cached_property
-    def classes(self):
+    def classes(self) -> LabelArray:
         """Labels that at least one of the models knows, sorted."""
         return np.union1d(self.student.classes_, self.teacher.classes_)
 
@@ -71,7 +78,9 @@ class ModelPair:
         proba_of_all[:, np.searchsorted(self.classes, known)] = proba
         return proba_of_all
 
-    def student_answers(self, as_given, X):
+    def student_answers(
+        self, as_given: Any, X: NDArray[Any]
+    ) -> tuple[FloatArray, LabelArray, FloatArray]:
         """The student's probabilities of its own classes, its labels, and its uncertainty.
 
         Parameters
@@ -122,7 +131,9 @@ class ModelPair:
             )
         return proba
 
-    def proba_of_both(self, X, student_proba, deferred):
+    def proba_of_both(
+        self, X: NDArray[Any], student_proba: FloatArray, deferred: BoolArray
+    ) -> FloatArray:
         """Probabilities of :attr:`classes`, from the model that answers each series.
 
         Parameters
@@ -142,7 +153,9 @@ class ModelPair:
             proba[deferred] = self.over_all_classes(teacher_proba, self.teacher.classes_)
         return proba
 
-    def teacher_labels(self, X, use_cache=False, call=None):
+    def teacher_labels(
+        self, X: NDArray[Any], use_cache: bool = False, call: Callable[..., Any] | None = None
+    ) -> LabelArray:
         """Labels that the teacher predicts, see :meth:`teacher_log_proba`."""
         return self.teacher.classes_[self.teacher_log_proba(X, use_cache, call).argmax(axis=1)]
 
@@ -176,7 +189,9 @@ class ModelPair:
             return call(query, teacher, panel, options)
 
 
-def bound_teacher(teacher, student, X, form=None):
+def bound_teacher(
+    teacher: Any, student: Any, X: NDArray[Any], form: UnevenForm | None = None
+) -> Teacher:
     """The teacher of a swap, bound to its classes; the student's own if None is given.
 
     Parameters
@@ -208,7 +223,7 @@ def bound_teacher(teacher, student, X, form=None):
     return bound.with_factors_of(own) if same and own.scale == teacher.scale else bound
 
 
-def check_fitted(student):
+def check_fitted(student: Any) -> None:
     """Raise ParameterError if a student cannot be asked for probabilities."""
     if not (hasattr(student, "predict_proba") and Teacher(student).is_fitted):
         raise ParameterError(
@@ -217,7 +232,7 @@ def check_fitted(student):
         )
 
 
-def copy_of(student):
+def copy_of(student: Any) -> Any:
     """A copy of the student, so that the guarantee holds if the original changes."""
     try:
         copied = copy.deepcopy(student)
@@ -242,7 +257,7 @@ def _checks_names(student, X):
     return hasattr(X, "columns") and hasattr(student, "feature_names_in_")
 
 
-def holder_of(student):
+def holder_of(student: Any) -> Any:
     """The classifier inside a search or a wrapper, which holds the teacher of a student."""
     holder = getattr(student, "best_estimator_", student)
     if hasattr(holder, "transformers_"):  # sktime's Pipeline: its teacher takes other series

@@ -1,22 +1,37 @@
 """SwapMonitor: in use, is the promise of a swap still kept?"""
 
+from __future__ import annotations
+
 import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tsdistill.estimators.holds_teacher import ShowsItsConstructor, short_repr
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_positive, check_rate, check_share
 from tsdistill.inputs.files import check_folder
 from tsdistill.inputs.random_state import seed_sequence
+from tsdistill.inputs.types import BoolArray, FloatArray, LabelArray, Path, RandomSource, Series
 from tsdistill.swap.auditing import TimeLimit, audit
 from tsdistill.swap.deferring import DeferringClassifier
 from tsdistill.swap.hooks import call_hooks, check_hooks
+from tsdistill.swap.readings import MonitorReadings
 from tsdistill.swap.record import Promise, Record
 from tsdistill.swap.waiting import WaitingSeries
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from typing_extensions import Self
 
-class SwapMonitor(ShowsItsConstructor):
+    from tsdistill.display import MonitorDisplay
+
+Hook: TypeAlias = Callable[["SwapMonitor"], object]
+
+
+class SwapMonitor(MonitorReadings, ShowsItsConstructor):
     """Watches, in use, whether a swap still keeps its promise.
 
     :meth:`predict` and :meth:`predict_proba` answer exactly as the swap does. They also toss a coin
@@ -137,9 +152,16 @@ class SwapMonitor(ShowsItsConstructor):
     """
 
     def __init__(
-        self, swap, *, audit_rate=0.02, max_disagreement=None, confidence=0.95, random_state=None,
-        on_alarm=(), teacher_timeout=None,
-    ):  # fmt: skip
+        self,
+        swap: DeferringClassifier,
+        *,
+        audit_rate: float = 0.02,
+        max_disagreement: float | None = None,
+        confidence: float = 0.95,
+        random_state: RandomSource = None,
+        on_alarm: Hook | Sequence[Hook] = (),
+        teacher_timeout: float | None = None,
+    ) -> None:
         self.swap = swap
         self.audit_rate = audit_rate
         self.max_disagreement = max_disagreement
@@ -154,7 +176,7 @@ class SwapMonitor(ShowsItsConstructor):
         self._lock, self._limit = threading.RLock(), TimeLimit(teacher_timeout)
         self._waiting = WaitingSeries(swap._uneven_form is not None)
 
-    def _checked(self):
+    def _checked(self) -> Promise:
         """What is promised; raise ParameterError if an argument cannot be used."""
         if not isinstance(self.swap, DeferringClassifier):
             raise ParameterError(
@@ -172,25 +194,18 @@ class SwapMonitor(ShowsItsConstructor):
             check_positive("teacher_timeout", self.teacher_timeout)
         return Promise(float(self.audit_rate), float(promised), float(self.confidence))
 
-    n_seen_ = property(lambda self: self._record.n_seen)
-    n_deferred_ = property(lambda self: self._record.n_deferred)
-    n_audited_ = property(lambda self: self._record.n_audited)
-    n_asked_ = property(lambda self: self._record.n_asked)
-    n_disagreed_ = property(lambda self: self._record.n_disagreed)
-    alarm_at_ = property(lambda self: self._record.alarms.get("disagreement"))
-    bound_ = property(lambda self: float(self._now()["bound"][0]))
-    recent_bound_ = property(lambda self: float(self._now()["recent_bound"][0]))
-
-    def predict(self, X):
-        """Labels of the series, as the swap gives them, while the monitor watches.
+    def predict(self, X: Series) -> LabelArray:
+        """Predict the labels of the series as the swap gives them, while the monitor watches.
 
         Parameters
         ----------
-        X : array-like, with the axes, channels and timepoints of the series of the swap's ``fit``
+        X : array-like of shape (n_instances, n_channels, n_timepoints)
+            Series with the axes (2-D or 3-D), channels and timepoints of the swap's ``fit``.
 
         Returns
         -------
-        y : ndarray of shape (n_instances,)
+        ndarray of shape (n_instances,)
+            One label for each series.
 
         Raises
         ------
@@ -201,19 +216,21 @@ class SwapMonitor(ShowsItsConstructor):
         """
         return self._answered(X, with_proba=False)
 
-    def predict_proba(self, X):
-        """Probabilities of ``swap.classes_``, as the swap gives them, while the monitor watches.
+    def predict_proba(self, X: Series) -> FloatArray:
+        """Give the probabilities of ``swap.classes_`` as the swap does, while the monitor watches.
 
         What counts is the class of the highest probability, so watch and audits are those of
         :meth:`predict`. A series of which both are asked counts twice.
 
         Parameters
         ----------
-        X : array-like, with the axes, channels and timepoints of the series of the swap's ``fit``
+        X : array-like of shape (n_instances, n_channels, n_timepoints)
+            Series with the axes (2-D or 3-D), channels and timepoints of the swap's ``fit``.
 
         Returns
         -------
-        proba : ndarray of shape (n_instances, n_classes), float64
+        ndarray of shape (n_instances, n_classes), float64
+            As :meth:`DeferringClassifier.predict_proba` gives them.
 
         Raises
         ------
@@ -222,7 +239,7 @@ class SwapMonitor(ShowsItsConstructor):
         """
         return self._answered(X, with_proba=True)
 
-    def _answered(self, X, with_proba):
+    def _answered(self, X: Series, with_proba: bool) -> LabelArray:
         swap = self.swap
         if swap.curve_ is not self._curve:
             raise ParameterError(
@@ -241,22 +258,24 @@ class SwapMonitor(ShowsItsConstructor):
         self._watch(array, labels, uncertainty, deferred)
         return answers
 
-    def _watch(self, array, labels, uncertainty, deferred):
+    def _watch(
+        self, array: NDArray[Any], labels: LabelArray, uncertainty: FloatArray, deferred: BoolArray
+    ) -> None:
         """Take in series that have been answered, and tell the user of alarms."""
         record, n = self._record, len(array)
         with self._lock:
             draws = self._coins.random((n, 3))
         rate = record.promise.audit_rate
         audited = [draws.item(0) < rate] if n == 1 else (draws[:, 0] < rate).tolist()
-        deferred = deferred.tolist()
+        was_deferred = deferred.tolist()
         differs = audit(
-            record, self._lock, labels, deferred, audited, lambda rows: self._ask(array[rows])
+            record, self._lock, labels, was_deferred, audited, lambda rows: self._ask(array[rows])
         )
         with self._lock:
             if differs is None:
-                record.see(deferred, None, None)
+                record.see(was_deferred, None, None)
             else:
-                record.see(deferred, audited, differs)
+                record.see(was_deferred, audited, differs)
                 if record.drifts and self._waiting.add(
                     record.n_seen - n, array, uncertainty, draws
                 ):
@@ -265,68 +284,34 @@ class SwapMonitor(ShowsItsConstructor):
         for _ in range(n_rung):
             call_hooks(self.on_alarm, self)
 
-    def _ask(self, array):
+    def _ask(self, array: NDArray[Any]) -> LabelArray:
         """The teacher's labels; TimeoutError if they take too long."""
         limited = self.teacher_timeout is not None
         return self.swap._models.teacher_labels(array, call=self._limit if limited else None)
 
-    def _rank_waiting(self):
+    def _rank_waiting(self) -> None:
         numbers, scores, ties = self._waiting.taken(self.swap._reference)
         for name in scores:
             self._record.rank(name, numbers, scores[name], ties[name])
 
-    @property
-    def status(self):
-        """Whether the promise is "kept", "broken", or "unknown" so far."""
-        if self.alarm_at_ is not None:
-            return "broken"
-        return "kept" if self.bound_ <= self._record.promise.max_disagreement else "unknown"
-
-    def _now(self):
-        with self._lock:
-            moment = self._record.moment()
-        return self._record.bounds([moment])
-
-    def _up_to_date(self):
-        """The record, with the ranks of all series."""
-        with self._lock:
-            if self._record.drifts:
-                self._rank_waiting()
-        return self._record
-
-    @property
-    def alarms_(self):
-        alarms = self._up_to_date().alarms
-        return dict(sorted(alarms.items(), key=lambda alarm: alarm[1]))
-
-    @property
-    def drift_(self):
-        return self._up_to_date().drift()
-
-    @property
-    def history_(self):
-        with self._lock:
-            moments, now = list(self._record.moments), self._record.moment()
-        if not moments or moments[-1][0] != now[0]:
-            moments.append(now)
-        return self._record.bounds(moments)
-
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: Axes | None = None) -> MonitorDisplay:
         """Draw the bounds against the series seen, with the limit and the alarms.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
+            Where to draw. None makes a new figure.
 
         Returns
         -------
-        display : MonitorDisplay
+        MonitorDisplay
+            Its ``ax_`` and ``figure_`` can be changed.
         """
         from tsdistill.display import MonitorDisplay
 
         return MonitorDisplay.from_monitor(self, ax=ax)
 
-    def save(self, path):
+    def save(self, path: Path) -> None:
         """Write all that the monitor knows to a file, whole or not at all, without pickle.
 
         A monitor that is loaded from it goes on exactly as this one does, coins included. Neither
@@ -335,6 +320,7 @@ class SwapMonitor(ShowsItsConstructor):
         Parameters
         ----------
         path : str or path
+            Its folder has to exist. An older file is replaced once the new one is complete.
 
         Raises
         ------
@@ -350,12 +336,20 @@ class SwapMonitor(ShowsItsConstructor):
         write_archive(path, *state)
 
     @classmethod
-    def load(cls, path, swap, *, on_alarm=(), teacher_timeout=None):
+    def load(
+        cls,
+        path: Path,
+        swap: DeferringClassifier,
+        *,
+        on_alarm: Hook | Sequence[Hook] = (),
+        teacher_timeout: float | None = None,
+    ) -> Self:
         """Go on with a monitor that :meth:`save` wrote.
 
         Parameters
         ----------
         path : str or path
+            The file.
         swap : fitted DeferringClassifier
             The one that was watched, or what its own ``save`` and ``load`` made of it.
         on_alarm : callable or list of callables, default=()
@@ -365,7 +359,7 @@ class SwapMonitor(ShowsItsConstructor):
 
         Returns
         -------
-        monitor : SwapMonitor
+        SwapMonitor
 
         Raises
         ------
@@ -381,13 +375,13 @@ class SwapMonitor(ShowsItsConstructor):
 
         monitor = cls(swap, on_alarm=on_alarm, teacher_timeout=teacher_timeout)
         record, monitor._coins = restored_monitor(*read_archive(path), swap)
-        vars(monitor).update(vars(record.promise))
+        monitor.__dict__.update(vars(record.promise))
         monitor._record = record
         return monitor
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {name: one for name, one in vars(self).items() if name not in ("_lock", "_limit")}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         limit = TimeLimit(state["teacher_timeout"])
-        vars(self).update(state, _lock=threading.RLock(), _limit=limit)
+        self.__dict__.update(state, _lock=threading.RLock(), _limit=limit)

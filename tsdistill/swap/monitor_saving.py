@@ -1,7 +1,10 @@
 """The state of a SwapMonitor as plain values and tensors, and back."""
 
+from typing import Any
+
 import joblib
 import numpy as np
+from numpy.typing import NDArray
 
 from tsdistill.estimators.classifier import SaliencyDistilledClassifier
 from tsdistill.exceptions import ParameterError, SavedFileError
@@ -54,7 +57,9 @@ def digest_of_swap(swap):
     return joblib.hash((float(swap._max_uncertainty), classes, curve, digest_of(content)))
 
 
-def saved_monitor(record, coins, swap):
+def saved_monitor(
+    record: Record, coins: np.random.Generator, swap: Any
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Configuration and tensors of a monitor, for :mod:`tsdistill.export.archive`.
 
     Parameters
@@ -92,7 +97,9 @@ def _evidences(record):
     return {"disagreement": record.evidence} | drifts
 
 
-def restored_monitor(config, tensors, swap):
+def restored_monitor(
+    config: dict[str, Any], tensors: dict[str, NDArray[Any]], swap: Any
+) -> tuple[Record, np.random.Generator]:
     """Record and generator of a monitor, from what :func:`saved_monitor` gave.
 
     Parameters

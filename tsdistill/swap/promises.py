@@ -8,13 +8,17 @@ are kept with the probability ``confidence``. Beside "all" nothing is split, sin
 ``P(answered and differs) <= P(differs | answered)``: "answered" implies "all", as "class" does.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_share, is_number, quoted, shown
+from tsdistill.inputs.types import BoolArray, FloatArray, LabelArray
 from tsdistill.swap.answered import calibration_ranks, each_of, largest_answered
 from tsdistill.swap.risk import (
     Risk,
@@ -27,6 +31,7 @@ from tsdistill.swap.risk import (
 ALL, ANSWERED, CLASS, SALIENCY = "all", "answered", "class", "saliency"
 CHOICES = (ALL, ANSWERED, CLASS)
 MOST_NAMED = 6
+PromiseName: TypeAlias = Literal["all", "answered", "class"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,13 @@ class CalibrationAnswers:
     unlike: np.ndarray | None = None
 
     @classmethod
-    def of(cls, labels, teacher_labels, uncertainty, known):
+    def of(
+        cls,
+        labels: LabelArray,
+        teacher_labels: LabelArray,
+        uncertainty: FloatArray,
+        known: LabelArray,
+    ) -> CalibrationAnswers:
         """The answers of a student and a teacher that knows the classes ``known``."""
         return cls(
             uncertainty,
@@ -79,7 +90,7 @@ class Promises:
     max_unlike: float
 
     @classmethod
-    def of(cls, parameters):
+    def of(cls, parameters: dict[str, Any]) -> Promises:
         """Check the parameters of a DeferringClassifier, a dict, and make plain values of them.
 
         Raises
@@ -109,7 +120,7 @@ class Promises:
         shared = ANSWERED in self.names and (CLASS in self.names or self.min_saliency is not None)
         return each_of(2 if shared else 1, self.confidence)
 
-    def check_enough_series(self, n):
+    def check_enough_series(self, n: int) -> None:
         """Raise ParameterError if n series are too few for a promise about all of them."""
         told = [("max_disagreement", self.max_disagreement, "the student differs from the teacher")]
         if self.min_saliency is not None:
@@ -129,7 +140,7 @@ class Promises:
         half = self.part != self.confidence
         return " (its error is split between 'answered' and the other promises)" if half else ""
 
-    def check_enough_of_each_class(self, named):
+    def check_enough_of_each_class(self, named: dict[Any, BoolArray]) -> None:
         """Raise ParameterError if a class of the teacher has too few series for its promise.
 
         Parameters
@@ -170,7 +181,7 @@ class Promises:
             risks.append(Risk(answers.unlike, n, self.max_unlike))
         return risks
 
-    def largest_uncertainty(self, answers):
+    def largest_uncertainty(self, answers: CalibrationAnswers) -> float:
         """The largest uncertainty with which the student may answer alone.
 
         Parameters
@@ -190,7 +201,9 @@ class Promises:
             answers.uncertainty, answers.differs, self.max_disagreement, self.part, most
         )
 
-    def shares(self, answers, largest):
+    def shares(
+        self, answers: CalibrationAnswers, largest: float
+    ) -> tuple[dict[str, dict[str, float]], dict[Any, dict[str, float]]]:
         """What the calibration series show, promise by promise and class by class.
 
         Parameters
@@ -230,7 +243,7 @@ class Promises:
         return promises, classes
 
 
-def share_of(n_events, n_members, confidence):
+def share_of(n_events: int, n_members: int, confidence: float) -> dict[str, float]:
     """A share among calibration series, and its exact upper bound; NaN without any members."""
     n_events, n_members = int(n_events), int(n_members)
     return {

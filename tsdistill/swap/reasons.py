@@ -1,19 +1,25 @@
 """For which calibration series a student and its teacher have unlike saliency maps."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from tsdistill.estimators.classifier import SaliencyDistilledClassifier
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.maps import per_series_correlation
+from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.labels import class_indices, few
 from tsdistill.inputs.panel import as_panel
+from tsdistill.inputs.types import BoolArray, LabelArray
 from tsdistill.numerics.random_states import global_states_kept
 from tsdistill.reporting.comparison import Comparison
-from tsdistill.swap.model_pair import holder_of
+from tsdistill.swap.model_pair import ModelPair, holder_of
 from tsdistill.teachers.fingerprint import with_fingerprint
+from tsdistill.teachers.teacher import Teacher
 
 
-def check_has_maps(student):
+def check_has_maps(student: Any) -> None:
     """Raise ParameterError if a student is not, and does not search for, a distilled classifier."""
     if not isinstance(holder_of(student), SaliencyDistilledClassifier):
         raise ParameterError(
@@ -24,7 +30,7 @@ def check_has_maps(student):
         )
 
 
-def check_knows_classes(student, teacher):
+def check_knows_classes(student: Any, teacher: Teacher) -> None:
     """Raise ParameterError if a teacher lacks a class of the student, whose maps it changes."""
     lacking = class_indices(student.classes_, teacher.classes_)[1]
     if lacking:
@@ -35,7 +41,14 @@ def check_knows_classes(student, teacher):
         )
 
 
-def unlike_maps(models, X, teacher_labels, rows, min_saliency, form=None):
+def unlike_maps(
+    models: ModelPair,
+    X: NDArray[Any],
+    teacher_labels: LabelArray,
+    rows: BoolArray,
+    min_saliency: float,
+    form: UnevenForm | None = None,
+) -> BoolArray:
     """Tell for which series the maps of both models correlate too little.
 
     Both maps are by occlusion, for the class that the teacher names, with a baseline on which the

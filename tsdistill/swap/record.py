@@ -1,11 +1,15 @@
 """All that a SwapMonitor remembers, and how one more series changes it."""
 
+from __future__ import annotations
+
 import math
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from tsdistill.inputs.types import FloatArray
 from tsdistill.swap.martingales import (
     N_RANK_BETS,
     ODDS_RATIOS,
@@ -16,6 +20,7 @@ from tsdistill.swap.martingales import (
     rank_of,
     unused_share,
 )
+from tsdistill.swap.reference import Reference
 
 START_SCALES = {"disagreement": 200.0, "confidence": 100.0, "input": 100.0}
 """Steps after which bets start more rarely: audited series, or series; what an alarm may take."""
@@ -157,7 +162,7 @@ class Record:
         self._next_mark = self._mark_after(self.n_seen)
 
     @classmethod
-    def new(cls, promise, reference):
+    def new(cls, promise: Promise, reference: Reference | None) -> Record:
         """The record before the first series.
 
         Parameters
@@ -177,7 +182,9 @@ class Record:
         wealth = [0.0] * len(ODDS_RATIOS)
         return cls(promise, Evidence(wealth, START_SCALES["disagreement"]), drifts)
 
-    def see(self, deferred, audited, differs):
+    def see(
+        self, deferred: list[bool], audited: list[bool] | None, differs: list[bool] | None
+    ) -> None:
         """Take in series, one after the other.
 
         Parameters
@@ -199,7 +206,7 @@ class Record:
             if self.n_seen >= self._next_mark:
                 self._mark()
 
-    def rank(self, name, numbers, scores, ties):
+    def rank(self, name: str, numbers: list[int], scores: list[float], ties: list[float]) -> None:
         """Rank the scores of series, one after the other.
 
         Parameters
@@ -220,7 +227,7 @@ class Record:
                 self.alarms[name] = number
                 return
 
-    def drift(self):
+    def drift(self) -> dict[str, dict[str, Any]]:
         """What is known of either drift, see :attr:`tsdistill.SwapMonitor.drift_`."""
         return {
             name: {
@@ -255,7 +262,7 @@ class Record:
                 self.moments, self.spacing = self.moments[1::2], 2 * self.spacing
         self._next_mark = self._mark_after(self.n_seen)
 
-    def moment(self):
+    def moment(self) -> tuple[int, ...]:
         """Where the monitor stands, see :data:`MOMENT`."""
         stretch, n_watched, n_disagreed = self.stretches[0]
         return (
@@ -263,7 +270,7 @@ class Record:
             *(max(self.n_watched - n_watched, 0), self.n_disagreed - n_disagreed, stretch),
         )
 
-    def announced(self):
+    def announced(self) -> int:
         """How many alarms have rung since the last call."""
         n_new = len(self.alarms) - self.n_announced
         self.n_announced += n_new
@@ -285,13 +292,13 @@ class Record:
         self.n_asked += n_asked
         self.n_failures = self.n_to_skip = 0
 
-    def teacher_failed(self):
+    def teacher_failed(self) -> None:
         """Note that it did not answer; each time, more questions are left out before the next."""
         self.n_failures += 1
         self.n_to_skip = min(2 ** (self.n_failures - 1), MOST_TO_SKIP)
         self.n_waiting = 0
 
-    def bounds(self, moments):
+    def bounds(self, moments: list[tuple[int, ...]]) -> dict[str, FloatArray]:
         """The columns of moments, and the bounds that held then.
 
         Parameters

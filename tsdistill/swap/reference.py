@@ -1,11 +1,16 @@
 """What the series looked like on which a swap was fitted, so that later drift can be seen."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tsdistill.exceptions import SavedFileError
 from tsdistill.inputs.panel import with_channels
+from tsdistill.inputs.types import FloatArray
 from tsdistill.swap.risk import BEYOND_ALL
 
 N_BINS = 64
@@ -45,7 +50,7 @@ class Reference:
     input_counts: np.ndarray
 
     @classmethod
-    def of(cls, uncertainty, X):
+    def of(cls, uncertainty: FloatArray, X: NDArray[Any]) -> Reference:
         """The reference of a ``fit``.
 
         Parameters

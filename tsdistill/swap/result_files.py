@@ -2,6 +2,7 @@
 
 import re
 from html import escape
+from typing import Any
 from xml.etree import ElementTree
 
 from tsdistill.reporting.html import STYLE
@@ -12,7 +13,7 @@ NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 OWN_STYLE = ".tsdistill td { text-align: left; white-space: normal; overflow-wrap: anywhere; }\n"
 
 
-def junit_of(result, name):
+def junit_of(result: Any, name: str) -> str:
     """The XML of a result: a test suite with one test case for each demand.
 
     Parameters
@@ -55,7 +56,7 @@ def junit_of(result, name):
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
-def page_of_result(result, title):
+def page_of_result(result: Any, title: str) -> str:
     """The HTML page of a result.
 
     Parameters

@@ -30,9 +30,13 @@ the argument is made given its answers, which fix the number of series of each c
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import beta, binom
+
+from tsdistill.inputs.types import BoolArray, FloatArray
 
 ANSWER_ALL = 1.0  # no uncertainty of a prediction is larger
 BEYOND_ALL = 2.0  # above the uncertainty of any series with an answer
@@ -78,7 +82,7 @@ def rejects(n_events, n_members, limit, confidence):
     return binom.cdf(n_events, n_members, limit) <= 1 - confidence
 
 
-def upper_bound(n_events, n_members, confidence):
+def upper_bound(n_events: ArrayLike, n_members: ArrayLike, confidence: float) -> Any:
     """Exact one-sided upper bound of a share, the largest that a binomial test does not reject."""
     n_events = np.asarray(n_events)
     return beta.ppf(confidence, n_events + 1, np.maximum(n_members - n_events, 1e-300))
@@ -143,7 +147,9 @@ def counts_by_threshold(uncertainty, events):
     return ascending[last], np.flatnonzero(last) + 1, np.cumsum(events[order])[last]
 
 
-def risk_curve(uncertainty, differs, confidence):
+def risk_curve(
+    uncertainty: FloatArray, differs: BoolArray, confidence: float
+) -> dict[str, FloatArray]:
     """Cost and risk for every threshold of the student's uncertainty.
 
     Parameters

@@ -1,6 +1,9 @@
 """What a fitted DeferringClassifier knows, as plain values and tensors, and back."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from tsdistill.estimators.classifier import SaliencyDistilledClassifier
 from tsdistill.exceptions import ExportError, SavedFileError, TeacherError
@@ -15,6 +18,7 @@ from tsdistill.export.series_format import decoded_format, encoded_format
 from tsdistill.export.values import decoded, decoded_labels, encoded, encoded_labels
 from tsdistill.inputs.checks import is_number, is_whole
 from tsdistill.inputs.panel import in_layout
+from tsdistill.inputs.types import Device
 from tsdistill.swap.model_pair import bound_teacher
 from tsdistill.swap.promises import ALL, ANSWERED, CLASS, SALIENCY, Promises
 from tsdistill.swap.reference import Reference
@@ -38,7 +42,7 @@ BEFORE_PROMISES = {"promise": ALL, "min_saliency": None, "max_unlike": 0.05}
 """Parameters that a file may lack, because it was written before swaps had them."""
 
 
-def saved_swap(swap):
+def saved_swap(swap: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Configuration and tensors of a fitted swap, for :mod:`tsdistill.export.archive`.
 
     Parameters
@@ -84,7 +88,14 @@ def saved_swap(swap):
     return whole, tensors | {CURVE + name: swap.curve_[name] for name in CURVES}
 
 
-def restored_swap(config, tensors, *, teacher, student, device):
+def restored_swap(
+    config: dict[str, Any],
+    tensors: dict[str, NDArray[Any]],
+    *,
+    teacher: Any,
+    student: Any,
+    device: Device,
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Parameters and fitted attributes of a swap, from what :func:`saved_swap` gave.
 
     Parameters

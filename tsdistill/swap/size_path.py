@@ -1,24 +1,29 @@
 """The size path: students of several sizes of one teacher, and the smallest that will do."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 
 from tsdistill.display.size_path import SizePathDisplay
 from tsdistill.estimators.classifier import SaliencyDistilledClassifier
-from tsdistill.exceptions import ExportError, OutOfReachError, ParameterError
-from tsdistill.fidelity.answers import per_series_kl
-from tsdistill.fidelity.betting import mean_bounds
-from tsdistill.fidelity.maps import per_series_correlation
+from tsdistill.estimators.types import StudentLike
+from tsdistill.exceptions import OutOfReachError, ParameterError
 from tsdistill.inputs.checks import check_count, check_positive, check_share, is_number, shown
-from tsdistill.reporting.costs import latency, n_bytes, n_weights
+from tsdistill.inputs.types import Float32Array, Series
 from tsdistill.students import FCN, Lite
-from tsdistill.swap.demands import MOST_NATS
-from tsdistill.swap.risk import upper_bound
+from tsdistill.swap.path_rows import measured, on_front
 
-STUDENTS = {
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STUDENTS: dict[str, StudentLike] = {
     "lite, 1 filter": Lite(n_filters=1),
     "lite, 2 filters": Lite(n_filters=2),
     "fcn, 8 filters": FCN(n_filters=8),
@@ -40,9 +45,17 @@ LIMITS = {
 
 
 def size_path(
-    classifier, X, y=None, X_val=None, *, students=None, confidence=0.95, n_explained=200,
-    sample_weight=None, X_unlabelled=None,
-):  # fmt: skip
+    classifier: SaliencyDistilledClassifier,
+    X: Series,
+    y: ArrayLike | None = None,
+    X_val: Series | None = None,
+    *,
+    students: Mapping[str, StudentLike] | Sequence[StudentLike] | None = None,
+    confidence: float = 0.95,
+    n_explained: int = 200,
+    sample_weight: ArrayLike | None = None,
+    X_unlabelled: Series | None = None,
+) -> SizePath:
     """Distil one teacher into students of several sizes, and compare them on held-out series.
 
     The teacher is asked once for all: the students learn the same series, mixtures and windows,
@@ -52,8 +65,10 @@ def size_path(
     ----------
     classifier : SaliencyDistilledClassifier
         Holds the teacher and all settings but ``student``; it is not changed.
-    X, y, sample_weight, X_unlabelled
-        As in :meth:`tsdistill.SaliencyDistilledClassifier.fit`.
+    X : array-like of shape (n_instances, n_channels, n_timepoints)
+        Training series, as :meth:`tsdistill.SaliencyDistilledClassifier.fit` takes them.
+    y : array-like of shape (n_instances,), default=None
+        Labels; without them the teacher labels the series.
     X_val : array-like, shaped as X
         Series held out from the training, of teacher and students.
     students : dict of str to student, or list of students, default=None
@@ -63,10 +78,15 @@ def size_path(
         Probability with which every bound of the path holds, for all students at once.
     n_explained : int, default=200
         Number of series of X_val, at most, whose maps are compared; drawn at random.
+    sample_weight : array-like of shape (n_instances,), default=None
+        Weight of each series in training.
+    X_unlabelled : array-like, shaped as X, default=None
+        Further training series, which only the teacher labels.
 
     Returns
     -------
-    path : SizePath
+    SizePath
+        The students, with their fidelity and costs.
 
     Raises
     ------
@@ -74,6 +94,11 @@ def size_path(
         If an argument cannot be used.
     PanelError, TeacherError, StudentError, TrainingError
         As fit raises them.
+
+    See Also
+    --------
+    SaliencyDistilledClassifier : Distils one student.
+    tsdistill.display.SizePathDisplay : Draws the path.
 
     Examples
     --------
@@ -106,7 +131,9 @@ def size_path(
     named = _named(students)
     fitted = _fitted(classifier, named, X, y, sample_weight, X_unlabelled)
     level = 1 - (1 - float(confidence)) / len(named)
-    rows, answers, maps = {}, None, None
+    rows: dict[str, dict[str, float]] = {}
+    answers: Float32Array | None = None
+    maps: Float32Array | None = None
     for name, one in fitted.items():
         whole = one._compare(X_val)
         if answers is not None:
@@ -118,15 +145,15 @@ def size_path(
         if maps is not None:
             explained = explained.knowing("teacher", answers[drawn], maps)
         maps = explained.map_of("teacher")
-        rows[name] = _measured(one, whole, explained, level)
+        rows[name] = measured(one, whole, explained, level)
     frame = pd.DataFrame.from_dict(rows, orient="index").sort_values("weights", kind="stable")
     frame.index.name = "student"
-    frame["front"] = _on_front(frame)
+    frame["front"] = on_front(frame)
     fitted = {name: fitted[name] for name in frame.index}
     return SizePath(fitted, frame, n, len(drawn), float(confidence))
 
 
-def _named(students):
+def _named(students: Any) -> dict[str, Any]:
     """The students by name."""
     if students is None:
         return STUDENTS
@@ -148,13 +175,21 @@ def _named(students):
     return named
 
 
-def _name_of(student):
+def _name_of(student: object) -> str:
     return student if isinstance(student, str) else str(student)
 
 
-def _fitted(classifier, students, X, y, sample_weight, X_unlabelled):
+def _fitted(
+    classifier: SaliencyDistilledClassifier,
+    students: Mapping[str, StudentLike],
+    X: Series,
+    y: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+    X_unlabelled: Series | None,
+) -> dict[str, SaliencyDistilledClassifier]:
     """Every student, fitted on what the teacher has answered once."""
-    fitted, transfer_set = {}, None
+    fitted: dict[str, SaliencyDistilledClassifier] = {}
+    transfer_set = None
     for name, student in students.items():
         one = clone(classifier).set_params(student=student, warm_start=True)
         one._transfer_set = transfer_set
@@ -174,7 +209,7 @@ class SizePath:
 
     Made by :func:`size_path`.
 
-    Attributes
+    Parameters
     ----------
     students : dict of str to fitted SaliencyDistilledClassifier
         In the order of their weights.
@@ -184,20 +219,41 @@ class SizePath:
         Number of held-out series, and of those whose maps were compared.
     confidence : float
         Probability with which all bounds hold at once.
+
+    See Also
+    --------
+    size_path : Makes it.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sktime.datasets import load_italy_power_demand
+    >>> from tsdistill import SaliencyDistilledClassifier, size_path
+    >>> from tsdistill.students import Lite
+    >>> X, y = load_italy_power_demand(split="train", return_type="numpyflat")
+    >>> teacher = LogisticRegression(max_iter=1000).fit(X[:40], y[:40])
+    >>> settings = {"max_epochs": 5, "n_mixtures": 0, "random_state": 0}  # for this example
+    >>> distilled = SaliencyDistilledClassifier(teacher, **settings)
+    >>> students = {"small": Lite(n_filters=2), "large": Lite()}
+    >>> path = size_path(distilled, X[:40], y[:40], X[40:], students=students)
+    >>> path.n_instances, list(path.students)
+    (27, ['small', 'large'])
+    >>> path.smallest(max_weights=9_000) is path.students["small"]
+    True
     """
 
-    students: dict
+    students: dict[str, SaliencyDistilledClassifier]
     frame: pd.DataFrame
     n_instances: int
     n_explained: int
     confidence: float
 
-    def to_frame(self):
-        """Fidelity and costs of each student.
+    def to_frame(self) -> pd.DataFrame:
+        """Show fidelity and costs of each student.
 
         Returns
         -------
-        frame : pandas.DataFrame
+        pandas.DataFrame
             One row for each student. ``weights``; ``bytes`` in flash and ``memory`` in bytes, for
             one series, as :meth:`~tsdistill.SaliencyDistilledClassifier.to_c` writes it (NaN
             if it cannot; bytes are then those of the weights); ``multiplications`` for one series;
@@ -206,10 +262,17 @@ class SizePath:
             for agreement and saliency, the most for kl); ``seconds`` of training; and whether
             the student is on the ``front``: none with at most as many weights agrees more often.
         """
-        return self.frame.copy()
+        frame: pd.DataFrame = self.frame.copy()
+        return frame
 
-    def smallest(self, agreement=None, saliency=None, kl=None, **limits):
-        """The student of the fewest weights that meets all demands.
+    def smallest(
+        self,
+        agreement: float | None = None,
+        saliency: float | None = None,
+        kl: float | None = None,
+        **limits: float,
+    ) -> SaliencyDistilledClassifier:
+        """Return the student of the fewest weights that meets all demands.
 
         Parameters
         ----------
@@ -217,12 +280,14 @@ class SizePath:
             Least agreement, in [0, 1], and least mean correlation of the maps, in [-1, 1].
         kl : float, default=None
             Largest mean KL(teacher || student), in nats.
-        max_weights, max_bytes, max_memory, max_multiplications, max_microseconds : float
-            Limits of the columns of :meth:`to_frame`.
+        **limits : float
+            Limits of the columns of :meth:`to_frame`: ``max_weights``, ``max_bytes``,
+            ``max_memory``, ``max_multiplications`` and ``max_microseconds``.
 
         Returns
         -------
-        student : fitted SaliencyDistilledClassifier
+        SaliencyDistilledClassifier
+            One of ``students``, fitted.
 
         Raises
         ------
@@ -241,8 +306,8 @@ class SizePath:
         means hold for any distribution, see :func:`tsdistill.fidelity.betting_interval`. A series
         counts 9.21 nats at most in that of kl.
         """
-        demands = {"agreement": agreement, "saliency": saliency, "kl": kl}
-        demands = {name: value for name, value in demands.items() if value is not None}
+        fidelity = {"agreement": agreement, "saliency": saliency, "kl": kl}
+        demands = {name: value for name, value in fidelity.items() if value is not None}
         _check_demands(demands, limits)
         cleared = {}
         for name, value in demands.items():
@@ -254,9 +319,11 @@ class SizePath:
             raise OutOfReachError(self._out_of_reach(demands, limits, pd.DataFrame(cleared)))
         return self.students[meets.idxmax()]
 
-    def _out_of_reach(self, demands, limits, cleared):
+    def _out_of_reach(
+        self, demands: dict[str, float], limits: dict[str, float], cleared: pd.DataFrame
+    ) -> str:
         """Which demand no student meets, alone or beside the others, and by how much."""
-        alone = [name for name in cleared if not cleared[name].any()]
+        alone = [str(name) for name in cleared if not cleared[name].any()]
         if alone:
             parts = [self._nearest(name, (demands | limits)[name], self.frame) for name in alone]
             return f"no student of the path meets {'; nor '.join(parts)}."
@@ -273,18 +340,18 @@ class SizePath:
         ]
         if not parts:
             return (
-                f"no student meets all of {', '.join(cleared)} at once, though each is met by one; "
-                "ease one of them, or pass further students."
+                f"no student meets all of {', '.join(demands | limits)} at once, though each is "
+                "met by one; ease one of them, or pass further students."
             )
         return f"no student within the limits meets {'; nor '.join(parts)}."
 
-    def _nearest(self, name, value, frame):
+    def _nearest(self, name: str, value: float, frame: pd.DataFrame) -> str:
         """A demand, and how near the best of some students comes."""
         if name in LIMITS:
             column = frame[LIMITS[name]]
             return f"{name}={value:g} (the least is {column.min():g}, of {column.idxmin()!r})"
         bound = frame[f"{name}_bound"]
-        best = bound.idxmax() if MEASURES[name] > 0 else bound.idxmin()
+        best: Any = bound.idxmax() if MEASURES[name] > 0 else bound.idxmin()
         sign = ">=" if MEASURES[name] > 0 else "<="
         n = self.n_instances if name != "saliency" else self.n_explained
         return (
@@ -292,12 +359,23 @@ class SizePath:
             f"bound on {n} series is {bound[best]:.4g}, {abs(value - bound[best]):.2g} off)"
         )
 
-    def plot(self, *, figure=None):
-        """Draw fidelity over size, see :class:`tsdistill.display.SizePathDisplay`."""
+    def plot(self, *, figure: Figure | None = None) -> SizePathDisplay:
+        """Draw fidelity over size, see :class:`tsdistill.display.SizePathDisplay`.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure, default=None
+            Where to draw. None makes a new figure.
+
+        Returns
+        -------
+        SizePathDisplay
+            Its ``axes_`` and ``figure_`` can be changed.
+        """
         return SizePathDisplay(self.frame, self.confidence).plot(figure=figure)
 
 
-def _check_demands(demands, limits):
+def _check_demands(demands: dict[str, float], limits: dict[str, float]) -> None:
     unknown = [name for name in limits if name not in LIMITS]
     if unknown:
         raise ParameterError(
@@ -307,50 +385,8 @@ def _check_demands(demands, limits):
     for name, value in limits.items():
         check_positive(name, value)
     for name, (low, high) in {"agreement": (0, 1), "saliency": (-1, 1), "kl": (0, np.inf)}.items():
-        value = demands.get(name)
-        if name in demands and not (is_number(value) and low <= value <= high):
+        value = demands.get(name, low)
+        if not (is_number(value) and low <= value <= high):
             raise ParameterError(f"{name}={shown(value)}; expected a number in [{low}, {high}].")
     if not demands and not limits:
         raise ParameterError("no demand was made; pass agreement, saliency, kl or a limit.")
-
-
-def _measured(student, comparison, explained, level):
-    """The row of one student, from all series and from those with maps."""
-    model, panel = comparison.models["student"], comparison.panel
-    agrees = comparison.answers("student").argmax(axis=1) == comparison.target
-    kl = per_series_kl(*comparison.log_proba.values())
-    correlation = per_series_correlation(*explained.maps.values())
-    return {
-        **_costs(student, model),
-        "microseconds": 1e6 * latency(model, panel[:1], comparison.options),
-        "agreement": agrees.mean(),
-        "agreement_bound": 1 - float(upper_bound((~agrees).sum(), len(agrees), level)),
-        "saliency": correlation.mean(),
-        "saliency_bound": mean_bounds(correlation, -1.0, 1.0, level)[0],
-        "kl": kl.mean(),
-        "kl_bound": mean_bounds(np.minimum(kl, MOST_NATS), 0.0, MOST_NATS, level)[1],
-        "seconds": sum(row["dur"] for row in student.history_),
-    }
-
-
-def _costs(student, model):
-    """Weights, bytes and multiplications."""
-    try:
-        costs = student.student_costs()
-    except ExportError:  # a network of the user's
-        return {
-            "weights": n_weights(model), "bytes": n_bytes(model), "memory": np.nan,
-            "multiplications": np.nan,
-        }  # fmt: skip
-    return {
-        "weights": costs["weights"],
-        "bytes": costs["constant_bytes"],
-        "memory": costs["memory_bytes"],
-        "multiplications": costs["multiplications"],
-    }
-
-
-def _on_front(frame):
-    """Whether no student with at most as many weights agrees more often; rows by weights."""
-    best = frame["agreement"].cummax()
-    return (frame["agreement"] == best) & (best > best.shift(fill_value=-1.0))

@@ -2,10 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
-from tsdistill.swap.bounds import HIGH, LOW, Counted, Median, Unknown
+from tsdistill.swap.bounds import HIGH, LOW, Counted, Found, Median, Unknown
+from tsdistill.swap.demands import Demand, Relation
 
-KEPT, BROKEN, UNDECIDED = "kept", "broken", "undecided"
+Status: TypeAlias = Literal["kept", "broken", "undecided"]
+KEPT: Literal["kept"] = "kept"
+BROKEN: Literal["broken"] = "broken"
+UNDECIDED: Literal["undecided"] = "undecided"
 MOST_TIMES = 2.0**20
 MOST_DIGITS = 16
 
@@ -14,13 +19,14 @@ MOST_DIGITS = 16
 class Line:
     """The result for one demand.
 
-    Attributes
+    Parameters
     ----------
     code, name : str
         Such as "TSD101" and "agreement"; a code stays the same in every version.
     title : str
         What is measured, for people.
     relation : {">=", "<="}
+        How the measure is to stand to the limit.
     demand : float or int
         The limit.
     measured : float, int or None
@@ -30,31 +36,44 @@ class Line:
         the other side of the limit, else the one on the side that is demanded. None if there is
         none.
     status : {"kept", "broken", "undecided"}
+        Whether the series show that the demand holds, that it does not, or neither.
     n_series : int or None
         On how many series it rests; None for sizes and durations.
     n_to_settle : int or None
         About how many series would settle an undecided line, if they are like these.
     message : str
         All of this as a sentence.
+
+    See Also
+    --------
+    tsdistill.swap.result.ContractResult : Has a line for each demand.
+
+    Examples
+    --------
+    >>> from tsdistill.swap.bounds import Counted
+    >>> from tsdistill.swap.demands import DEMANDS
+    >>> line = judge(DEMANDS["weights"], 9_000, Counted(8_794), 0.95)
+    >>> line.status, str(line)
+    ('kept', 'TSD401 weights: demanded <= 9,000, counted 8,794')
     """
 
     code: str
     name: str
     title: str
-    relation: str
+    relation: Relation
     demand: float
     measured: float | None
     bound: float | None
-    status: str
+    status: Status
     n_series: int | None
     n_to_settle: int | None
     message: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.code} {self.name}: {self.message}"
 
 
-def judge(demand, limit, found, confidence):
+def judge(demand: Demand, limit: float, found: Found, confidence: float) -> Line:
     """Compare what was found with a limit.
 
     Parameters

@@ -1,6 +1,12 @@
 """Series that wait for a few others before a SwapMonitor ranks them all."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
+
+from tsdistill.inputs.types import FloatArray
+from tsdistill.swap.reference import Reference
 
 MOST_WAITING = 16
 
@@ -16,11 +22,13 @@ class WaitingSeries:
         Whether series may differ in length. They cannot be put together, so they never wait.
     """
 
-    def __init__(self, uneven):
+    def __init__(self, uneven: bool) -> None:
         self.most = 1 if uneven else MOST_WAITING
         self.parts, self.n_series = [], 0
 
-    def add(self, n_before, X, uncertainty, draws):
+    def add(
+        self, n_before: int, X: NDArray[Any], uncertainty: FloatArray, draws: FloatArray
+    ) -> bool:
         """Add the series of a call.
 
         Parameters
@@ -43,7 +51,9 @@ class WaitingSeries:
         self.parts.append((n_before, X if enough else X.copy(), uncertainty, draws))
         return enough
 
-    def taken(self, reference):
+    def taken(
+        self, reference: Reference
+    ) -> tuple[list[int], dict[str, list[float]], dict[str, list[float]]]:
         """Take all series, and score them.
 
         Parameters

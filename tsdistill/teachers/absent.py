@@ -1,6 +1,7 @@
 """What stands for the teacher of a student that was loaded without it."""
 
 import contextlib
+from typing import Any
 
 from tsdistill.exceptions import TeacherError
 from tsdistill.teachers.teacher import Teacher
@@ -30,7 +31,7 @@ class AbsentTeacher(Teacher):
     def __deepcopy__(self, memo):
         return self
 
-    def __sklearn_clone__(self):
+    def __sklearn_clone__(self) -> Any:
         return self
 
 

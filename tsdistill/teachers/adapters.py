@@ -6,7 +6,12 @@ series, and checks and converts the model's answers. The labels of the columns a
 :mod:`tsdistill.teachers.class_alignment`.
 """
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +21,7 @@ from tsdistill.exceptions import TeacherError
 from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.panel import in_layout
 from tsdistill.inputs.plain import as_real
+from tsdistill.inputs.types import Device, Float32Array
 from tsdistill.numerics.logits import first_output, log_softmax
 from tsdistill.numerics.shared import quiet
 from tsdistill.numerics.tensors import as_tensor, threads_kept
@@ -27,7 +33,9 @@ PROBABILITY_FLOOR = 1e-4
 SUM_TOLERANCE = 1e-3
 
 
-def adapter_for(model, ndim, name=None, floor=PROBABILITY_FLOOR):
+def adapter_for(
+    model: Any, ndim: int | UnevenForm, name: str | None = None, floor: float = PROBABILITY_FLOOR
+) -> ModuleAdapter | ProbabilityAdapter:
     """Choose the adapter for a fitted model.
 
     Parameters
@@ -85,7 +93,7 @@ def no_answers_error(model):
     )
 
 
-def is_skorch_net(model):
+def is_skorch_net(model: object) -> bool:
     """Whether a model is a skorch net, fitted or not."""
     return hasattr(model, "module") and hasattr(model, "predict_nonlinearity")
 
@@ -104,7 +112,7 @@ class ProbabilityAdapter:
         series = in_layout(panel, self.ndim)
         return series if self.dtype == np.float32 else series.astype(self.dtype)
 
-    def log_proba(self, panel):
+    def log_proba(self, panel: Float32Array) -> Float32Array:
         answers = self._answers(panel)
         return _log_of_proba(answers, len(panel), self.name)
 
@@ -112,10 +120,10 @@ class ProbabilityAdapter:
         with quiet(), threads_kept():
             return _as_numbers(self.ask(self.as_asked(panel)), self.name)
 
-    def on_device(self, device):
+    def on_device(self, device: Device | None) -> AbstractContextManager[Any]:
         return contextlib.nullcontext()
 
-    def logits(self, panel):
+    def logits(self, panel: torch.Tensor) -> torch.Tensor:
         raise TeacherError(
             f"{self.name} gives no gradients; use method='occlusion', which works for any teacher."
         )
@@ -124,7 +132,7 @@ class ProbabilityAdapter:
 class DecisionAdapter(ProbabilityAdapter):
     """Adapter for a black box that returns decision values, which are taken as logits."""
 
-    def log_proba(self, panel):
+    def log_proba(self, panel: Float32Array) -> Float32Array:
         answers = self._answers(panel)
         if answers.ndim == 1:
             answers = np.column_stack([-answers, answers])
@@ -146,7 +154,7 @@ class ModuleAdapter:
         self.module, self.name, self.ndim = module, name, ndim
         self.gives_proba, self.floor = gives_proba, floor
 
-    def logits(self, panel):
+    def logits(self, panel: torch.Tensor) -> torch.Tensor:
         with self.on_device(None) as place:
             return self._logits(panel, place)
 
@@ -161,36 +169,36 @@ class ModuleAdapter:
             return torch.log(answers.clamp_min(self.floor))
         return answers
 
-    def log_proba(self, panel):
+    def log_proba(self, panel: Float32Array) -> Float32Array:
         with self.on_device(None) as place, torch.no_grad():
             answers = self._logits(as_tensor(panel, place.device), place).float().cpu().numpy()
         _check_answers(answers, len(panel), self.name)
         return log_softmax(answers)
 
-    def on_device(self, device):
+    def on_device(self, device: Device | None) -> AbstractContextManager[Any]:
         return in_use(self.module, device)
 
 
 class AverageAdapter:
     """Adapter that averages the probabilities of several teachers."""
 
-    def __init__(self, teachers):
+    def __init__(self, teachers: Sequence[Any]) -> None:
         self.teachers = teachers
         self.ndim = teachers[0]._adapter.ndim
         self.differentiable = all(teacher.differentiable for teacher in teachers)
         every = [teacher.left_out for teacher in teachers]
         self.left_out = [label for label in every[0] if all(label in one for one in every[1:])]
 
-    def log_proba(self, panel):
+    def log_proba(self, panel: Float32Array) -> Float32Array:
         answers = [teacher.log_proba(panel) for teacher in self.teachers]
         return np.logaddexp.reduce(answers, axis=0) - np.float32(np.log(len(answers)))
 
-    def logits(self, panel):
+    def logits(self, panel: torch.Tensor) -> torch.Tensor:
         answers = torch.stack([teacher.logits(panel) for teacher in self.teachers])
         return torch.logsumexp(answers, dim=0)
 
     @contextlib.contextmanager
-    def on_device(self, device):
+    def on_device(self, device: Device | None) -> AbstractContextManager[Any]:
         with contextlib.ExitStack() as stack:
             for teacher in self.teachers:
                 stack.enter_context(teacher.on_device(device))
@@ -241,7 +249,7 @@ def floored_log(proba):
     return np.log(floored / floored.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def name_of(model):
+def name_of(model: object) -> str:
     """Name of a model in error messages."""
     if isinstance(model, (list, tuple)):
         return "[" + ", ".join(name_of(member) for member in model) + "]"

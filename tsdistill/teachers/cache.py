@@ -4,11 +4,14 @@ Series are looked up by their content, and the teacher by its fingerprint (see
 :mod:`tsdistill.teachers.fingerprint`).
 """
 
+from __future__ import annotations
+
 import itertools
 import os
 import time
 import weakref
 from dataclasses import dataclass
+from typing import Any
 
 import joblib
 
@@ -45,7 +48,7 @@ def check_memory(memory):
     check_path("memory", memory)
 
 
-def as_memory(memory):
+def as_memory(memory: Any) -> joblib.Memory | None:
     """Turn a ``memory`` argument into a joblib.Memory.
 
     Parameters

@@ -12,7 +12,7 @@ SMALLEST, LARGEST = 1e-6, 1e6
 N_HALVINGS = 50
 
 
-def factor_of(scale):
+def factor_of(scale: object) -> float:
     """The factor that a setting ``scale`` of a teacher stands for before labels are known.
 
     Raises

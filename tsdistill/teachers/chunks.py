@@ -1,11 +1,14 @@
 """Answers for series that are not in memory, of which a chunk is asked about at a time."""
 
 import contextlib
+from collections.abc import Callable
+from typing import Any
 
 from tqdm.auto import tqdm
 
 from tsdistill.inputs.checks import check_out
 from tsdistill.inputs.stored import StoredPanel
+from tsdistill.inputs.types import Float32Array
 from tsdistill.numerics.large_arrays import large_array
 
 
@@ -47,7 +50,12 @@ def answers_in_chunks(ask, panel, shape, *, out=None, folder=None, bar=None):
     return out
 
 
-def in_parts(ask, panel, shape, out=None):
+def in_parts(
+    ask: Callable[[Float32Array, slice], Float32Array],
+    panel: Float32Array | StoredPanel,
+    shape: tuple[int, ...],
+    out: Any = None,
+) -> Any:
     """Ask about a panel: all of it at once, or in chunks if it is not in memory.
 
     Parameters

@@ -1,17 +1,28 @@
 """Assigns a label to each column of a model's answers."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from tsdistill.exceptions import TeacherError
 from tsdistill.inputs.labels import class_indices, few
 from tsdistill.inputs.panel import with_channels
+from tsdistill.inputs.types import IntArray, LabelArray
 from tsdistill.teachers.adapters import name_of
 
 LEAST_AGREEMENT = 0.5
 SERIES_A_CLASS = 8
 
 
-def decoded_labels(model, adapter, known, wanted, X, class_index):
+def decoded_labels(
+    model: Any,
+    adapter: Any,
+    known: LabelArray,
+    wanted: LabelArray,
+    X: NDArray[Any],
+    class_index: IntArray,
+) -> LabelArray:
     """Find the model's own labels for the labels of y, which may have been encoded.
 
     Meta-estimators (voting, stacking, cross-validated probabilities) encode labels as 0, 1, ...
@@ -76,7 +87,7 @@ def _majority_predictions(adapter, known, X, class_index, n_classes):
     return known[columns]
 
 
-def check_decision_values(model, adapter, X):
+def check_decision_values(model: Any, adapter: Any, X: NDArray[Any]) -> None:
     """Raise TeacherError if decision values are not one per class, but for example one per pair.
 
     The class of the highest value is compared with the model's own prediction, where one value is
@@ -100,7 +111,9 @@ def check_decision_values(model, adapter, X):
         )
 
 
-def classes_of_columns(model, classes, wanted, n_columns):
+def classes_of_columns(
+    model: Any, classes: ArrayLike | None, wanted: ArrayLike | None, n_columns: int
+) -> LabelArray:
     """Label of each column of a model's answers.
 
     Taken from ``classes`` if the user passed them, else from the model's ``classes_``, else from
@@ -133,7 +146,7 @@ def classes_of_columns(model, classes, wanted, n_columns):
     return classes
 
 
-def select_columns(known, wanted, model):
+def select_columns(known: LabelArray, wanted: LabelArray, model: Any) -> IntArray:
     """Column of each wanted label among the known ones; raise TeacherError if one is missing."""
     columns, missing = class_indices(wanted, known)
     if missing:

@@ -9,6 +9,7 @@ import io
 import pickle
 import types
 from dataclasses import dataclass
+from typing import TypeVar
 
 import joblib
 import numpy as np
@@ -17,9 +18,13 @@ from torch import nn
 
 from tsdistill.inputs.checks import as_list
 from tsdistill.inputs.lengths import lengths_of, to_length
+from tsdistill.inputs.types import Float32Array
 from tsdistill.perturbation.uneven import stretched
 from tsdistill.teachers.adapters import is_skorch_net
+from tsdistill.teachers.bound import BoundTeacher
 from tsdistill.teachers.querying import QueryOptions, query
+
+AnyBound = TypeVar("AnyBound", bound=BoundTeacher)
 
 CLEAN_PROBES = 32
 MIXED_PROBES = 32
@@ -148,7 +153,7 @@ def probes(panel):
     return np.concatenate([panel[some], mixed])
 
 
-def with_fingerprint(teacher, panel, options):
+def with_fingerprint(teacher: AnyBound, panel: Float32Array, options: QueryOptions) -> AnyBound:
     """Give a teacher the fingerprint that the cache needs, if there is a cache.
 
     The digest is left out if a query changes the model's content, for example if the model

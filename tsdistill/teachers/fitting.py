@@ -1,8 +1,10 @@
 """Unfitted teachers: whether a model is fitted, and how a clone of it is fitted."""
 
 import copy
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
@@ -11,13 +13,15 @@ from sklearn.utils.validation import has_fit_parameter
 from torch import nn
 
 from tsdistill.exceptions import TeacherError
+from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.panel import with_channels
+from tsdistill.inputs.types import FloatArray, LabelArray
 from tsdistill.numerics.tensors import threads_kept
 from tsdistill.teachers.adapters import name_of, no_answers_error
 from tsdistill.teachers.layouts import uneven_error
 
 
-def is_fitted(model):
+def is_fitted(model: object) -> bool:
     """Whether a model is fitted, judged by the attributes that each library sets.
 
     Parameters
@@ -48,7 +52,14 @@ def is_fitted(model):
     return any(name.endswith("_") and not name.startswith("_") for name in vars(model))
 
 
-def fit_clone(model, X, y, random_state, sample_weight, form=None):
+def fit_clone(
+    model: Any,
+    X: NDArray[Any],
+    y: LabelArray,
+    random_state: np.random.RandomState | None,
+    sample_weight: FloatArray | None,
+    form: UnevenForm | None = None,
+) -> Any:
     """Fit a clone of a model on X, or on X in the other layout (2-D or 3-D) if that fails.
 
     The model is given copies of the arrays.
@@ -128,7 +139,7 @@ def _as_fit_parameters(model, sample_weight):
     return {}
 
 
-def check_can_classify(model):
+def check_can_classify(model: object) -> None:
     """Refuse what can never be a teacher.
 
     Raises

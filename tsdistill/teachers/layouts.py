@@ -1,10 +1,13 @@
 """Which layout of series, 2-D or 3-D, a fitted model takes: declared by it, or found by trial."""
 
 import copy
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tsdistill.exceptions import TeacherError
+from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.lengths import has_gaps, lengths_of
 from tsdistill.inputs.panel import with_channels
 from tsdistill.teachers.adapters import adapter_for, name_of
@@ -12,7 +15,7 @@ from tsdistill.teachers.adapters import adapter_for, name_of
 MOST_LETTERS = 300
 
 
-def find_layout(model, X, form=None):
+def find_layout(model: Any, X: NDArray[Any], form: UnevenForm | None = None) -> tuple[Any, int]:
     """Adapter for the first layout in which a model answers, and the number of its columns.
 
     The layout of X is tried first, then, for series of one channel, the other one; a black box
@@ -48,7 +51,7 @@ def find_layout(model, X, form=None):
     ) from error
 
 
-def _in_float64(adapters):
+def _in_float64(adapters: list[Any]) -> list[Any]:
     """Copies of the adapters of black boxes that give float64, as Catch22 in aeon needs."""
     copies = [copy.copy(adapter) for adapter in adapters if hasattr(adapter, "dtype")]
     for adapter in copies:
@@ -89,7 +92,7 @@ def uneven_error(model, X, form, failures):
     )
 
 
-def check_declared_shape(model, X):
+def check_declared_shape(model: Any, X: NDArray[Any]) -> None:
     """Raise TeacherError if a fitted model declares a series shape that X does not have."""
     n_channels, n_timepoints = (X.shape[1] if X.ndim == 3 else 1), X.shape[-1]
     attributes = {

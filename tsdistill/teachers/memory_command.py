@@ -1,5 +1,6 @@
 """The command ``python -m tsdistill memory``: shows, bounds and clears what ``memory`` keeps."""
 
+import argparse
 import shutil
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ from tsdistill.teachers.answer_store import ENDING, FOLDER
 from tsdistill.teachers.store_size import bytes_of, items_of, remove_oldest
 
 
-def show_memory(options):
+def show_memory(options: argparse.Namespace) -> None:
     """Print what is kept in a folder, after removing what is to be removed.
 
     Parameters

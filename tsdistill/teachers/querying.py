@@ -1,18 +1,23 @@
 """Querying a teacher for many series: in bounded batches, in parallel, with a cache."""
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import joblib
 import numpy as np
 from tqdm.auto import tqdm
 
 from tsdistill.inputs.stored import StoredPanel
+from tsdistill.inputs.types import Float32Array
 from tsdistill.numerics.batches import batches_of_series
 from tsdistill.numerics.logits import centred
 from tsdistill.perturbation.copies import PerturbedCopies
 from tsdistill.teachers.asking import ask
+from tsdistill.teachers.bound import BoundTeacher
 from tsdistill.teachers.cache import KeptIn, recall
 from tsdistill.teachers.chunks import answers_in_chunks
 
@@ -71,7 +76,13 @@ class TeacherAnswers:
         return changes
 
 
-def query(teacher, series, options=None, *, title="teacher"):
+def query(
+    teacher: BoundTeacher,
+    series: Any,
+    options: QueryOptions | None = None,
+    *,
+    title: str = "teacher",
+) -> Float32Array:
     """Log-probabilities of a teacher for many series.
 
     Batches, and thus answers, do not depend on ``n_jobs``. Models made of torch modules are

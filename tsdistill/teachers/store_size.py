@@ -13,7 +13,7 @@ UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 SHARE_LEFT = 0.9
 
 
-def bytes_of(size, name="memory_size"):
+def bytes_of(size: int | str | None, name: str = "memory_size") -> int | None:
     """Bytes of a size: a whole number, or a text such as "500 MB" or "10GB".
 
     Parameters

@@ -6,15 +6,20 @@ or an average of these. scikit-learn's introspection is never called on a teache
 classifiers of other libraries lack its tags.
 """
 
+from __future__ import annotations
+
 import copy
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from tsdistill.exceptions import TeacherError
 from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.labels import few
 from tsdistill.inputs.panel import in_layout
+from tsdistill.inputs.types import Float32Array, FloatArray, IntArray, LabelArray
 from tsdistill.numerics.logits import SMALLEST_PROBABILITY
 from tsdistill.teachers.adapters import (
     AverageAdapter,
@@ -33,6 +38,7 @@ from tsdistill.teachers.class_alignment import (
 )
 from tsdistill.teachers.fitting import check_can_classify, fit_clone, is_fitted
 from tsdistill.teachers.layouts import check_declared_shape, find_layout
+from tsdistill.teachers.types import Scale, TeacherLike
 
 
 class Teacher(BoundTeacher):
@@ -69,6 +75,10 @@ class Teacher(BoundTeacher):
         Answers to probes, an ndarray, and a digest, a str or None.
         Identifies a bound teacher in the cache, see :mod:`tsdistill.teachers.fingerprint`.
 
+    See Also
+    --------
+    SaliencyDistilledClassifier : Takes any classifier as its teacher.
+
     Notes
     -----
     Probabilities p are turned into log-probabilities by
@@ -89,56 +99,70 @@ class Teacher(BoundTeacher):
     ['up', 'down']
     """
 
-    scale = _shown_as = None
+    scale = None
+    _shown_as: str | None = None
 
-    def __init__(self, model, classes=None, scale=None):
+    def __init__(
+        self, model: TeacherLike, classes: ArrayLike | None = None, scale: Scale | None = None
+    ) -> None:
         self.model = model
         self.classes = classes
         self.scale = scale
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Teacher:
         return self if self.is_fitted else self._around(copy.deepcopy(self.model, memo))
 
-    def _around(self, model, classes=None):
+    def _around(self, model: TeacherLike, classes: ArrayLike | None = None) -> Teacher:
         """A new teacher with these settings around another model."""
         return Teacher(model, self.classes if classes is None else classes, self.scale)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         scale = "" if self.scale is None else f", scale={self.scale!r}"
         return self._shown_as or f"Teacher({name_of(self.model)}{scale})"
 
-    def __sklearn_clone__(self):
-        return clone_teacher(self)
+    def __sklearn_clone__(self) -> Teacher:
+        cloned: Teacher = clone_teacher(self)
+        return cloned
 
     @property
-    def is_fitted(self):
+    def is_fitted(self) -> bool:
         """Whether the model can be queried as it is."""
         return is_fitted(self.model)
 
     @property
-    def is_named(self):
+    def is_named(self) -> bool:
         """Whether ``classes`` or the model itself gives a label to each column."""
         if self.classes is None and isinstance(self.model, (list, tuple)):
             return any(as_teacher(member).is_named for member in self.model)
         return self.classes is not None or hasattr(self.model, "classes_")
 
-    def fit(self, X, y, random_state=None, sample_weight=None, form=None):
+    def fit(
+        self,
+        X: NDArray[Any],
+        y: LabelArray,
+        random_state: np.random.RandomState | None = None,
+        sample_weight: FloatArray | None = None,
+        form: UnevenForm | None = None,
+    ) -> Teacher:
         """Fit a clone of the model; the model itself is not changed.
 
         Parameters
         ----------
-        X : ndarray in the user's shape
+        X : ndarray of shape (n_instances, n_timepoints) or \
+                (n_instances, n_channels, n_timepoints)
+            Series in the user's shape.
         y : ndarray of shape (n_instances,)
-        sample_weight : ndarray of shape (n_instances,), optional
-            Passed to the model if its ``fit`` takes it.
+            Labels.
         random_state : numpy.random.RandomState, optional
             Source of a seed for every ``random_state`` of the clone that is None.
+        sample_weight : ndarray of shape (n_instances,), optional
+            Passed to the model if its ``fit`` takes it.
         form : UnevenForm, optional
             How series of unequal length were passed; X is then padded with NaN.
 
         Returns
         -------
-        teacher : Teacher
+        Teacher
             A new teacher around the fitted clone.
         """
         classes = self.classes
@@ -152,12 +176,19 @@ class Teacher(BoundTeacher):
         fitted = fit_clone(self.model, X, y, random_state, sample_weight, form)
         return self._around(fitted, classes)
 
-    def bind(self, X, classes=None, class_index=None, form=None):
+    def bind(
+        self,
+        X: NDArray[Any],
+        classes: ArrayLike | None = None,
+        class_index: IntArray | None = None,
+        form: UnevenForm | None = None,
+    ) -> Teacher:
         """Find the adapter that queries the model, and the columns that are needed.
 
         Parameters
         ----------
-        X : ndarray in the user's shape
+        X : ndarray of shape (n_instances, n_timepoints) or \
+                (n_instances, n_channels, n_timepoints)
             The model is queried for the first two series, in the user's shape, or else, for series
             of one channel, in the other layout (2-D or 3-D).
         classes : ndarray of shape (n_classes,), optional
@@ -170,7 +201,7 @@ class Teacher(BoundTeacher):
 
         Returns
         -------
-        bound : Teacher
+        Teacher
             A new teacher, which can be queried.
 
         Raises
@@ -194,16 +225,17 @@ class Teacher(BoundTeacher):
         bound._series_shape = (1, *X.shape[1:])[-2:]
         return bound.with_factors_of(self) if hasattr(self, "_adapter") else bound
 
-    def whole(self, panel):
+    def whole(self, panel: Float32Array) -> Teacher:
         """Return a bound teacher that answers for all classes that the model knows.
 
         Parameters
         ----------
         panel : ndarray of shape (n_instances, n_channels, n_timepoints), float32
+            Series, the first two of which the model is queried for.
 
         Returns
         -------
-        teacher : Teacher
+        Teacher
             This teacher if no class was left out, otherwise a new one.
         """
         if not self.left_out:
@@ -214,7 +246,7 @@ class Teacher(BoundTeacher):
         return self.bind(in_layout(panel, form))
 
     @classmethod
-    def of_student(cls, net, classes):
+    def of_student(cls, net: Any, classes: LabelArray) -> Teacher:
         """Wrap a fitted student in a bound Teacher, without a trial query.
 
         Parameters
@@ -223,6 +255,11 @@ class Teacher(BoundTeacher):
             Takes panels, 3-D.
         classes : ndarray of shape (n_classes,)
             Label of each column.
+
+        Returns
+        -------
+        Teacher
+            Bound to these classes.
         """
         student = cls(net)
         student._adapter = adapter_for(net, 3, name="student", floor=SMALLEST_PROBABILITY)
@@ -230,7 +267,7 @@ class Teacher(BoundTeacher):
         return student
 
 
-def as_teacher(model):
+def as_teacher(model: TeacherLike) -> Teacher:
     """Wrap a model in a :class:`Teacher`, unless it already is one.
 
     Raises
@@ -247,7 +284,7 @@ def as_teacher(model):
     return teacher
 
 
-def clone_teacher(model):
+def clone_teacher(model: TeacherLike) -> TeacherLike:
     """Clone an unfitted model; return a fitted model itself.
 
     scikit-learn's ``clone`` would silently discard the fit, and would copy a torch module.
@@ -261,7 +298,14 @@ def clone_teacher(model):
     return clone(model, safe=False)
 
 
-def _find_adapter(model, X, classes, wanted, class_index, form):
+def _find_adapter(
+    model: TeacherLike,
+    X: NDArray[Any],
+    classes: ArrayLike | None,
+    wanted: ArrayLike | None,
+    class_index: IntArray | None,
+    form: UnevenForm | None,
+) -> tuple[Any, LabelArray]:
     """Find the adapter that queries a fitted model, by querying it for two series.
 
     Returns
@@ -286,7 +330,7 @@ def _find_adapter(model, X, classes, wanted, class_index, form):
     return adapter, known
 
 
-def _common_classes(members, X, form):
+def _common_classes(members: list[Teacher], X: NDArray[Any], form: UnevenForm | None) -> LabelArray:
     """Labels that all named members know; the labels of the first member if none is named."""
     known = [member.bind(X, form=form).classes_ for member in members if member.is_named]
     if not known:
@@ -300,7 +344,7 @@ def _common_classes(members, X, form):
     return np.array(common, dtype=known[0].dtype)
 
 
-def _member(model, classes):
+def _member(model: TeacherLike, classes: ArrayLike | None) -> Teacher:
     """Wrap a member of a list; ``classes`` label its columns if it has no labels of its own."""
     teacher = as_teacher(model)
     if teacher.classes is not None:

@@ -10,6 +10,7 @@ from torch import nn
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.formats import TO_ONE_LENGTH
 from tsdistill.inputs.stored import StoredPanel
+from tsdistill.inputs.types import FloatArray
 from tsdistill.objectives.preparation import Preparation
 from tsdistill.perturbation.baselines import Baselines
 from tsdistill.students.building import (
@@ -22,9 +23,11 @@ from tsdistill.students.building import (
     load_weights,
 )
 from tsdistill.teachers.answer_checks import is_hard, warn_if_mismatched, warn_of_hard
+from tsdistill.teachers.querying import QueryOptions
 from tsdistill.teachers.teacher import Teacher
 from tsdistill.training.loop import check_monitors, joined_history, train
 from tsdistill.training.loss import DistillationLoss, StudentInTraining
+from tsdistill.training.recipe import Recipe, Seeds
 from tsdistill.training.steps import take_steps
 from tsdistill.training.stored_tensors import tensors_of
 from tsdistill.training.transfer_set import TransferSet
@@ -83,7 +86,15 @@ class _StudentNets:
     gives_proba: bool
 
 
-def distil(transfer_set, recipe, sample_weight, options, seeds, *, previous=None):
+def distil(
+    transfer_set: TransferSet,
+    recipe: Recipe,
+    sample_weight: FloatArray,
+    options: QueryOptions,
+    seeds: Seeds,
+    *,
+    previous: NeuralNetClassifier | None = None,
+) -> Distilled:
     """Query the teacher, and train a student on its answers.
 
     Parameters

@@ -1,5 +1,7 @@
 """The recipe of a training: objectives, windows, optimiser and schedule, and how much of each."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from skorch.callbacks import GradientNormClipping, LRScheduler
 from tsdistill.exceptions import ParameterError, SaliencyWeightWarning, warn_user
 from tsdistill.inputs.checks import is_number, is_whole, shown
 from tsdistill.inputs.random_state import seed_sequence
+from tsdistill.inputs.types import RandomSource
 from tsdistill.objectives.base import Objective
 from tsdistill.objectives.gradients import GradientSaliency
 from tsdistill.objectives.label import Label
@@ -20,6 +23,7 @@ from tsdistill.objectives.saliency import TemporalSaliency
 from tsdistill.objectives.soft_targets import PerturbedSoftTargets, SoftTargets
 from tsdistill.perturbation.plan import WindowSettings
 from tsdistill.training.sharing import ShareSteps
+from tsdistill.training.transfer_set import TransferSet
 
 RESERVED = (
     "epoch",
@@ -69,7 +73,7 @@ class Seeds(NamedTuple):
     preparation: int
 
     @classmethod
-    def draw(cls, random_state):
+    def draw(cls, random_state: RandomSource) -> Seeds:
         """Seeds that follow from a user's ``random_state``."""
         return cls(*map(int, seed_sequence(random_state).generate_state(4)))
 
@@ -119,7 +123,7 @@ class Recipe:
         windows = self.windows._replace(n_windows=self.windows_if_unmixed)
         return dataclasses.replace(self, n_mixtures=0, windows=windows)
 
-    def keeping_windows_of(self, transfer_set):
+    def keeping_windows_of(self, transfer_set: TransferSet) -> Recipe:
         """Return the recipe with the donors of the last fit, if these are a default."""
         last = transfer_set.windows
         if last is None or last.donors not in ("varied", "opposing"):

@@ -1,7 +1,13 @@
 """Several processes, on a GPU each, train one student together."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
 import torch
 import torch.distributed as dist
+from skorch import NeuralNet
 from skorch.callbacks import Callback
 
 from tsdistill.exceptions import ParameterError
@@ -28,6 +34,10 @@ class ShareSteps(Callback):
     ParameterError
         In ``fit``, if the process has joined no group, or a step has too few series to share.
 
+    See Also
+    --------
+    tsdistill.SaliencyDistilledClassifier : Takes it among its ``callbacks``.
+
     Examples
     --------
     >>> from tsdistill import SaliencyDistilledClassifier
@@ -40,7 +50,16 @@ class ShareSteps(Callback):
     ...     return student.fit(X, y)
     """
 
-    def on_train_begin(self, net, **kwargs):
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        """Take weights and buffers from the first process.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The student's net.
+        **kwargs : dict
+            What else skorch passes to callbacks.
+        """
         if not (dist.is_available() and dist.is_initialized()):
             raise ParameterError(
                 "callbacks holds ShareSteps, but this process has joined no group; call "
@@ -52,29 +71,61 @@ class ShareSteps(Callback):
         self._take_from_first(net.module_.buffers())
         self.buffers_differ_ = False
 
-    def on_batch_begin(self, net, training=False, **kwargs):
+    def on_batch_begin(self, net: NeuralNet, training: bool = False, **kwargs: Any) -> None:
+        """Take the buffers from the first process when held-out series follow on a training.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The student's net.
+        training : bool, default=False
+            Whether the batch is one to train on.
+        **kwargs : dict
+            What else skorch passes to callbacks.
+        """
         if not training and self.buffers_differ_:  # held-out losses are the same everywhere
             self._take_from_first(net.module_.buffers())
         self.buffers_differ_ = training
 
-    def on_grad_computed(self, net, named_parameters, batch=None, **kwargs):
-        parameters = [one for _, one in named_parameters if one.grad is not None]
+    def on_grad_computed(
+        self,
+        net: NeuralNet,
+        named_parameters: Iterable[tuple[str, torch.nn.Parameter]],
+        batch: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Average the gradients over the processes, by series.
+
+        Parameters
+        ----------
+        net : skorch.NeuralNet
+            The student's net.
+        named_parameters : iterable of (str, Parameter)
+            The weights, whose gradients are replaced.
+        batch : tuple of (inputs, targets)
+            The process's own part of the step.
+        **kwargs : dict
+            What else skorch passes to callbacks.
+        """
+        gradients = [one.grad for _, one in named_parameters if one.grad is not None]
         n_series = len(batch[1]["labels"])
-        parts = [n_series * one.grad.flatten() for one in parameters]
+        parts = [n_series * one.flatten() for one in gradients]
         together = torch.cat([*parts, parts[0].new_full((1,), n_series)])
         dist.all_reduce(together)
-        means = (together[:-1] / together[-1]).split([one.numel() for one in parameters])
-        for one, mean in zip(parameters, means, strict=True):
-            one.grad.copy_(mean.view_as(one.grad))
+        means = torch.split(together[:-1] / together[-1], [one.numel() for one in gradients])
+        for one, mean in zip(gradients, means, strict=True):
+            one.copy_(mean.view_as(one))
 
     @staticmethod
     @torch.no_grad()
-    def _take_from_first(tensors):
+    def _take_from_first(tensors: Iterable[torch.Tensor]) -> None:
         for tensor in tensors:
             dist.broadcast(tensor, src=0)
 
 
-def part_of_step(rows, copied, share):
+def part_of_step(
+    rows: torch.Tensor, copied: torch.Tensor | None, share: tuple[int, int]
+) -> tuple[torch.Tensor, torch.Tensor | None]:
     """One process's part of a step: every n-th series, and those of its copied series.
 
     Parameters
@@ -102,7 +153,7 @@ def part_of_step(rows, copied, share):
     return mine, copied
 
 
-def check_share(n_series, n_steps, share):
+def check_share(n_series: int, n_steps: int, share: tuple[int, int]) -> None:
     """Raise ParameterError if a step has less than two series for each process."""
     fewest, n_processes = n_series // n_steps, share[1]
     if n_processes > 1 and fewest < 2 * n_processes:

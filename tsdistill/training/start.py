@@ -9,6 +9,7 @@ from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.labels import few
 from tsdistill.inputs.stored_series import Statistics
 from tsdistill.teachers.fingerprint import TeacherSource
+from tsdistill.teachers.teacher import Teacher
 from tsdistill.training.stored_set import StoredTransferSet
 from tsdistill.training.transfer_set import TransferSet
 
@@ -50,7 +51,14 @@ class TrainingSeries:
     statistics: Statistics | None = None
 
 
-def start_transfer_set(teacher, series, *, previous=None, keep_source=False, seed=0):
+def start_transfer_set(
+    teacher: Teacher,
+    series: TrainingSeries,
+    *,
+    previous: TransferSet | None = None,
+    keep_source: bool = False,
+    seed: int = 0,
+) -> TransferSet:
     """The transfer set of the last fit if it is the same, else one with nothing queried yet.
 
     Parameters

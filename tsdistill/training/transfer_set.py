@@ -4,6 +4,8 @@ It depends on the series, the teacher and the windows, not on the student or on 
 the loss. So a fit with ``warm_start`` can use the transfer set of the fit before.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from dataclasses import dataclass, field
 
@@ -307,7 +309,7 @@ class TransferSet:
         rows = held_out_rows(self.class_index[: self.n_given], fraction, rng, weight)
         return dataclasses.replace(self, held_out=self.held_out | {key: rows}), rows
 
-    def settled(self):
+    def settled(self) -> TransferSet:
         """The transfer set to keep for a later fit."""
         return dataclasses.replace(self, source=self.source.settled())
 
