@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # Two processes of one thread each: with several, small networks slow each other down.
 PYTEST := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-lowest docs lint clean
+.PHONY: demo test test-lowest dist-test docs lint pre-commit clean
 
 demo: .venv/demo
 	$(BIN)/python examples/quickstart.py
@@ -25,9 +25,18 @@ test-lowest: .venv/test
 docs: .venv/docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b html -W --keep-going --quiet docs docs/build
 
+# Builds wheel and sdist into dist/ and tries each in an empty environment outside the checkout,
+# with a subset of the tests. TESTS=tests runs all of them; TESTS="-k saving tests/export" some.
+dist-test: .venv/tools
+	.ci/dist_test $(TESTS)
+
 lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# The hooks of .pre-commit-config.yaml, on all files; HOOK=codespell runs one.
+pre-commit: .venv/test .venv/tools
+	PATH="$(CURDIR)/$(BIN):$$PATH" pre-commit run --all-files $(HOOK)
 
 .venv/demo: setup.cfg pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) torch
@@ -44,8 +53,12 @@ lint: .venv/test
 	$(PIP) -e '.[docs]'
 	touch $@
 
+.venv/tools: setup.cfg pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) build pre-commit pre-commit-hooks twine
+	touch $@
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
 clean:
-	rm -rf .venv build *.egg-info docs/build docs/api docs/gallery docs/measured
+	rm -rf .venv build dist *.egg-info docs/build docs/api docs/gallery docs/measured

@@ -82,4 +82,5 @@ sphinx_gallery_conf = {
     "doc_module": ("tsdistill",),
     "within_subsection_order": "FileNameSortKey",
     "min_reported_time": 0,
+    "parallel": 2,
 }

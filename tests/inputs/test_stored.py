@@ -259,9 +259,9 @@ def test_dask_data_frames_are_refused():
 def test_zarr_arrays_are_read_or_refused(series, monkeypatch, tmp_path):
     zarr = pytest.importorskip("zarr")
     stream(monkeypatch, series, pool_rows=8, block_rows=3)
-    settings = {"shape": series.shape, "dtype": series.dtype}
-    array = zarr.create_array(tmp_path / "x.zarr", chunks=(6, 2, 7), **settings)
+    settings = {"mode": "w", "shape": series.shape, "dtype": series.dtype}
+    array = zarr.open(str(tmp_path / "x.zarr"), chunks=(6, 2, 7), **settings)
     array[:] = series
     np.testing.assert_array_equal(opened(array)[4:17], series[4:17])
     with pytest.raises(PanelError, match="of 2 of 7 timesteps"):
-        opened(zarr.create_array(tmp_path / "y.zarr", chunks=(6, 2, 2), **settings))
+        opened(zarr.open(str(tmp_path / "y.zarr"), chunks=(6, 2, 2), **settings))

@@ -82,14 +82,15 @@ def test_hive_cote_is_distilled(italy):
 
 
 @pytest.mark.slow
-def test_lite_time_is_distilled(italy):
+def test_lite_time_is_distilled(italy, tmp_path):
     pytest.importorskip("tensorflow")
     from aeon.classification.deep_learning import LITETimeClassifier
 
     X, y, _, _ = italy
     teacher = LITETimeClassifier(
-        n_classifiers=2, n_epochs=60, batch_size=16, n_filters=8, random_state=0
-    )
+        n_classifiers=2, n_epochs=60, batch_size=16, n_filters=8, random_state=0,
+        file_path=f"{tmp_path}/",
+    )  # fmt: skip
     assert_followed(teacher.fit(X, y), italy)
 
 
