@@ -5,16 +5,26 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = {"contributing": "CONTRIBUTING.md", "changelog": "CHANGELOG.md"}
+LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
+
+
+def adapted(match):
+    """A link as seen from ``docs``; a page that the site does not hold becomes plain text."""
+    text, target = match.groups()
+    if target.startswith(("http", "#")):
+        return match.group()
+    for page, file in PAGES.items():
+        if target == file:
+            return f"[{text}]({page}.md)"
+    if target.startswith("docs/"):
+        return f"[{text}]({target.removeprefix('docs/')})"
+    return text if target.endswith(".md") else f"[{text}](../{target})"
 
 
 def read_page(app, docname, source):
     """Put the text of the root's page in place of the page that stands for it."""
     if docname in PAGES:
-        text = (ROOT / PAGES[docname]).read_text(encoding="utf-8")
-        text = re.sub(r"\]\(docs/", "](", text)
-        for page, file in PAGES.items():
-            text = text.replace(f"]({file})", f"]({page}.md)")
-        source[0] = re.sub(r"\]\((?=[A-Za-z_]+/|[A-Z]+\.)", "](../", text)
+        source[0] = LINK.sub(adapted, (ROOT / PAGES[docname]).read_text(encoding="utf-8"))
 
 
 def setup(app):

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from tsdistill.estimators.fit_inputs import read_fit_inputs
+from tsdistill.estimators.has_model_card import HasModelCard
 from tsdistill.estimators.holds_teacher import HoldsTeacher
 from tsdistill.estimators.leaves_python import LeavesPython
 from tsdistill.estimators.scoring import ScoresLabels
@@ -72,7 +73,7 @@ if TYPE_CHECKING:
 
 
 class SaliencyDistilledClassifier(
-    HoldsTeacher, LeavesPython, ScoresLabels, ClassifierMixin, BaseEstimator
+    HoldsTeacher, LeavesPython, HasModelCard, ScoresLabels, ClassifierMixin, BaseEstimator
 ):
     """A small network that gives a teacher's answers for the teacher's reasons.
 
@@ -165,12 +166,15 @@ class SaliencyDistilledClassifier(
     batch_size : int, default=32
         Series in a step, not counting their perturbed copies.
     lr : float, default=0.01
-        Peak of the learning rate, which warms up and then falls to zero.
+        Peak of the learning rate, which warms up and then falls to zero. With an ``LRScheduler``
+        in ``callbacks``, that one decides, and this is the rate with which it starts.
     device : str or torch.device, default="cpu"
         Where the student trains and predicts, and where a torch teacher is run.
     callbacks : list of skorch callbacks, default=None
-        Added to those of the net; each fit works on clones, as of a skorch student's own. What
-        they record is in ``history_`` and ``student_.history``.
+        Added to those of the net. Each fit works on copies, as of a skorch student's own, which
+        share the arguments of their constructors (writers, runs, trials). What they record is in
+        ``history_`` and ``student_.history``. They see the terms of the loss, and scoring
+        callbacks see the series with class indices as labels.
     validation_fraction : float, default=None
         Share of the series of each class to hold out. The weights of the epoch with the lowest
         held-out loss are kept. Held-out series still serve as donors, and for standardisation.

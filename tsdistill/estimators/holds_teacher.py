@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sklearn import get_config
 from sklearn.base import clone
+from skorch import NeuralNet
 from torch import nn
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import as_list, quoted
 from tsdistill.students import STUDENTS
+from tsdistill.students.callbacks import clone_net, copied_callbacks
 from tsdistill.teachers.adapters import name_of
 from tsdistill.teachers.teacher import Teacher, clone_teacher
 
@@ -60,6 +62,7 @@ class HoldsTeacher(ShowsItsConstructor):
     auxiliary: Any
 
     def __new__(cls, *args: Any, **parameters: Any) -> Self:
+        _check_no_callback_inside(parameters)
         inside = [name for name in parameters if "__" in name]
         if inside:
             holder, _, name = inside[0].partition("__")
@@ -78,8 +81,7 @@ class HoldsTeacher(ShowsItsConstructor):
 
     def __sklearn_clone__(self) -> Self:
         parameters = {
-            name: clone_teacher(value) if name == "teacher" else clone(value, safe=False)
-            for name, value in own_parameters(self).items()
+            name: _CLONED.get(name, _cloned)(value) for name, value in own_parameters(self).items()
         }
         cloned = type(self)(**parameters)
         if hasattr(self, "_metadata_request"):
@@ -141,6 +143,7 @@ class HoldsTeacher(ShowsItsConstructor):
                 f"{inside[0]} cannot be set: teacher={short_repr(teacher)} has no parameters of "
                 "its own. Pass the bare unfitted classifier as teacher."
             )
+        _check_no_callback_inside(params)
         student = params.get("student", self.student)
         inside = [name for name in params if name.startswith("student__")]
         if inside and isinstance(student, str) and student in STUDENTS:
@@ -238,7 +241,7 @@ def short_constructor(estimator: object) -> str:
     shown = [
         f"{name}={short_repr(value)}"
         for name, value in own_parameters(estimator).items()
-        if not (changed_only and _is_default(value, signature[name].default))
+        if not (changed_only and is_default(value, signature[name].default))
     ]
     return f"{type(estimator).__name__}({', '.join(shown)})"
 
@@ -261,6 +264,26 @@ def short_repr(value: Any) -> str:
     return f"<{name_of(value)}>" if hasattr(value, "fit") else line[: LONGEST_VALUE - 3] + "..."
 
 
+def _check_no_callback_inside(parameters: Mapping[str, Any]) -> None:
+    inside = [name for name in parameters if name.startswith("callbacks__")]
+    if inside:
+        raise ParameterError(
+            f"{inside[0]} cannot be set: callbacks are set all together. Pass callbacks=[...], or "
+            "in a search several such lists as values."
+        )
+
+
+def _cloned(value: Any) -> Any:
+    return clone_net(value) if isinstance(value, NeuralNet) else clone(value, safe=False)
+
+
+_CLONED: dict[str, Callable[[Any], Any]] = {
+    "teacher": clone_teacher,
+    "callbacks": copied_callbacks,
+}
+"""Parameters that scikit-learn's ``clone`` would copy, or unfit."""
+
+
 def _by_name(objectives: Sequence[Any]) -> dict[str, Any]:
     """Objectives of a list that have names and parameters."""
     return {
@@ -270,5 +293,6 @@ def _by_name(objectives: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _is_default(value: object, default: object) -> bool:
+def is_default(value: object, default: object) -> bool:
+    """Whether the value of a parameter is its default."""
     return type(value) is type(default) and repr(value) == repr(default)

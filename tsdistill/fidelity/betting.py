@@ -130,7 +130,7 @@ def calibration_bounds(
     Parameters
     ----------
     confidence_of, success : ndarray of shape (n_instances,)
-        See :func:`tsdistill.fidelity.answers.calibration_error`.
+        See :func:`tsdistill.fidelity.calibration.calibration_error`.
     n_classes : int
         No model is less sure of its prediction than ``1 / n_classes``.
     confidence, times

@@ -219,17 +219,23 @@ def _by_class(comparison, explained, of_answers, of_maps, confidence):
         for name, measured in of_maps.items():
             row[name] = measured[with_maps].mean() if with_maps.any() else np.nan
         rows[comparison.models["teacher"].classes_[k]] = row
-    frame = pd.DataFrame.from_dict(rows, orient="index")
+    frame = pd.DataFrame(list(rows.values()), index=_labels(list(rows)))
     frame.index.name = "class"
     return frame.astype({"n_series": int})
+
+
+def _labels(labels):
+    """Labels for a frame; pyarrow, which pandas takes for strings, refuses some of them."""
+    dtype = object if np.asarray(labels).dtype.kind in "OUS" else None
+    return pd.Index(labels, dtype=dtype)
 
 
 def _table_of_series(comparison, rows, y=None):
     """Both answers to some series, and how far they differ; the index holds their rows in X."""
     classes = comparison.models["teacher"].classes_
-    columns = {} if y is None else {"y": classes[y[rows]]}
+    columns = {} if y is None else {"y": _labels(classes[y[rows]])}
     for name, log_proba in comparison.log_proba.items():
-        columns[name] = classes[log_proba.argmax(axis=1)]
+        columns[name] = _labels(classes[log_proba.argmax(axis=1)])
         columns[f"p_{name}"] = np.exp(log_proba.max(axis=1))
     columns["kl"] = per_series_kl(*comparison.log_proba.values())
     columns["saliency"] = per_series_correlation(*comparison.maps.values())

@@ -15,6 +15,7 @@ from tsdistill.numerics.logits import first_output
 from tsdistill.numerics.tensors import as_tensor, plain_device
 from tsdistill.students import STUDENTS
 from tsdistill.students.base import Standardise, Student, built_for
+from tsdistill.students.callbacks import clone_net
 from tsdistill.students.masking import take_uneven
 
 CONFIGURATION = "_tsdistill_configuration"
@@ -79,7 +80,7 @@ def as_net(student, n_channels, n_timepoints, n_classes, *, gaps=False, **settin
     return net_around(module, n_classes, **settings)
 
 
-def net_around(module, n_classes, criterion=nn.CrossEntropyLoss, **settings):
+def net_around(module, n_classes, criterion=nn.CrossEntropyLoss, verbose=0, **settings):
     """A skorch net, not initialised yet, around a module."""
     return NeuralNetClassifier(
         module,
@@ -87,7 +88,7 @@ def net_around(module, n_classes, criterion=nn.CrossEntropyLoss, **settings):
         classes=list(range(n_classes)),
         train_split=None,
         callbacks__print_log=None,
-        verbose=0,
+        verbose=verbose,
         **settings,
     )
 
@@ -111,13 +112,12 @@ def _name_of(student):
 
 
 def copied(net):
-    """Clone a net and its callbacks; StudentError where one of these cannot be cloned."""
+    """Clone a net and its callbacks; StudentError where it cannot be cloned."""
     try:
-        return clone(net)
+        return clone_net(net)
     except Exception as error:  # the user's code may raise anything
         raise StudentError(
-            f"student or callbacks cannot be cloned: {type(error).__name__}: {error}. A callback's "
-            "constructor has to keep its arguments under their names, and nothing else."
+            f"student {type(net).__name__} cannot be cloned: {type(error).__name__}: {error}."
         ) from error
 
 
@@ -175,7 +175,7 @@ def extend_net(net, panel, n_classes, extensions):
     """
     if not extensions:
         return
-    if check_outputs(initialised(clone(net)), panel, n_classes):
+    if check_outputs(initialised(copied(net)), panel, n_classes):
         raise StudentError(
             "student answers with probabilities (its criterion is NLLLoss), but an objective, such "
             "as ExplanationAutoencoder, adds layers to its logits; make the module return logits, "

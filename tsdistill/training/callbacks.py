@@ -10,7 +10,15 @@ from tsdistill.exceptions import TrainingError
 
 
 class RecordTerms(Callback):
-    """Calls the objectives' hooks of an epoch, and records the mean of each term."""
+    """Calls the objectives' hooks of an epoch, and records the mean of each term.
+
+    It comes before the callbacks of users, which may log or monitor the terms. It counts the
+    epochs that are complete, since callbacks may replace the history by an earlier one.
+    """
+
+    def initialize(self):
+        self.n_epochs_ = 0
+        return self
 
     def on_epoch_begin(self, net, **kwargs):
         net.criterion_.begin_epoch(net.history[-1, "epoch"])
@@ -19,6 +27,7 @@ class RecordTerms(Callback):
         net.criterion_.end_epoch(net.history[-1, "epoch"])
         for name, value in net.criterion_.terms().items():
             net.history.record(name, value)
+        self.n_epochs_ += 1
 
 
 class TrainObjectives(Callback):

@@ -4,9 +4,10 @@ import contextlib
 import copy
 import importlib
 import math
+import sys
 
 import torch
-from skorch.callbacks import EarlyStopping, PassthroughScoring
+from skorch.callbacks import EarlyStopping, PassthroughScoring, WandbLogger
 from skorch.helper import predefined_split
 from skorch.utils import noop
 from torch import nn
@@ -22,6 +23,7 @@ from tsdistill.numerics.forks import no_fork
 from tsdistill.numerics.logits import first_output
 from tsdistill.training.callbacks import EpochBar, RecordTerms, StopOnBadLoss, TrainObjectives
 from tsdistill.training.captured import can_capture, capture_steps
+from tsdistill.training.scoring import check_scoring, show_series_alone
 from tsdistill.training.steps import (
     INPUTS_A_SERIES,
     MORE_INPUTS,
@@ -31,9 +33,12 @@ from tsdistill.training.steps import (
 )
 from tsdistill.training.waits import wait_once_an_epoch
 
+RECORD_LOSSES = ("epoch_timer", "train_loss", "valid_loss")
+"""Names of skorch's own callbacks that come first; those of users read what they record."""
+
 
 def check_monitors(net, validation_fraction):
-    """Refuse callbacks that wait for the held-out loss where no series are held out.
+    """Refuse callbacks that wait for held-out series or their loss where there are none.
 
     Parameters
     ----------
@@ -45,9 +50,16 @@ def check_monitors(net, validation_fraction):
     ParameterError
         Naming the callback and what it monitors.
     """
-    if validation_fraction is not None:
-        return
     for name, callback in net.callbacks_:
+        check_scoring(name, callback, validation_fraction)
+        if validation_fraction is not None:
+            continue
+        if isinstance(callback, WandbLogger) and callback.save_model:
+            raise ParameterError(
+                f"callbacks holds WandbLogger (name {name!r}), which saves the model of the epoch "
+                "with the lowest 'valid_loss', but validation_fraction=None holds out no series. "
+                "Pass validation_fraction, or save_model=False to the callback."
+            )
         if getattr(callback, "monitor", None) in ("valid_loss", "valid_loss_best"):
             raise ParameterError(
                 f"callbacks holds {type(callback).__name__} (name {name!r}), which monitors "
@@ -81,14 +93,14 @@ def train(
     Raises
     ------
     TrainingError
-        If the student, an objective or a callback fails, or an answer is not finite.
+        If the student, an objective or a callback fails, or an answer is not finite. What Optuna
+        raises to end a trial early passes as it is.
     KeyboardInterrupt
         If the training is interrupted, and nothing is kept.
     """
     learning = TrainingRows(tensors)
     if rows is not None:
         learning = TrainingRows(tensors, learning.rows[rows])
-    callbacks = [("record_terms", RecordTerms()), ("stop_on_bad_loss", StopOnBadLoss())]
     net.train_split = None
     if held_out is not None:
         is_held_out = torch.zeros(len(learning), dtype=torch.bool)
@@ -96,23 +108,11 @@ def train(
         is_held_out = is_held_out.to(learning.rows.device)
         net.train_split = predefined_split(TrainingRows(tensors, learning.rows[is_held_out]))
         learning = TrainingRows(tensors, learning.rows[~is_held_out])
-        keep = EarlyStopping(patience=-1, threshold=0, load_best=True, sink=noop)
-        callbacks.append(("keep_best", keep))
-    if any(True for _ in loss.parameters()):
-        callbacks.append(("train_objectives", TrainObjectives()))
-    if bar:
-        callbacks.append(("epoch_bar", EpochBar()))
-    if net.callbacks == "disable":
-        callbacks = [
-            ("train_loss", PassthroughScoring("train_loss", on_train=True)),
-            ("valid_loss", PassthroughScoring("valid_loss")),
-            *callbacks,
-        ]
     n_steps = net.max_epochs * len(Steps(learning, net.batch_size, 1))
     inputs_a_series = MORE_INPUTS if hard or n_steps < SHORT else INPUTS_A_SERIES
     net.iterator_train__inputs_a_series = inputs_a_series
     _fit_schedule(net, n_steps)
-    net.callbacks_ += [(name, callback.initialize()) for name, callback in callbacks]
+    record_terms = _add_callbacks(net, loss, held_out is not None, bar)
     net.criterion_ = loss.to(net.device)
     _keep_the_card_busy(net, tensors, loss, n_steps)
     _import_what_optimisers_import()
@@ -121,6 +121,8 @@ def train(
     except TsdistillError:
         raise
     except Exception as error:  # callbacks, optimisers and modules are the user's
+        if _ends_a_trial(error):
+            raise
         monitors = [
             f"{type(callback).__name__} monitors {callback.monitor!r}"
             for _, callback in net.callbacks_
@@ -131,9 +133,36 @@ def train(
             f"training the student failed: {type(error).__name__}: {error}. Check its callbacks, "
             f"optimiser and module.{missing}"
         ) from error
-    _check_interrupt(net, keep_interrupted)
+    _check_interrupt(net, record_terms.n_epochs_, keep_interrupted)
     settle_batch_norm(net.module_, learning, net.iterator_train__windows_per_step, inputs_a_series)
     _check_finite(net, learning)
+
+
+def _add_callbacks(net, loss, keep_best, bar):
+    """Add our callbacks to those of a net; the one that counts the epochs is returned."""
+    callbacks, record_terms = [("stop_on_bad_loss", StopOnBadLoss())], RecordTerms()
+    if keep_best:
+        keep = EarlyStopping(patience=-1, threshold=0, load_best=True, sink=noop)
+        callbacks.append(("keep_best", keep))
+    if any(True for _ in loss.parameters()):
+        callbacks.append(("train_objectives", TrainObjectives()))
+    if bar:
+        callbacks.append(("epoch_bar", EpochBar()))
+    if net.callbacks == "disable":
+        net.callbacks_ = [
+            ("train_loss", PassthroughScoring("train_loss", on_train=True).initialize()),
+            ("valid_loss", PassthroughScoring("valid_loss").initialize()),
+        ]
+    n_defaults = sum(name in RECORD_LOSSES for name, _ in net.callbacks_)
+    net.callbacks_.insert(n_defaults, ("record_terms", record_terms.initialize()))
+    net.callbacks_ += [(name, callback.initialize()) for name, callback in callbacks]
+    show_series_alone(net)
+    return record_terms
+
+
+def _ends_a_trial(error):
+    """Whether an error is Optuna's signal that a trial is pruned; only who raises it imports it."""
+    return isinstance(error, getattr(sys.modules.get("optuna"), "TrialPruned", ()))
 
 
 def _keep_the_card_busy(net, tensors, loss, n_steps):
@@ -154,7 +183,7 @@ def _import_what_optimisers_import():
         importlib.import_module("torch._dynamo")
 
 
-def _check_interrupt(net, keep):
+def _check_interrupt(net, n_complete, keep):
     """Warn if training ended early by a keyboard interrupt, which skorch hides.
 
     skorch's EarlyStopping raises one too, on purpose.
@@ -164,7 +193,6 @@ def _check_interrupt(net, keep):
     KeyboardInterrupt
         If there is nothing to keep, since no epoch was completed, or nothing is to be kept.
     """
-    n_complete = sum("train_loss" in row for row in net.history)
     stopped = any(
         isinstance(callback, EarlyStopping) and callback.misses_ == callback.patience
         for _, callback in net.callbacks_

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 from sklearn.base import clone
-from skorch.callbacks import GradientNormClipping, LRScheduler
+from skorch.callbacks import GradientNormClipping, LRScheduler, PrintLog
 
 from tsdistill.exceptions import ParameterError, SaliencyWeightWarning, warn_user
 from tsdistill.inputs.checks import is_number, is_whole, shown
@@ -275,14 +275,18 @@ def epochs_of(n_series, batch_size, n_classes):
     return max(FEWEST_EPOCHS, int(steps // math.ceil(n_series / batch_size)))
 
 
-def _shares_steps(callback):
-    """Whether a callback, its class, or a pair of its name and one of them is ShareSteps."""
-    one = callback[1] if isinstance(callback, tuple) else callback
-    return isinstance(one, ShareSteps) or one is ShareSteps
+def _are(callbacks, kind):
+    """Whether each callback, its class, or the second of a pair is of a kind, a list of bool."""
+    alone = [one[1] if isinstance(one, tuple) else one for one in callbacks]
+    return [
+        isinstance(one, kind) or (isinstance(one, type) and issubclass(one, kind)) for one in alone
+    ]
 
 
 def net_settings(n_classes, *, n_series, batch_size, max_epochs, lr, device, callbacks):
     """Skorch settings for students that bring none: AdamW, one cycle, clipped gradients.
+
+    A schedule among the callbacks takes the place of the cycle, which would override it.
 
     Parameters
     ----------
@@ -303,9 +307,12 @@ def net_settings(n_classes, *, n_series, batch_size, max_epochs, lr, device, cal
         total_steps=epochs,  # set again when the steps are known
     )
     # Gradients are averaged before they are clipped.
-    first = [callback for callback in callbacks if _shares_steps(callback)]
-    others = [callback for callback in callbacks if not _shares_steps(callback)]
-    ours = [("clip", GradientNormClipping(1.0)), ("one_cycle", schedule)]
+    is_first = _are(callbacks, ShareSteps)
+    first = [callback for callback, comes in zip(callbacks, is_first, strict=True) if comes]
+    others = [callback for callback, comes in zip(callbacks, is_first, strict=True) if not comes]
+    ours = [("clip", GradientNormClipping(1.0))]
+    if not any(_are(callbacks, LRScheduler)):
+        ours.append(("one_cycle", schedule))
     return {
         "max_epochs": epochs,
         "batch_size": int(batch_size),
@@ -315,4 +322,5 @@ def net_settings(n_classes, *, n_series, batch_size, max_epochs, lr, device, cal
         "optimizer__weight_decay": 1e-4,
         "optimizer__fused": torch.device(device).type in FUSED,
         "callbacks": [*first, *ours, *others],
+        "verbose": int(any(_are(callbacks, PrintLog))),  # or it prints nothing
     }
