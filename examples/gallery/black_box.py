@@ -10,8 +10,8 @@ is asked twice. How many questions are enough?
 # %%
 # A teacher can be any function from series to probabilities. Behind this one stands a forest that
 # tells days of the warm half of the year from days of the cold half by the demand for electricity.
-# The forest is quick, so that this page is, too; the function counts its questions, as a slow one
-# would have to answer them all.
+# The forest is quick, so that this page is, too. The function counts its questions, which is what a
+# slow teacher would cost.
 
 import tempfile
 
@@ -53,7 +53,7 @@ rows = []
 for student in students.values():
     student.fit(X, y)
     agreement = student.fidelity_score(X_new)
-    saliency = student.fidelity_score(X_new[:300], metric="saliency")
+    saliency = student.fidelity_score(X_new[:200], metric="saliency")
     rows.append((student.n_queries_, agreement, saliency))
     print(f"{rows[-1][0]:5} questions: agreement {agreement:.3f}, saliency {saliency:.2f}")
 
@@ -80,22 +80,22 @@ ax.xaxis.set_minor_locator(plt.NullLocator())
 ax.set_ylim(min(saliency) - 0.1, 1.01)
 ax.grid(axis="y", alpha=0.25)
 ax.spines[["top", "right"]].set_visible(False)
-hours = ax.secondary_xaxis("top")
-hours.set_xticks(questions, [f"{n / 4 / 60:.2g}" for n in questions])
-hours.xaxis.set_minor_locator(plt.NullLocator())
-hours.set_xlabel("minutes, at 0.25 s a question", fontsize=9)
-hours.spines["top"].set_visible(False)
+minutes = ax.secondary_xaxis("top")
+minutes.set_xticks(questions, [f"{n / 4 / 60:.2g}" for n in questions])
+minutes.xaxis.set_minor_locator(plt.NullLocator())
+minutes.set_xlabel("minutes, at 0.25 s a question", fontsize=9)
+minutes.spines["top"].set_visible(False)
 
 # %%
 # Nothing is asked twice
 # ----------------------
 #
-# The last student is now fitted and scored again, with a third of its weight on saliency. Its
-# questions are known, so ``fit`` asks only a few probes, by which the teacher is recognised.
+# The last student is now fitted and scored again, with another weight of the saliency. The answers
+# are known, so ``fit`` asks only a few probes, by which the teacher is recognised.
 
 before = sum(asked)
 again = students[4000].set_params(saliency_weight=1.5).fit(X, y)
-again.fidelity_score(X_new[:300], metric="saliency")
+again.fidelity_score(X_new[:200], metric="saliency")
 print(f"questions for all students: {before:,}")
 print(f"questions for one more:     {sum(asked) - before:,}")
 folder.cleanup()

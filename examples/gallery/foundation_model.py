@@ -157,7 +157,7 @@ for ax in axes:
 
 picked = [said[0].argmin(), said[0].argmax()]
 display = SaliencyDisplay.from_estimator(
-    student, X_new[picked], of=("teacher", "student"), kind="shade",
+    student, X_new[picked], of=("teacher", "student"), look="shade",
     titles=["a day of the cold half", "a day of the warm half"],
     figure=plt.figure(figsize=(7.4, 3.8), layout="constrained"),
 )  # fmt: skip

@@ -4,8 +4,7 @@ How do I tune with Optuna?
 
 A student should be faithful and small, and the two pull in opposite directions. Optuna searches
 for both at once and returns the students of which none is better in one respect without being
-worse in the other. ``memory`` keeps the teacher's answers, so that it is asked for one trial, not
-for all.
+worse in the other. ``memory`` keeps the teacher's answers for all trials.
 """
 
 # %%

@@ -19,7 +19,7 @@ from tsdistill.display.panels import (
     draw_panel,
     new_figure,
 )
-from tsdistill.exceptions import ParameterError
+from tsdistill.exceptions import ParameterError, warn_user
 from tsdistill.explainers.registry import find_explainer
 from tsdistill.fidelity.map_inputs import classes_of
 from tsdistill.fidelity.over_series import FloatArray
@@ -164,6 +164,7 @@ class SaliencyDisplay:
         ParameterError
             If an argument has a value that cannot be used, or does not go with the kind.
         """
+        kind, look = without_old_names(kind, look)
         check_arguments(kind, look, scale, classes, align, max_shift)
         if titles is not None and kind == "class":
             raise ParameterError("titles are those of series; leave them out with kind='class'.")
@@ -241,6 +242,7 @@ class SaliencyDisplay:
             If series and maps do not fit, an argument has a value that cannot be used or does not
             go with the kind, or there would be more panels than anyone can read.
         """
+        kind, look = without_old_names(kind, look)
         check_arguments(kind, look, scale, classes, align, max_shift)
         X, maps = self._checked()
         names = find_channel_names(self.channel_names, X.shape[1])
@@ -330,11 +332,23 @@ class SaliencyDisplay:
         return X.astype(np.float64), by_channel
 
 
+def without_old_names(kind: str, look: str) -> tuple[str, str]:
+    """The kind and look that are meant by ``kind="line"`` or ``"shade"``, which 0.1 took."""
+    if not isinstance(kind, str) or kind not in LOOKS:
+        return kind, look
+    warn_user(
+        f"kind={kind!r} is now look={kind!r}; kind says whether series or classes are drawn. The "
+        "old name ends with version 0.3.",
+        FutureWarning,
+    )
+    return "series", kind
+
+
 def check_arguments(
     kind: str, look: str, scale: str, classes: Any, align: str, max_shift: Any
 ) -> None:
     """Refuse unknown values, and arguments that do not go with the kind of picture."""
-    check_choice("kind", kind, KINDS, also="; look='line' or 'shade' says what is coloured")
+    check_choice("kind", kind, KINDS)
     check_choice("look", look, LOOKS)
     check_choice("scale", scale, SCALES)
     if kind == "series" and (classes is not None or align != "none" or max_shift is not None):
