@@ -44,7 +44,7 @@ html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": True,
     "header_links_before_dropdown": 7,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"gallery/**": [], "measured/**": [], "**": ["page-toc"]},
     "footer_start": ["copyright"],
     "footer_end": [],
     "pygments_light_style": "a11y-high-contrast-light",
@@ -80,7 +80,14 @@ sphinx_gallery_conf = {
     "capture_repr": ("_repr_html_", "__repr__"),
     "backreferences_dir": "api/used",
     "doc_module": ("tsdistill",),
+    "subsection_order": [
+        "../examples/gallery/reasons",
+        "../examples/gallery/teachers",
+        "../examples/gallery/settings",
+        "../examples/gallery/production",
+    ],
     "within_subsection_order": "FileNameSortKey",
+    "nested_sections": False,
     "min_reported_time": 0,
     "parallel": 2,
 }
