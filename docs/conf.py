@@ -44,7 +44,13 @@ html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": True,
     "header_links_before_dropdown": 7,
-    "secondary_sidebar_items": {"gallery/**": [], "measured/**": [], "**": ["page-toc"]},
+    "secondary_sidebar_items": {  # "*" is the pages at the top; no page may match twice
+        "*": ["page-toc"],
+        "api/**": ["page-toc"],
+        "reference/**": ["page-toc"],
+        "gallery/**": [],
+        "measured/**": [],
+    },
     "footer_start": ["copyright"],
     "footer_end": [],
     "pygments_light_style": "a11y-high-contrast-light",
@@ -89,5 +95,6 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "nested_sections": False,
     "min_reported_time": 0,
+    "ignore_pattern": r"measured\.py$",
     "parallel": 2,
 }

@@ -19,6 +19,7 @@ yaml = pytest.importorskip("yaml")
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+ACTION = re.compile(r"[\w-]+/[\w-]+@(v\d+|release/v\d+|[0-9a-f]{40})")
 
 
 def text_of(name):
@@ -98,7 +99,9 @@ def test_a_workflow_is_bounded_and_runs_targets_that_exist(path):
     for name, job in workflow["jobs"].items():
         assert "timeout-minutes" in job, name
         for step in job["steps"]:
-            assert re.fullmatch(r"[\w-]+/[\w-]+@(v\d+|release/v\d+)", step.get("uses", "a/b@v1"))
+            assert re.fullmatch(
+                r"[\w-]+/[\w-]+@(v\d+|release/v\d+|[0-9a-f]{40})", step.get("uses", "a/b@v1")
+            )
             for target in re.findall(r"^make ([\w-]+)", step.get("run", ""), flags=re.MULTILINE):
                 assert target in targets, f"{path.name} runs make {target}"
 

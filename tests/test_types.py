@@ -119,7 +119,7 @@ from tsdistill import SaliencyDistilledClassifier, Teacher
 def distil(teacher: Teacher) -> list[SaliencyDistilledClassifier]:
     return [
         SaliencyDistilledClassifier(teacher, saliency="logit_chnage"),  # wrong
-        SaliencyDistilledClassifier(teacher, temprature=2.0),  # wrong
+        SaliencyDistilledClassifier(teacher, heat=2.0),  # wrong
         SaliencyDistilledClassifier(teacher, max_epochs="100"),  # wrong
         SaliencyDistilledClassifier(teacher, max_epochs=100),
     ]

@@ -1,23 +1,18 @@
 """Formulas as MathML, which browsers draw themselves: pages need no script from another site."""
 
+from docutils.nodes import SkipNode
 from docutils.utils.math.latex2mathml import tex2mathml
 
 
 def inline(self, node):
     """Write a formula within a line."""
     self.body.append(tex2mathml(node.astext(), as_block=False))
-    raise_skip()
+    raise SkipNode
 
 
 def block(self, node):
     """Write a formula on a line of its own."""
     self.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>')
-    raise_skip()
-
-
-def raise_skip():
-    from docutils.nodes import SkipNode
-
     raise SkipNode
 
 

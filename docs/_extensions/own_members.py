@@ -11,6 +11,6 @@ def skip_foreign(app, what, name, obj, skip, options):
 
 
 def setup(app):
-    """Ask for every member that autodoc would show."""
+    """Be asked about every member that autodoc would show."""
     app.connect("autodoc-skip-member", skip_foreign)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

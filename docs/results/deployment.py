@@ -11,17 +11,18 @@ import matplotlib.pyplot as plt
 from measured import runs_of
 
 runs = runs_of("deployment")
-columns = [
-    "us predict_proba",
-    "us onnx",
-    "us C",
-    "file",
-    "onnx",
-    "flash",
-    "ram",
-    "agreement to teacher",
-]
-runs.groupby(["student", "bits"])[columns].mean().round(3)
+NAMES = {
+    "us predict_proba": "Python (µs)",
+    "us onnx": "ONNX Runtime (µs)",
+    "us C": "C (µs)",
+    "file": "file (bytes)",
+    "onnx": "ONNX file (bytes)",
+    "flash": "flash (bytes)",
+    "ram": "RAM (bytes)",
+    "agreement to teacher": "agreement with the teacher",
+}
+table = runs.groupby(["student", "bits"])[list(NAMES)].mean().rename(columns=NAMES)
+table.style.format(lambda value: f"{value:,.0f}" if value > 1 else f"{value:.3f}")
 
 # %%
 # Microseconds for one series on one core: the teacher, the student in Python, in ONNX Runtime,

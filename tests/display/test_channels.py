@@ -132,7 +132,7 @@ def test_channels_of_a_shared_map_are_picked_by_name(student, panel):
 
 def test_an_unknown_channel_is_named_before_anything_is_explained(student, panel):
     student.explain = None
-    with pytest.raises(ParameterError, match="holds 'tail'; expected indices from 0 to 2, or nam"):
+    with pytest.raises(ParameterError, match="holds 'tail'; expected indices from 0 to 2, or"):
         SaliencyDisplay.from_estimator(student, panel[0][:1], channels=["tail"])
 
 

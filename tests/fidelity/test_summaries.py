@@ -169,6 +169,10 @@ def nan_at(*place):
 
 ONE = np.ones((3, 2, 5))
 BAD = {
+    "a label that is NaN": (
+        lambda: summarise_maps(np.ones((3, 5)), [1, np.nan, 2]),
+        "groups holds NaN in 1 places; expected a label for each series",
+    ),
     "one series": (lambda: summarise_maps(np.ones(5), [0]), r"maps has shape \(5,\); expected"),
     "no series": (lambda: summarise_maps(np.ones((0, 5)), []), r"maps has shape \(0, 5\)"),
     "no model": (lambda: summarise_maps({}, [0]), "maps is an empty dict"),
@@ -255,3 +259,10 @@ def test_what_cannot_be_summarised(case):
     call, message = BAD[case]
     with pytest.raises(ParameterError, match=message):
         call()
+
+
+def test_shares_stay_between_0_and_1_where_maps_are_constant():
+    summary = summarise_maps(np.full((7, 3, 9), 0.1), [1] * 7)
+    for found in (summary.channel_share, summary.channel_share_overall):
+        assert np.all(found.low <= found.mean) and np.all(found.mean <= found.high)
+        assert np.min(found.low) >= 0 and np.max(found.high) <= 1

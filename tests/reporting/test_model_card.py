@@ -144,6 +144,20 @@ def test_labels_that_the_student_does_not_know_are_refused(fitted):
         fitted[0].model_card(y=["sideways"])
 
 
+def test_no_labels_and_the_report_of_another_student_are_refused(fitted, report, quick, toy):
+    with pytest.raises(ParameterError, match="y is empty; expected the labels of fit"):
+        fitted[0].model_card(y=[])
+    X, y = toy
+    other = quick().fit(X, np.array([f"class {label}" for label in y]))
+    with pytest.raises(ParameterError, match="report has classes that are not the student's"):
+        other.model_card(report)
+
+
+def test_an_address_in_a_name_is_no_link(fitted):
+    card = fitted[0].model_card(data="see http://evil.example/x or www.evil.example")
+    assert "see http&#58;//evil.example/x or www&#46;evil.example" in card
+
+
 def test_a_card_needs_a_fitted_student(quick):
     with pytest.raises(NotFittedError):
         quick().model_card()

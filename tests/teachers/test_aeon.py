@@ -88,7 +88,7 @@ def test_lite_time_is_distilled(italy, tmp_path):
 
     X, y, _, _ = italy
     teacher = LITETimeClassifier(
-        n_classifiers=2, n_epochs=60, batch_size=16, n_filters=8, random_state=0,
+        n_classifiers=1, n_epochs=30, batch_size=16, n_filters=8, random_state=0,
         file_path=f"{tmp_path}/",
     )  # fmt: skip
     assert_followed(teacher.fit(X, y), italy)

@@ -29,6 +29,7 @@ from tsdistill.inputs.checks import check_choice
 from tsdistill.inputs.labels import target_indices
 from tsdistill.inputs.lengths import lengths_of
 
+TITLES_OF_SERIES = "titles are those of series; leave them out with kind='class'."
 KINDS, LOOKS, SCALES = ("series", "class"), ("line", "shade"), ("series", "all")
 
 
@@ -167,7 +168,7 @@ class SaliencyDisplay:
         kind, look = without_old_names(kind, look)
         check_arguments(kind, look, scale, classes, align, max_shift)
         if titles is not None and kind == "class":
-            raise ParameterError("titles are those of series; leave them out with kind='class'.")
+            raise ParameterError(TITLES_OF_SERIES)
         models = (of,) if isinstance(of, str) else tuple(of)
         passed = X
         estimator, X = holder_of_student(estimator, X, "_compare", "SaliencyDisplay cannot draw")
@@ -253,6 +254,8 @@ class SaliencyDisplay:
                     "kind='class' needs the class of each series, but groups is None; pass "
                     "groups to SaliencyDisplay."
                 )
+            if self.titles is not None:
+                raise ParameterError(TITLES_OF_SERIES)
             self.figure_, self.axes_, self.summary_ = draw_class_means(
                 X, maps, self.groups, names, chosen, classes=classes, align=align,
                 max_shift=max_shift, look=look, scale=scale, figure=figure,
@@ -306,11 +309,12 @@ class SaliencyDisplay:
         if usable:  # NaN may follow the end of a series, and stand in gaps
             after_end = np.arange(X.shape[-1]) >= lengths_of(X)[:, np.newaxis]
             usable = not np.isinf(X).any()
-        if not usable or not isinstance(self.maps, dict) or not self.maps:
+        if not usable or not isinstance(self.maps, Mapping) or not self.maps:
             raise ParameterError(
-                f"X has shape {X.shape} and maps is a {type(self.maps).__name__}; expected finite "
-                "series of shape (n_instances, n_channels, n_timepoints), and a dict with at least "
-                "one map, by name."
+                f"X has shape {X.shape} and maps is a {type(self.maps).__name__} of "
+                f"{len(self.maps) if isinstance(self.maps, Mapping) else 'no'} maps; expected "
+                "finite series of shape (n_instances, n_channels, n_timepoints), and a dict with "
+                "at least one map, by name."
             )
         if self.titles is not None and len(self.titles) != len(X):
             raise ParameterError(

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from tsdistill.estimators.holds_teacher import is_default, own_parameters, short_repr
+from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import as_list
 from tsdistill.inputs.labels import target_indices
 from tsdistill.students.building import CONFIGURATION
@@ -62,16 +63,16 @@ class HasModelCard:
 
         Returns
         -------
-        card : str
-            To be written to ``README.md`` in UTF-8.
+        str
+            The card, to be written to ``README.md`` in UTF-8.
 
         Raises
         ------
         NotFittedError
             Before ``fit``.
         ParameterError
-            If ``report`` is no FidelityReport, ``y`` holds unknown labels, or another argument is
-            no str.
+            If ``report`` is no FidelityReport or one of other classes, ``y`` is empty or holds
+            unknown labels, or another argument is no str.
 
         Examples
         --------
@@ -124,6 +125,8 @@ def facts_of(classifier: Any, y: Any = None) -> "StudentFacts":
     labelled, kept = None, getattr(classifier, "_transfer_set", None)
     if y is not None:
         labels = np.atleast_1d(np.asarray(y))
+        if not labels.size:
+            raise ParameterError("y is empty; expected the labels of fit, or None.")
         labelled = target_indices(labels, classes, len(labels), "y")
     elif kept is not None and kept.labels is not None:
         labelled = kept.class_index[: len(kept.labels)]

@@ -73,6 +73,12 @@ def classes_of(
             f"groups has shape {labels.shape} for {n_instances} maps; expected one label for each, "
             f"shape ({n_instances},)."
         )
+    is_nan = labels != labels  # of floats, and of objects that are such floats
+    if np.any(is_nan):
+        raise ParameterError(
+            f"groups holds NaN in {np.sum(is_nan)} places; expected a label for each series. Leave "
+            "these series out."
+        )
     try:
         known = np.unique(labels).tolist()
     except TypeError as error:

@@ -302,4 +302,4 @@ def _per_channel(maps: Sequence[Sequence[FloatArray]], n_channels: int) -> Float
 
 
 def _from_0_to_1(found: MeanInterval) -> MeanInterval:
-    return MeanInterval(found.mean, np.maximum(found.low, 0), np.minimum(found.high, 1))
+    return MeanInterval(*(np.clip(part, 0, 1) for part in (found.mean, found.low, found.high)))

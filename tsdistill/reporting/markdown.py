@@ -3,7 +3,8 @@
 import json
 import re
 
-SPECIAL = re.compile(r"[`*_{}\[\]<>|&#~$\\@^]")
+SPECIAL = re.compile(r"[`*_{}\[\]<>|&#~$\\@^]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+"""Also what makes a link of an address that stands there as it is."""
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 
 

@@ -145,13 +145,15 @@ def make_model_card(
     Raises
     ------
     ParameterError
-        If ``report`` is no FidelityReport.
+        If ``report`` is no FidelityReport, or names classes that the student does not know.
     """
     if not (report is None or isinstance(report, FidelityReport)):
         raise ParameterError(
             f"report={shown(report)}; expected a FidelityReport, as fidelity_report gives it, or "
             "None."
         )
+    if report is not None and not set(report.per_class.index) <= set(student.classes.tolist()):
+        raise ParameterError("report has classes that are not the student's; pass its own report.")
     sections = {
         "Model description": _description(student),
         "Intended use and limits": _use(student, report),
@@ -254,7 +256,7 @@ def _how(student: StudentFacts, fields: CardFields) -> str:
     code = "\n".join(lines)
     own = "`MyNetwork` is the class, or a factory, of the network.\n\n" * student.of_users
     return (
-        f"`pip install 'tsdistill[save]'`, and the file that `save(\"{FILE}\")` wrote:\n\n"
+        f'It takes tsdistill with its extra `save`, and the file that `save("{FILE}")` wrote:\n\n'
         f"```python\n{code}\n```\n\n{own}Nothing in the file is run when it is loaded."
     )
 
@@ -278,7 +280,8 @@ def _data(student: StudentFacts, fields: CardFields) -> str:
         [text_of(label), f"{count:,}", f"{count / n:.3f}"]
         for label, count in zip(student.classes.tolist(), student.class_counts, strict=True)
     ]
-    return f"{text} There were {n:,}.\n\n{table_of(['class', 'series', 'share'], rows)}"
+    table = table_of(["class", "series", "share"], rows)
+    return f"{text} There were {n:,}, by their labels.\n\n{table}"
 
 
 def _teacher(student: StudentFacts) -> str:
