@@ -15,11 +15,14 @@ from tsdistill.inputs.files import write_whole
 from tsdistill.inputs.lengths import lengths_of
 from tsdistill.inputs.stored import StoredPanel
 from tsdistill.inputs.types import Fill, Float32Array, Path
+from tsdistill.reporting.content_policy import policy
 
 TEMPLATE = pathlib.Path(__file__).parent / "page.html"
+SCRIPT = re.compile(r"<script[^>]*>(.*?)</script>", flags=re.DOTALL)
 MOST_BYTES = 100_000
 MOST_DONORS = 30_000
 FEWEST_SERIES = 3
+LONGEST_POLICY = 500  # bytes
 
 
 def write_page(
@@ -95,13 +98,18 @@ def page_of(model, panel, fill=None):
         ),
     }
     text, title = TEMPLATE.read_text(encoding="utf-8"), html.escape(_title(labels))
-    taken = len(text.encode()) + len(_script(content | {"series": ""}).encode())
+    taken = len(text.encode()) + LONGEST_POLICY + len(_script(content | {"series": ""}).encode())
     each = -(-panel[0].nbytes * 4 // 3)
     n_shown = int(np.clip((MOST_BYTES - taken) // each, min(FEWEST_SERIES, len(panel)), len(panel)))
     series, lengths = _with_own_lengths(panel[:n_shown])
     content |= {"series": _base64(series), "lengths": lengths}
     parts = {"TITLE": title, "MODEL": _script(content)}
-    return re.sub(r"\$(TITLE|MODEL)\$", lambda found: parts[found[1]], text)
+    scripts = [_filled(one, parts) for one in SCRIPT.findall(text)]
+    return _filled(text, parts | {"POLICY": policy(scripts)})
+
+
+def _filled(text, parts):
+    return re.sub(r"\$(TITLE|MODEL|POLICY)\$", lambda found: parts[found[1]], text)
 
 
 _REPLACEMENTS = {

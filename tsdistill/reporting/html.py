@@ -12,6 +12,7 @@ from tsdistill._version import __version__
 from tsdistill.display.fidelity import draw_agreement, draw_curves
 from tsdistill.display.saliency import SaliencyDisplay
 from tsdistill.display.style import bare_figure, plain_style
+from tsdistill.reporting.content_policy import policy
 
 NAMES = {
     "agreement": "same prediction as the teacher",
@@ -130,6 +131,7 @@ def page_of(report: Any, *, title: str | None = None) -> str:
     title = escape(title)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"{policy()}"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{STYLE}</style></head>\n"
         f'<body class="tsdistill">\n<h1>{title}</h1>\n{body}\n</body></html>\n'

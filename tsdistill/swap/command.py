@@ -4,10 +4,12 @@ import argparse
 import dataclasses
 import hashlib
 import importlib
+import math
 import os
 import pathlib
 import re
 import sys
+import zipfile
 
 import numpy as np
 
@@ -22,6 +24,8 @@ from tsdistill.swap.verdict import Status
 ARRAYS = ("X", "y", "teacher_proba", "teacher_maps")
 DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 PLACE = re.compile(f"{DOTTED}:{DOTTED}")
+LARGEST_RATIO = 1032
+"""To which deflate can compress."""
 
 
 def check(options: argparse.Namespace) -> Status:
@@ -96,11 +100,13 @@ def read_arrays(path):
     """
     name = f"data {os.fspath(path)!r}"
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            raise ParameterError(f"{name} holds one array; write it by numpy.savez(path, X=X).")
-        with loaded as file:
-            check_names(file.files, ARRAYS, name)
+        with open(path, "rb") as content:
+            if content.read(6) == b"\x93NUMPY":
+                raise ParameterError(f"{name} holds one array; write it by numpy.savez(path, X=X).")
+        with zipfile.ZipFile(path) as archive:
+            check_names([one.removesuffix(".npy") for one in archive.namelist()], ARRAYS, name)
+            _check_sizes(archive, os.path.getsize(path))
+        with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
     except ParameterError:
         raise
@@ -116,6 +122,34 @@ def read_arrays(path):
     if "X" not in arrays:
         raise ParameterError(f"{name} has no X, but {sorted(arrays)}; add the series as X.")
     return arrays
+
+
+def _check_sizes(archive, n_bytes):
+    """Raise ValueError unless the arrays of an archive have the sizes that they say they have.
+
+    NumPy takes the memory that the header of an array asks for before it reads the array.
+    """
+    members = archive.infolist()
+    if len({member.filename for member in members}) < len(members):
+        raise ValueError("it holds an array twice.")
+    for member in members:
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{member.filename} is compressed by another method than deflate.")
+        with archive.open(member) as file:
+            version = np.lib.format.read_magic(file)
+            read = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }
+            if version not in read:
+                raise ValueError(f"{member.filename} is no array of numbers or texts.")
+            shape, _, dtype = read[version](file)
+            expected = file.tell() + math.prod(shape) * dtype.itemsize
+        compressed = min(member.compress_size, n_bytes)
+        if not dtype.hasobject and (
+            expected != member.file_size or expected > LARGEST_RATIO * compressed
+        ):
+            raise ValueError(f"{member.filename} has another size than its header says.")
 
 
 def imported(name, argument):

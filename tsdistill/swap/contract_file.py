@@ -3,7 +3,7 @@
 import difflib
 import json
 import os
-import pathlib
+import re
 import sys
 from typing import Any
 
@@ -19,6 +19,10 @@ else:
     import tomli as tomllib
 
 TABLES = ("confidence", "demands", "meta")
+LARGEST = 256 * 1024
+_PART = r"""(?:"[^"\n]*"|'[^'\n]*'|(?<![\w-])[\w-]+)"""
+DEEP_NAME = re.compile(rf"(?:{_PART}[ \t]*\.[ \t]*){{32}}")
+"""A name of so many parts, for which a parser of TOML takes the square of time and memory."""
 
 
 def read_contract(source: Path) -> dict[str, Any]:
@@ -40,9 +44,13 @@ def read_contract(source: Path) -> dict[str, Any]:
         If it is no TOML, or holds an unknown name.
     """
     text, where = _text_of(source)
+    if len(text) > LARGEST:
+        raise ParameterError(f"{where} is too long; expected {LARGEST} bytes at most.")
+    if deep := DEEP_NAME.search(text):
+        raise ParameterError(f"{where} has a name of too many parts: {shown(deep[0])}.")
     try:
         tables = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: of numbers with too many digits
         raise ParameterError(f"{where} is no TOML: {error}.") from error
     check_names(tables, TABLES, where)
     demands, meta = tables.get("demands", {}), tables.get("meta")
@@ -101,7 +109,9 @@ def _text_of(source):
     check_path("source", source)
     shown_path = os.fspath(source)
     try:
-        return pathlib.Path(source).read_bytes().decode("utf-8"), f"contract {shown_path!r}"
+        with open(source, "rb") as file:
+            content = file.read(LARGEST + 1)
+        return content.decode("utf-8"), f"contract {shown_path!r}"
     except FileNotFoundError as error:
         raise FileMissingError(f"contract {shown_path!r}: there is no such file.") from error
     except OSError as error:

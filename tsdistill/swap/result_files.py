@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 from xml.etree import ElementTree
 
+from tsdistill.reporting.content_policy import policy
 from tsdistill.reporting.html import STYLE
 from tsdistill.swap.verdict import BROKEN, KEPT, UNDECIDED
 
@@ -93,6 +94,7 @@ def page_of_result(result: Any, title: str) -> str:
     body = "\n".join(parts)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"{policy()}"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title>{body}\n</body></html>\n"
     )

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import hashlib
 import os
+import re
 import secrets
 import stat
 import threading
@@ -27,6 +28,7 @@ from tsdistill.teachers.store_size import remove_oldest, size_of
 
 FOLDER = "tsdistill"
 ENDING = ".answers"
+TOKEN = re.compile(r"\d+-[0-9a-f]{12}")
 BATCHES_AN_ENTRY = 16
 SECONDS_BETWEEN_SIGNS = 20.0
 SECONDS_A_SIGN_STAYS = 24 * 3600.0
@@ -67,7 +69,7 @@ def key_of(fingerprint, series, batches, shapes):
 
 def _digest_of(values):
     values = np.ascontiguousarray(values)
-    content = hashlib.md5(values.reshape(-1).view(np.uint8)).hexdigest()
+    content = hashlib.md5(values.reshape(-1).view(np.uint8), usedforsecurity=False).hexdigest()
     return f"{values.dtype.str} {values.shape} {content}"
 
 
@@ -98,6 +100,7 @@ class AnswerStore:
 
     def entry(self, key, shapes):
         """The entry of a name, which need not exist yet."""
+        _remove_link(self.folder / key)
         return Entry(self.folder / key, self.token, shapes)
 
     def keep(self, entry, number, answers):
@@ -126,9 +129,10 @@ class AnswerStore:
         path, ended = self.folder / ".alive" / self.token, threading.Event()
 
         def sign():
+            _remove_link(path.parent)
             with contextlib.suppress(OSError):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                for one in os.scandir(path.parent):  # of processes that were killed
+                for one in _signs_in(path.parent):  # of processes that were killed
                     with contextlib.suppress(OSError):  # another process may remove it first
                         if time.time() - one.stat().st_mtime > SECONDS_A_SIGN_STAYS:
                             os.unlink(one.path)
@@ -151,7 +155,7 @@ class AnswerStore:
         """Whether no other process gave a sign of life for long, by this machine's clock."""
         signs = {}
         with contextlib.suppress(OSError):
-            for one in os.scandir(self.folder / ".alive"):
+            for one in _signs_in(self.folder / ".alive"):
                 if one.name != self.token:
                     with contextlib.suppress(OSError):
                         signs[one.name] = Path(one.path).read_bytes()
@@ -160,6 +164,22 @@ class AnswerStore:
             self._seen = signs, time.monotonic()
             return False
         return time.monotonic() - since > SECONDS_WITHOUT_SIGN
+
+
+def _signs_in(folder):
+    """Signs of life, and no other files, which somebody else may have put there."""
+    return [
+        one
+        for one in os.scandir(folder)
+        if TOKEN.fullmatch(one.name) and one.is_file(follow_symlinks=False)
+    ]
+
+
+def _remove_link(folder):
+    """Remove a link in place of a folder of ours: what it leads to is not ours to change."""
+    with contextlib.suppress(OSError):
+        if folder.is_symlink():
+            folder.unlink()
 
 
 @dataclasses.dataclass
