@@ -56,6 +56,15 @@ def test_on_made_series(benchmark, monkeypatch, capsys):
     assert "random map" in capsys.readouterr().out
 
 
+def test_repeatability(benchmark, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["repeatability", "--epochs", "1"])
+    module = benchmark("repeatability")
+    monkeypatch.setattr(module, "FITS", {"the same again": ([], {})})
+    module.main()
+    found = [line.split() for line in capsys.readouterr().out.splitlines() if "again" in line]
+    assert [line[-4:] for line in found] == [["0.0e+00", "0.0e+00", "1.000"]] * 2
+
+
 def test_mismatch(benchmark, monkeypatch, capsys):
     folder = str(pathlib.Path(sktime.__file__).parent / "datasets" / "data")
     monkeypatch.setattr("sys.argv", ["mismatch", "--data-dir", folder, "--sets", "GunPoint"])

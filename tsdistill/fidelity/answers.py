@@ -163,7 +163,9 @@ def per_series_js(teacher: ArrayLike, student: ArrayLike) -> FloatArray:
     """
     teacher, student = _log_proba_pair(teacher, student)
     middle = np.logaddexp(teacher, student) - np.log(2)
-    return (_kl(teacher, middle) + _kl(student, middle)) / 2
+    both = (_kl(teacher, middle) + _kl(student, middle)) / 2
+    divergences: FloatArray = np.minimum(both, np.log(2))
+    return divergences
 
 
 def accuracy(log_proba: ArrayLike, y: ArrayLike) -> float:
@@ -225,7 +227,7 @@ def negative_log_likelihood(log_proba: ArrayLike, y: ArrayLike) -> float:
     """
     log_proba, y = with_truth(log_proba, y)
     check_log_proba("log_proba", log_proba)
-    return float(-np.mean(log_proba[np.arange(len(y)), y]))
+    return float(0.0 - np.mean(log_proba[np.arange(len(y)), y]))  # 0, not -0, for a sure model
 
 
 def negative_flips(teacher: ArrayLike, student: ArrayLike, y: ArrayLike) -> float:
@@ -339,7 +341,7 @@ def per_series_flips(
 @usual_float_errors()
 def _kl(log_p: FloatArray, log_q: FloatArray) -> FloatArray:
     divergence: FloatArray = np.sum(np.exp(log_p) * (log_p - log_q), axis=1)
-    return divergence
+    return np.maximum(divergence, 0.0)  # only rounding makes it negative
 
 
 def with_truth(log_proba: ArrayLike, y: ArrayLike) -> tuple[FloatArray, IntArray]:

@@ -77,10 +77,10 @@ def betting_interval(
     check_share("confidence", confidence)
     values = as_real(values, "values")
     limits = lowest, highest
-    if not all(map(is_number, limits)) or not -np.inf < lowest < highest < np.inf:
+    if not all(map(is_number, limits)) or not 0 < float(highest) - float(lowest) < np.inf:
         raise ParameterError(
             f"lowest={shown(lowest)} and highest={shown(highest)}; expected two numbers, the "
-            "smaller one first."
+            "smaller one first. Their difference must be finite."
         )
     if values.ndim != 1 or not len(values) or not (values >= lowest).all():
         raise ParameterError(

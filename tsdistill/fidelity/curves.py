@@ -182,6 +182,12 @@ def area(shares: ArrayLike, proba: ArrayLike) -> FloatArray:
             f"shares has shape {shares.shape} and proba {proba.shape}; expected (n_points,) and "
             "(n_instances, n_points), as deletion_curve gives them."
         )
+    finite = np.isfinite(shares).all() and np.isfinite(proba).all()
+    if not finite or (np.diff(shares) < 0).any():
+        raise ParameterError(
+            "shares or proba hold NaN or infinity, or shares fall; expected finite values, and "
+            "shares that rise, as deletion_curve gives them."
+        )
     return ((proba[:, 1:] + proba[:, :-1]) / 2) @ np.diff(shares)
 
 

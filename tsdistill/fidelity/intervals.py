@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import binomtest, bootstrap
+from scipy.stats import beta, bootstrap
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_count, check_share
@@ -67,8 +67,11 @@ def clopper_pearson(
             "n_successes from 0 to n_instances, and n_instances of 1 or more. Pass a count, not a "
             "share."
         )
-    interval = binomtest(*counts).proportion_ci(float(confidence), method="exact")
-    return float(interval.low), float(interval.high)
+    k, n = map(float, counts)
+    tail = (1 - float(confidence)) / 2
+    low = beta.ppf(tail, k, n - k + 1) if k > 0 else 0.0
+    high = beta.isf(tail, k + 1, n - k) if k < n else 1.0
+    return float(low), float(high)
 
 
 def bootstrap_interval(

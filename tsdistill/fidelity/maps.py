@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.answers import pair
-from tsdistill.fidelity.over_series import FloatArray
+from tsdistill.fidelity.over_series import FloatArray, check_no_infinity
 from tsdistill.inputs.checks import check_share, is_whole
 from tsdistill.inputs.plain import as_plain
 from tsdistill.inputs.random_state import generator
@@ -83,8 +83,7 @@ def per_series_correlation(
     >>> per_series_correlation(teacher, student).tolist()
     [1.0, 0.0]
     """
-    both = pair(teacher, student, "n_instances, n_timepoints", ends=True)
-    maps = [_of_moderate_size(m.reshape(len(m), -1)) for m in both]
+    maps = [_of_moderate_size(m) for m in _flat_pair(teacher, student)]
     constant = _any_constant(maps)
     a, b = (np.nan_to_num(m - np.nanmean(m, axis=1, keepdims=True), copy=False) for m in maps)
     size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
@@ -92,6 +91,14 @@ def per_series_correlation(
     product = (a * b).sum(axis=1)
     correlation = np.clip(np.divide(product, size, out=np.zeros_like(size), where=counted), -1, 1)
     return np.where(counted, correlation, undefined)
+
+
+def _flat_pair(teacher: ArrayLike, student: ArrayLike) -> list[FloatArray]:
+    """Both models' maps, (n_instances, n_values) each; infinity is refused."""
+    maps = pair(teacher, student, "n_instances, n_timepoints", ends=True)
+    for name, m in zip(("teacher", "student"), maps, strict=True):
+        check_no_infinity(name, m)
+    return [m.reshape(len(m), -1) for m in maps]
 
 
 def _of_moderate_size(maps: FloatArray) -> FloatArray:
@@ -177,8 +184,7 @@ def per_series_overlap(teacher: ArrayLike, student: ArrayLike, share: float = 0.
     [1.0]
     """
     check_share("share", share)
-    maps = pair(teacher, student, "n_instances, n_timepoints", ends=True)
-    flat = [m.reshape(len(m), -1) for m in maps]
+    flat = _flat_pair(teacher, student)
     n_values = (~np.isnan(flat[0])).sum(axis=1, keepdims=True)
     n_top = np.maximum(1, np.round(share * n_values))
     tops = [np.zeros(m.shape, dtype=bool) for m in flat]

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as students_t
 
+from tsdistill.exceptions import ParameterError
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
@@ -16,6 +18,15 @@ class MeanInterval(NamedTuple):
     mean: FloatArray
     low: FloatArray
     high: FloatArray
+
+
+def check_no_infinity(name: str, maps: FloatArray) -> None:
+    """Refuse maps with infinite values, which have no correlation and no order."""
+    if np.isinf(maps).any():
+        raise ParameterError(
+            f"{name} has infinity in {np.isinf(maps).sum()} places; expected none. An infinite "
+            "logit or gradient of the model is the usual cause."
+        )
 
 
 def mean_interval(values: FloatArray, confidence: float) -> MeanInterval:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from tsdistill.exceptions import ParameterError
-from tsdistill.fidelity.over_series import FloatArray
+from tsdistill.fidelity.over_series import FloatArray, check_no_infinity
 from tsdistill.inputs.plain import as_plain, as_real
 
 
@@ -180,6 +180,7 @@ def _with_mask(maps: ArrayLike, mask: ArrayLike) -> tuple[FloatArray, NDArray[np
             "the same shape, (n_instances, n_timepoints) or (n_instances, n_channels, "
             "n_timepoints), and a boolean mask (mask.astype(bool))."
         )
+    check_no_infinity("maps", values)
     missing = np.isnan(values)
     if (missing & true).any() or missing.all(axis=-1).any() or not _only_after_the_end(missing):
         raise ParameterError(

@@ -126,7 +126,8 @@ def decoupled_saliency(
     saliency = class_saliency(clean, perturbed, temperature)
     index = labels[:, None, None].expand(-1, saliency.shape[1], 1)
     target = saliency.gather(2, index)[..., 0]
-    return target, saliency.sum(dim=-1) - target
+    # Not the sum minus the target's: beside a large one, the others would lose their digits.
+    return target, saliency.scatter(2, index, 0.0).sum(dim=-1)
 
 
 def logit_change(clean: Tensor, perturbed: Tensor) -> Tensor:
