@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 pytestmark = pytest.mark.slow
 
@@ -131,3 +132,26 @@ def test_a_teacher_is_asked_on_a_dask_cluster(monkeypatch, capsys, tmp_path):
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("saliency_weight=5.0: ") and second.startswith("saliency_weight=1.0: ")
     assert list(tmp_path.rglob("*.answers"))
+
+
+def blocks_of(page):
+    """The blocks of Python of a Markdown page that are no doctests."""
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    return [block for block in blocks if not block.startswith(">>>")]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_the_first_code_that_a_stranger_sees_runs(page, monkeypatch, tmp_path, gunpoint):
+    (block,) = blocks_of(EXAMPLES.parent / page)
+    for name, more in {  # as it stands there, it takes minutes
+        "TimeSeriesForestClassifier(": "n_estimators=3, ",
+        "SaliencyDistilledClassifier(": "max_epochs=2, n_queries=300, teacher=",
+    }.items():
+        block = block.replace(name, name + more)
+    monkeypatch.chdir(tmp_path)
+    X, y, X_new, _ = gunpoint
+    found = {"X": X, "y": y, "X_new": X_new, "teacher": LogisticRegression()}
+    exec(block, found)
+    assert found["student"].predict(found["X_new"]).shape == (150,)
+    written = {"report.html", "gunpoint.tsdistill"} if page == "README.md" else set()
+    assert {path.name for path in tmp_path.iterdir()} == written
