@@ -202,6 +202,16 @@ def test_fidelity_display_draws_agreement_and_curves(student, toy):
     assert len(FidelityDisplay.from_estimator(student, toy[0], curves=False).axes_) == 1
 
 
+@pytest.mark.parametrize("width", [8, 13])
+def test_the_legend_of_fidelity_fits_into_the_figure(student, toy, width):
+    display = FidelityDisplay.from_estimator(student, toy[0], n_explained=3)
+    figure = plt.figure(figsize=(width, 3.6), layout="constrained")
+    display.plot(figure=figure)
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+
+
 def test_displays_leave_the_global_random_states(quick, toy):
     def draws(X):
         np.random.rand()

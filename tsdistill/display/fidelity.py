@@ -24,6 +24,7 @@ MOST_BINS, FEWEST_A_BIN = 10, 20
 
 Kind = Literal["deletion", "insertion"]
 KINDS: tuple[Kind, ...] = ("deletion", "insertion")
+WIDTH_OF_SIX_ENTRIES = 12  # inches
 
 
 class FidelityDisplay:
@@ -137,7 +138,10 @@ class FidelityDisplay:
                 draw_curves(ax, self.curves, kind, legend=False)
             # One legend for both, since they fill their axes.
             handles = axes[1].get_legend_handles_labels()
-            figure.legend(*handles, fontsize=8, frameon=False, ncols=6, loc="outside lower right")
+            ncols = 6 if figure.bbox.width >= WIDTH_OF_SIX_ENTRIES * figure.dpi else 3
+            figure.legend(
+                *handles, fontsize=8, frameon=False, ncols=ncols, loc="outside lower right"
+            )
         self.figure_, self.axes_ = figure, axes
         return self
 
