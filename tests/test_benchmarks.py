@@ -62,7 +62,7 @@ def test_repeatability(benchmark, monkeypatch, capsys):
     monkeypatch.setattr(module, "FITS", {"the same again": ([], {})})
     module.main()
     found = [line.split() for line in capsys.readouterr().out.splitlines() if "again" in line]
-    assert [line[-4:] for line in found] == [["0.0e+00", "0.0e+00", "1.000"]] * 2
+    assert [line[-3:] for line in found] == [["0.0e+00", "0.0e+00", "1.000"]] * 2
 
 
 def test_mismatch(benchmark, monkeypatch, capsys):

@@ -163,9 +163,8 @@ def per_series_js(teacher: ArrayLike, student: ArrayLike) -> FloatArray:
     """
     teacher, student = _log_proba_pair(teacher, student)
     middle = np.logaddexp(teacher, student) - np.log(2)
-    both = (_kl(teacher, middle) + _kl(student, middle)) / 2
-    divergences: FloatArray = np.minimum(both, np.log(2))
-    return divergences
+    js: FloatArray = np.minimum((_kl(teacher, middle) + _kl(student, middle)) / 2, np.log(2))
+    return js
 
 
 def accuracy(log_proba: ArrayLike, y: ArrayLike) -> float:
