@@ -1,3 +1,7 @@
+import importlib
+import importlib.util
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +13,16 @@ from tsdistill.students import Inception
 from tsdistill.training.transfer_set import TransferSet
 
 torch.set_num_threads(1)  # small networks: more threads only wait for each other
+
+MOVED = {
+    **dict.fromkeys(("interpolate", "padder", "truncation"), "panel"),
+    **dict.fromkeys(("adapt", "exponent", "impute", "summarize"), "series"),
+}
+"""Modules of sktime.transformations, and the folder in which they lay before sktime 1.0."""
+for name, folder in MOVED.items():
+    if importlib.util.find_spec(f"sktime.transformations.{name}") is None:
+        before = importlib.import_module(f"sktime.transformations.{folder}.{name}")
+        sys.modules[f"sktime.transformations.{name}"] = before
 
 
 @pytest.fixture(scope="session")

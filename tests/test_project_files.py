@@ -142,11 +142,34 @@ def test_words_are_spelt_as_codespell_knows_them():
     assert shown.returncode == 0, shown.stdout + shown.stderr
 
 
-@pytest.fixture
-def check_dist(monkeypatch):
-    spec = importlib.util.spec_from_file_location("check_dist", ROOT / ".ci" / "check_dist.py")
+def script(name):
+    """A script of the folder .ci, as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / ".ci" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def test_the_lowest_versions_are_those_of_setup_cfg(tmp_path):
+    setup, names = tmp_path / "setup.cfg", script("lowest_versions").EXTRAS
+    extras = "\n".join(f"{extra} =\n    of_{extra}>=3" for extra in names)
+    test = "test =\n    dask[array]>=2024.8\n    pytest>=8"
+    setup.write_text(
+        "[options]\ninstall_requires =\n    torch>=2.4\n    numpy>=1.24\n    tomli>=2; "
+        f'python_version < "3.11"\n[options.extras_require]\n{extras}\n{test}\n'
+    )
+    assert script("lowest_versions").lowest(setup) == [
+        "numpy==1.24",
+        'tomli==2 ; python_version < "3.11"',
+        *(f"of_{extra}==3" for extra in names),
+        "dask[array]==2024.8",
+    ]
+    assert "scikit-learn==1.6" in script("lowest_versions").lowest()
+
+
+@pytest.fixture
+def check_dist(monkeypatch):
+    module = script("check_dist")
     tracked = module.NEEDED_BY_USERS | {"tsdistill/__init__.py"}
     monkeypatch.setattr(module, "tracked_files", lambda: tracked)
     return module

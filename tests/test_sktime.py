@@ -14,9 +14,9 @@ from sktime.classification.model_selection import TSCGridSearchCV
 from sktime.datasets import load_japanese_vowels
 from sktime.datatypes import convert_to
 from sktime.exceptions import NotFittedError
+from sktime.transformations.adapt import TabularToSeriesAdaptor
+from sktime.transformations.impute import Imputer
 from sktime.transformations.interpolate import TSInterpolator
-from sktime.transformations.series.adapt import TabularToSeriesAdaptor
-from sktime.transformations.series.impute import Imputer
 
 from tsdistill import SaliencyDistilledClassifier, Teacher
 from tsdistill.display import SaliencyDisplay

@@ -387,7 +387,11 @@ class SaliencyDistilledTSC(HoldsTeacher, SktimeMethods, BaseClassifier):
         """
         from sklearn.ensemble import RandomForestClassifier
         from sktime.classification.feature_based import SummaryClassifier
-        from sktime.transformations.interpolate import TSInterpolator
+
+        try:
+            from sktime.transformations.interpolate import TSInterpolator
+        except ImportError:  # where it lay before sktime 1.0
+            from sktime.transformations.panel.interpolate import TSInterpolator
 
         forest = RandomForestClassifier(5, min_samples_leaf=3, random_state=0)
         teacher = TSInterpolator(10) * SummaryClassifier(estimator=forest)

@@ -139,7 +139,7 @@ def test_ridge_at_the_end_of_a_pipeline_of_sktimes_is_asked(italy):
 
 
 def test_transformers_of_series_may_stand_before_the_ridge(motions, quick):
-    from sktime.transformations.series.exponent import ExponentTransformer
+    from sktime.transformations.exponent import ExponentTransformer
 
     X, y = motions[0][:, :2], motions[1]
     pipeline = (ExponentTransformer(2) * RidgeClassifierCV()).fit(X, y)
@@ -151,7 +151,7 @@ def test_transformers_of_series_may_stand_before_the_ridge(motions, quick):
 
 
 def test_decision_values_that_are_not_of_the_classes_are_left_alone(motions):
-    from sktime.transformations.series.exponent import ExponentTransformer
+    from sktime.transformations.exponent import ExponentTransformer
 
     X, y = motions[0][:, :1], motions[1]
     for shape, found in (("ovo", False), ("ovr", True)):

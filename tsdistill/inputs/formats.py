@@ -127,7 +127,8 @@ def own_copy(X):
         As for :func:`as_array`.
     """
     if _is_frame(X) and _is_nested(X):
-        return X.map(copy.deepcopy)  # pandas copies the references to the cells alone
+        # pandas copies the references to the cells alone.
+        return X.apply(lambda column: column.map(copy.deepcopy))
     return copy.deepcopy(X)
 
 

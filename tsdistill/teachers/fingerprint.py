@@ -60,7 +60,7 @@ def _digest_within(content, containers):
         pickled = io.BytesIO()
         _ContentPickler(pickled, containers).dump(content)
         # A pickled copy is hashed, since joblib hashes depend on which objects share parts.
-        return joblib.hash(pickle.loads(pickled.getvalue()))  # nosec B301: pickled two lines above
+        return joblib.hash(pickle.loads(pickled.getvalue()))  # nosec B301
     except Exception:  # the model is the user's: any exception can come out of it
         return None
 

@@ -229,7 +229,8 @@ def known_teacher(digest, content=None, path=None):
                         content = file.read()
                 except OSError:  # on another machine
                     return None
-            _TEACHERS[digest] = pickle.loads(content)  # nosec B301: of the user's own process
+            # Pickled by the user's own process.
+            _TEACHERS[digest] = pickle.loads(content)  # nosec B301
             while len(_TEACHERS) > TEACHERS_A_WORKER:
                 _TEACHERS.popitem(last=False)
         _TEACHERS.move_to_end(digest)
