@@ -6,13 +6,17 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 LOWEST_TESTS ?= tests/estimators tests/inputs tests/students tests/export tests/test_sktime.py
 PYTEST := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-lowest dist-test docs lint audit pre-commit clean
+.PHONY: demo test test-weekly test-lowest dist-test docs lint audit pre-commit clean
 
 demo: .venv/demo
 	$(BIN)/python examples/quickstart.py
 
 test: .venv/test
 	$(PYTEST)
+
+# What costs too much for each change: the benchmarks' scripts, heavy teachers of all kinds.
+test-weekly: .venv/test
+	$(PYTEST) -m weekly
 
 # Without what needs a network or minutes, on the lowest versions that setup.cfg allows.
 test-lowest: .venv-lowest/installed

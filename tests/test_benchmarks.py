@@ -14,7 +14,7 @@ from tsdistill import Teacher
 from tsdistill.teachers.teacher import as_teacher
 
 FOLDER = pathlib.Path(__file__).parent.parent / "benchmarks"
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.weekly]
 
 SMALL = ["--sets", "ItalyPowerDemand", "--seeds", "1", "--n-jobs", "1"]
 

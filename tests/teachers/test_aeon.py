@@ -67,6 +67,7 @@ def test_rockets_of_aeon_are_asked_for_their_decision_values(italy):
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_hive_cote_is_distilled(italy):
     from aeon.classification.hybrid import HIVECOTEV2
 
@@ -82,6 +83,7 @@ def test_hive_cote_is_distilled(italy):
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_lite_time_is_distilled(italy, tmp_path):
     pytest.importorskip("tensorflow")
     from aeon.classification.deep_learning import LITETimeClassifier
