@@ -2,13 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import accuracy_score
 
 from tsdistill.exceptions import PanelError
 from tsdistill.inputs.labels import labels_of_one_type
-from tsdistill.inputs.plain import as_plain, as_real
+from tsdistill.inputs.plain import as_array, as_real
 from tsdistill.inputs.types import LabelArray, Series
 
 
@@ -16,7 +15,7 @@ def labels_to_score(y: ArrayLike | None) -> LabelArray:
     """Labels as an array; PanelError if they are missing or of several types."""
     if y is None:
         raise PanelError("y=None; score needs one label for each series.")
-    return labels_of_one_type(np.asarray(as_plain(y, "y")))
+    return labels_of_one_type(as_array(y, "y"))
 
 
 class ScoresLabels:

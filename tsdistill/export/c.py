@@ -233,8 +233,9 @@ def _cut(label):
 
 
 def _comment(label):
-    """A label in a comment, which it cannot end."""
-    return re.sub(r"[^\x20-\x7e]", "?", str(label)).replace("*/", "* /").replace("/*", "/ *")[:60]
+    """A label in a comment, which it cannot end; without ``??``, which begins a trigraph."""
+    text = re.sub(r"\?(?=\?)", "? ", re.sub(r"[^\x20-\x7e]", "?", str(label)))
+    return text.replace("*/", "* /").replace("/*", "/ *")[:60]
 
 
 def _string(label):

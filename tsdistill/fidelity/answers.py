@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tsdistill.exceptions import ParameterError
-from tsdistill.inputs.plain import as_plain, as_real
+from tsdistill.inputs.plain import as_array, as_real
 from tsdistill.inputs.types import BoolArray, FloatArray, IntArray
 from tsdistill.numerics.logits import usual_float_errors
 
@@ -345,7 +345,7 @@ def _kl(log_p: FloatArray, log_q: FloatArray) -> FloatArray:
 
 def with_truth(log_proba: ArrayLike, y: ArrayLike) -> tuple[FloatArray, IntArray]:
     """Convert answers and class indices to arrays; refuse those that do not fit together."""
-    log_proba, y = as_real(log_proba, "log_proba"), np.asarray(as_plain(y, "y"))
+    log_proba, y = as_real(log_proba, "log_proba"), as_array(y, "y")
     fits = log_proba.ndim == 2 and y.shape == log_proba.shape[:1] and len(y)
     if not fits or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= log_proba.shape[1]:
         raise ParameterError(
@@ -384,10 +384,10 @@ def pair(
     With ``ends`` NaN is allowed where both have it: after the end of a series.
     """
     teacher, student = as_real(teacher, "teacher"), as_real(student, "student")
-    if teacher.shape != student.shape or teacher.ndim < 2 or not len(teacher):
+    if teacher.shape != student.shape or teacher.ndim < 2 or not teacher.size:
         raise ParameterError(
             f"teacher has shape {teacher.shape} and student {student.shape}; expected the same "
-            f"shape ({axes}) with at least one instance."
+            f"shape ({axes}), none of them 0."
         )
     missing = np.isnan(teacher), np.isnan(student)
     allowed = missing[0] & missing[1] if ends else np.zeros_like(missing[0])

@@ -10,7 +10,7 @@ from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.answers import check_log_proba
 from tsdistill.inputs.checks import check_count
 from tsdistill.inputs.lengths import lengths_of
-from tsdistill.inputs.plain import as_plain, as_real
+from tsdistill.inputs.plain import as_array, as_real
 from tsdistill.inputs.types import Float32Array, FloatArray, IntArray
 from tsdistill.numerics.batches import batches, rows_that_fit
 from tsdistill.numerics.logits import usual_float_errors
@@ -196,7 +196,7 @@ def _checked(
 ) -> tuple[NDArray[Any], FloatArray, IntArray, Float32Array]:
     """The arguments of a curve as arrays; a panel alone may hold NaN before the end of series."""
     panel, maps = as_real(panel, "panel", dtype=None), as_real(maps, "maps")
-    target = np.asarray(as_plain(target, "target"))
+    target = as_array(target, "target")
     fits = panel.ndim == 3 and panel.size and maps.shape in (panel.shape, panel[:, 0].shape)
     if not fits or target.shape != maps.shape[:1] or target.dtype.kind not in "iu":
         raise ParameterError(

@@ -10,7 +10,7 @@ from scipy.stats import beta, bootstrap
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_count, check_share
-from tsdistill.inputs.plain import as_plain
+from tsdistill.inputs.plain import as_array
 from tsdistill.inputs.random_state import generator
 from tsdistill.inputs.types import RandomSource
 
@@ -125,7 +125,7 @@ def bootstrap_interval(
     """
     check_share("confidence", confidence)
     check_count("n_resamples", n_resamples, least=2)
-    values = [np.asarray(as_plain(column, "columns")) for column in columns]
+    values = [as_array(column, "columns") for column in columns]
     shapes = [column.shape for column in values]
     if not values or len(set(shapes)) > 1 or values[0].ndim != 1 or not values[0].size:
         raise ParameterError(
@@ -143,9 +143,13 @@ def bootstrap_interval(
         )
     if len(values[0]) < 2:
         return float("nan"), float("nan")
+
+    def as_float(*resampled: Any, axis: int) -> Any:  # SciPy takes no quantiles of integers
+        return np.asarray(statistic(*resampled, axis=axis), dtype=np.float64)
+
     interval = bootstrap(
         values,
-        statistic,
+        as_float,
         n_resamples=int(n_resamples),
         batch=max(1, VALUES_A_BLOCK // len(values[0])),
         vectorized=True,
@@ -154,4 +158,5 @@ def bootstrap_interval(
         method="percentile",
         rng=generator(random_state),
     ).confidence_interval
-    return float(interval.low), float(interval.high)
+    low, high = sorted((float(interval.low), float(interval.high)))  # equal ones may be rounded
+    return low, high

@@ -11,7 +11,7 @@ from tsdistill.fidelity.over_series import FloatArray, IntArray
 from tsdistill.inputs.checks import check_share, shown
 from tsdistill.inputs.labels import class_indices, few
 from tsdistill.inputs.lengths import lengths_of
-from tsdistill.inputs.plain import as_plain, as_real
+from tsdistill.inputs.plain import as_array, as_real
 
 ALL_CHANNELS = "all channels"
 
@@ -67,7 +67,7 @@ def classes_of(
     ParameterError
         If there is not one label for each series, or a class has none.
     """
-    labels = np.asarray(as_plain(groups, "groups"))
+    labels = as_array(groups, "groups")
     if labels.shape != (n_instances,):
         raise ParameterError(
             f"groups has shape {labels.shape} for {n_instances} maps; expected one label for each, "

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.answers import pair
 from tsdistill.fidelity.over_series import FloatArray, check_no_infinity
-from tsdistill.inputs.checks import check_share, is_whole
-from tsdistill.inputs.plain import as_plain
+from tsdistill.inputs.checks import check_share, is_whole, shown
+from tsdistill.inputs.plain import as_array
 from tsdistill.inputs.random_state import generator
 from tsdistill.numerics.logits import usual_float_errors
 
@@ -85,7 +85,9 @@ def per_series_correlation(
     """
     maps = [_of_moderate_size(m) for m in _flat_pair(teacher, student)]
     constant = _any_constant(maps)
-    a, b = (np.nan_to_num(m - np.nanmean(m, axis=1, keepdims=True), copy=False) for m in maps)
+    for _ in range(2):  # the second time subtracts the rounding error of the first mean
+        maps = [m - np.nanmean(m, axis=1, keepdims=True) for m in maps]
+    a, b = (np.nan_to_num(m, copy=False) for m in maps)
     size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     counted = ~constant & (size > 0)
     product = (a * b).sum(axis=1)
@@ -94,11 +96,18 @@ def per_series_correlation(
 
 
 def _flat_pair(teacher: ArrayLike, student: ArrayLike) -> list[FloatArray]:
-    """Both models' maps, (n_instances, n_values) each; infinity is refused."""
+    """Both models' maps, (n_instances, n_values) each; infinity and maps of NaN are refused."""
     maps = pair(teacher, student, "n_instances, n_timepoints", ends=True)
     for name, m in zip(("teacher", "student"), maps, strict=True):
         check_no_infinity(name, m)
-    return [m.reshape(len(m), -1) for m in maps]
+    flat = [m.reshape(len(m), -1) for m in maps]
+    no_value = np.isnan(flat[0]).all(axis=1)
+    if no_value.any():
+        raise ParameterError(
+            f"teacher and student have no value, only NaN, for {no_value.sum()} series; leave "
+            "these series out."
+        )
+    return flat
 
 
 def _of_moderate_size(maps: FloatArray) -> FloatArray:
@@ -223,7 +232,9 @@ def random_maps(shape: tuple[int, ...], random_state: Any = None) -> FloatArray:
     True
     """
     if not isinstance(shape, tuple) or not all(is_whole(size) and size >= 0 for size in shape):
-        raise ParameterError(f"shape={shape!r}; expected a tuple of whole numbers of 0 or more.")
+        raise ParameterError(
+            f"shape={shown(shape)}; expected a tuple of whole numbers of 0 or more."
+        )
     maps: FloatArray = generator(random_state).standard_normal(shape)
     return maps
 
@@ -258,8 +269,8 @@ def by_class(measure: Callable[..., Any], groups: ArrayLike, *arrays: ArrayLike)
     >>> by_class(agreement, teacher.argmax(axis=1), teacher, student)
     {0: 1.0, 1: 0.5}
     """
-    classes = np.asarray(as_plain(groups, "groups"))
-    columns = [np.asarray(as_plain(array, "arrays")) for array in arrays]
+    classes = as_array(groups, "groups")
+    columns = [as_array(array, "arrays") for array in arrays]
     if classes.ndim != 1 or any(column.shape[:1] != classes.shape for column in columns):
         raise ParameterError(
             f"groups has shape {classes.shape} and the arrays have shapes "

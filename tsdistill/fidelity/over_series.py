@@ -57,6 +57,8 @@ def mean_interval(values: FloatArray, confidence: float) -> MeanInterval:
     [2.0, -0.48, 4.48]
     """
     present = ~np.isnan(values)
+    _, exponent = np.frexp(np.where(present, np.abs(values), 0).max(axis=0))
+    values = np.ldexp(values, -exponent)  # exact, so that neither sums nor squares overflow
     count = present.sum(axis=0)
     total = np.where(present, values, 0).sum(axis=0)
     mean = np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
@@ -65,7 +67,7 @@ def mean_interval(values: FloatArray, confidence: float) -> MeanInterval:
     variance = np.divide(squares, count - 1, out=np.full(count.shape, np.nan), where=several)
     quantile = students_t.ppf((1 + confidence) / 2, np.where(several, count - 1, 1))
     half = quantile * np.sqrt(variance / np.maximum(count, 1))
-    return MeanInterval(mean, mean - half, mean + half)
+    return MeanInterval(*(np.ldexp(part, exponent) for part in (mean, mean - half, mean + half)))
 
 
 def quantiles(values: FloatArray, levels: tuple[float, float]) -> FloatArray:

@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.fidelity.over_series import FloatArray, check_no_infinity
-from tsdistill.inputs.plain import as_plain, as_real
+from tsdistill.inputs.plain import as_array, as_real
 
 
 def auprc(maps: ArrayLike, mask: ArrayLike) -> float:
@@ -83,6 +83,7 @@ def per_series_auprc(maps: ArrayLike, mask: ArrayLike) -> FloatArray:
     [0.75, nan]
     """
     maps, mask = _with_mask(maps, mask)
+    real = ~np.isnan(maps)
     order = np.argsort(-maps, axis=1, kind="stable")
     maps, found = np.take_along_axis(maps, order, 1), np.take_along_axis(mask, order, 1)
     is_last = np.ones_like(mask)  # among the values equal to it
@@ -91,7 +92,7 @@ def per_series_auprc(maps: ArrayLike, mask: ArrayLike) -> FloatArray:
     last = np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
     hits = np.take_along_axis(found.cumsum(axis=1), last, 1)
     precision = (found * hits / (last + 1)).sum(axis=1)
-    return _where_counted(precision, mask.sum(axis=1), mask, ~np.isnan(maps))
+    return _where_counted(precision, mask.sum(axis=1), mask, real)
 
 
 def auroc(maps: ArrayLike, mask: ArrayLike) -> float:
@@ -171,14 +172,15 @@ def per_series_auroc(maps: ArrayLike, mask: ArrayLike) -> FloatArray:
 
 def _with_mask(maps: ArrayLike, mask: ArrayLike) -> tuple[FloatArray, NDArray[np.bool_]]:
     values: FloatArray = as_real(maps, "maps")
-    true = np.asarray(as_plain(mask, "mask"))
+    true = as_array(mask, "mask")
     if true.ndim == 3 and true.shape[1] == 1 and values.ndim == 2:
         true = true[:, 0]
-    if values.shape != true.shape or values.ndim < 2 or true.dtype != bool:
+    fits = values.shape == true.shape and values.ndim > 1 and values.size
+    if not fits or true.dtype != bool:
         raise ParameterError(
             f"maps have shape {values.shape} and mask shape {true.shape} of {true.dtype}; expected "
             "the same shape, (n_instances, n_timepoints) or (n_instances, n_channels, "
-            "n_timepoints), and a boolean mask (mask.astype(bool))."
+            "n_timepoints) with none of them 0, and a boolean mask (mask.astype(bool))."
         )
     check_no_infinity("maps", values)
     missing = np.isnan(values)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.multiclass import check_classification_targets
 
-from tsdistill.exceptions import PanelError, ParameterError
+from tsdistill.exceptions import PanelError, PanelTypeError, ParameterError
 from tsdistill.inputs.checks import quoted, shown
 from tsdistill.inputs.plain import as_plain
 from tsdistill.inputs.types import IntArray, LabelArray
@@ -38,6 +38,8 @@ def encode_labels(y):
         check_classification_targets(y)
     except ValueError as error:
         raise PanelError(f"y cannot be used as labels: {error}") from error
+    except TypeError as error:  # of bytes, from scikit-learn 1.8 on
+        raise PanelTypeError(f"y cannot be used as labels: {error}") from error
     classes, class_index = np.unique(y, return_inverse=True)
     check_two_classes(classes, "y holds")
     return classes, class_index.astype(np.int64)

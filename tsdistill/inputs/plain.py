@@ -41,6 +41,29 @@ def as_plain(values: Any, name: str = "X") -> Any:
     return values
 
 
+def as_array(values: Any, name: str) -> NDArray[Any]:
+    """Convert values of any type to an array.
+
+    Parameters
+    ----------
+    values : array-like or Tensor
+    name : str
+        Name of the argument, for errors.
+
+    Raises
+    ------
+    ParameterError
+        If the shape is ragged.
+    PanelError
+        See :func:`as_plain`.
+    """
+    values = as_plain(values, name)
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"{name} is no array: {error}.") from error
+
+
 @overload
 def as_real(
     values: ArrayLike, name: str, error: type[Exception] = ..., dtype: type[np.float64] = ...

@@ -22,6 +22,7 @@ from tsdistill.inputs.types import LabelArray
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 PLAIN_DTYPES = np.dtype(np.float32), np.dtype(np.float64)
+LONGEST_CAUSE = 500
 
 
 @dataclass(frozen=True)
@@ -258,7 +259,8 @@ def _validated(estimator, X, *y, reset, uneven=False, gaps=False):
         if re.search(r"\b[Xy]\b", str(error)):
             raise
         kind = PanelTypeError if isinstance(error, TypeError) else PanelError
-        raise kind(f"X{' or y' * len(y)} cannot be used: {error}") from error
+        told = str(error)[:LONGEST_CAUSE]  # may hold the whole array
+        raise kind(f"X{' or y' * len(y)} cannot be used: {told}") from error
     X = found[0] if y else found
     if X.dtype.kind not in "biuf":
         raise PanelError(f"X has values of type {X.dtype}; expected numbers.")

@@ -1,0 +1,55 @@
+"""Which errors are clear: of this package, or of scikit-learn's validation, with the argument."""
+
+import re
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.exceptions import NotFittedError
+
+from tsdistill.exceptions import TsdistillError
+
+LONGEST_MESSAGE = 2000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a call, or the error that it raised."""
+
+    value: Any = None
+    error: Exception | None = None
+
+
+def outcome_of(call, *names):
+    """Call, and require a result or a clear error about one of the named arguments.
+
+    Parameters
+    ----------
+    call : callable () -> object
+    *names : str
+        Arguments that may be wrong.
+    """
+    try:
+        return Outcome(call())
+    except Exception as error:
+        require_clear(error, *names)
+        return Outcome(error=error)
+
+
+def require_clear(error, *names):
+    """Raise the error itself, with a note, if a user would not learn from it what is wrong."""
+    message = str(error)
+    where = traceback.extract_tb(error.__traceback__)[-1].filename
+    if not isinstance(error, (TsdistillError, NotFittedError)):
+        fault = "neither an error of tsdistill nor one of scikit-learn's validation"
+        if not (isinstance(error, (ValueError, TypeError)) and "/sklearn/utils/" in where):
+            error.add_note(fault)
+            raise error
+    if isinstance(error, NotFittedError):
+        return
+    if not any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", message) for name in names):
+        error.add_note(f"the message names none of {names}")
+        raise error
+    if len(message) > LONGEST_MESSAGE:
+        error.add_note(f"the message has {len(message)} letters")
+        raise error
