@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 LOWEST_TESTS ?= tests/estimators tests/inputs tests/students tests/export tests/test_sktime.py
 PYTEST := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-weekly test-lowest dist-test docs lint audit pre-commit clean
+.PHONY: demo test test-weekly test-lowest fuzz dist-test docs lint audit pre-commit clean
 
 demo: .venv/demo
 	$(BIN)/python examples/quickstart.py
@@ -17,6 +17,13 @@ test: .venv/test
 # What costs too much for each change: the benchmarks' scripts, heavy teachers of all kinds.
 test-weekly: .venv/test
 	$(PYTEST) -m weekly
+
+# The properties of tests/fuzz on many more cases than in `make test`. EXAMPLES=10000 says on how
+# many, SEED=1 which. Failures are kept in .hypothesis/, and tried first in the next run.
+EXAMPLES ?= 10000
+SEED ?= 1
+fuzz: .venv/test
+	FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) --hypothesis-seed=$(SEED) tests/fuzz
 
 # Without what needs a network or minutes, on the lowest versions that setup.cfg allows.
 test-lowest: .venv-lowest/installed

@@ -14,7 +14,10 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 COMMON = {
     "deadline": None,  # a first fit imports what later ones find imported
     "print_blob": True,
-    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
+    "suppress_health_check": [
+        *(HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much),
+        *(HealthCheck.function_scoped_fixture, HealthCheck.differing_executors),
+    ],
 }
 settings.register_profile("ci", max_examples=300, derandomize=True, **COMMON)
 settings.register_profile(
@@ -25,4 +28,10 @@ settings.register_profile(
 )
 settings.load_profile("fuzz" if "FUZZ_EXAMPLES" in os.environ else "ci")
 
-FEWER = settings(max_examples=max(1, settings.default.max_examples // 5))
+
+def fewer(share):
+    """Settings of a property of which a case is dear: a share of the cases of the others."""
+    return settings(max_examples=max(2, round(settings.default.max_examples * share)))
+
+
+FEWER = fewer(1 / 5)

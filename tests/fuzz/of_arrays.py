@@ -5,7 +5,6 @@ import contextlib
 import numpy as np
 import pandas as pd
 import torch
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -15,11 +14,6 @@ HUGE, TINY = 1e306, 5e-324
 FEW_VALUES = (-1.0, -0.5, 0.0, 0.5, 1.0)
 LOGITS = (-745.0, -690.0, -1e-300, -0.0, 0.0, 1e-17, 36.0, 690.0)
 LAYOUTS = ("C", "F", "every second", "backwards", "read-only", "list", "tensor", "big-endian")
-
-
-def fewer(share):
-    """Settings for a property whose examples are dear: a share of those of the profile."""
-    return settings(max_examples=max(2, round(settings.default.max_examples * share)))
 
 
 def laid_out(array, layout):

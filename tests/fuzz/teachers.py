@@ -8,8 +8,8 @@ import pandas as pd
 import torch
 from hypothesis import strategies as st
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -139,7 +139,7 @@ def unfitted():
         [
             LogisticRegression(max_iter=20),
             DecisionTreeClassifier(max_depth=2),
-            GaussianNB(),
+            RandomForestClassifier(3, random_state=0),
             KNeighborsClassifier(1),
             DummyClassifier(strategy="stratified"),
             make_pipeline(FunctionTransformer(np.tanh), LogisticRegression(max_iter=5)),

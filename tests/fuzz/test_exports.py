@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.export.test_c import MAIN, STRICT
-from tests.fuzz.of_arrays import fewer
+from tests.fuzz.cases import fewer
 from tests.fuzz.of_series import proba_of, series_of
 from tsdistill import SaliencyDistilledClassifier, Teacher
 from tsdistill.exceptions import ExportError

@@ -27,6 +27,7 @@ from hypothesis.stateful import (
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from tests.fuzz.cases import FEWER
 from tests.fuzz.of_arrays import content_of, laid_out, layouts
 from tests.fuzz.of_series import TEACHERS, FailingTeacher, series_of, tiny_students
 from tsdistill import DeferringClassifier, SaliencyDistilledClassifier, SwapMonitor
@@ -395,6 +396,4 @@ class LifeOfAClassifier(RuleBasedStateMachine):
 
 
 TestLife = LifeOfAClassifier.TestCase
-TestLife.settings = settings(
-    max_examples=max(2, settings.default.max_examples // 5), stateful_step_count=15
-)
+TestLife.settings = settings(FEWER, stateful_step_count=15)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import binomtest
 
+from tests.fuzz.cases import fewer
 from tests.fuzz.of_arrays import (
     anything,
-    fewer,
     laid_out,
     layouts,
     left_unchanged,

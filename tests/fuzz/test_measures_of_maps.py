@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tests.fuzz.cases import fewer
 from tests.fuzz.of_arrays import (
     anything,
-    fewer,
     float_types,
     laid_out,
     layouts,

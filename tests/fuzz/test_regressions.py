@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 import torch
+from sklearn.naive_bayes import GaussianNB
 
 from tests.fuzz.oddities import FLAT_SERIES
 from tests.fuzz.students import fitted, tiny
@@ -40,7 +41,7 @@ def test_structured_labels_are_refused():
         (["only"] * 6, "^y cannot be compared with the predictions: .*string and number"),
         (np.where(HALVES, np.nan, 0.0), "^y cannot be compared with the predictions: .*NaN"),
         ([b"a", b"b"] * 3, "^y cannot be compared with the predictions: .*bytes"),
-        ([[0, 1]] * 5 + [[0]], "^y holds lists of different lengths"),
+        ([[0, 1]] * 5 + [[0]], "^y is no array of one shape"),
     ],
 )
 def test_labels_that_cannot_be_scored_are_named(y, message):
@@ -61,7 +62,7 @@ def test_tensors_without_values_are_no_labels_to_compare_with(y):
 
 
 def test_ragged_labels_are_none_to_compare_with():
-    with pytest.raises(ParameterError, match="^y holds lists of different lengths"):
+    with pytest.raises(ParameterError, match="^y is no array of one shape"):
         fitted().fidelity_score(FLAT_SERIES, [[0, 1]] * 5 + [[0]], metric="accuracy")
 
 
@@ -127,3 +128,9 @@ def test_balanced_classes_take_huge_weights():
     weight = [1e300, 1e-300, 1e300, 0.0, 0.5, 1e-300]
     student = tiny(class_weight="balanced").fit(FLAT_SERIES, HALVES, sample_weight=weight)
     assert np.isfinite(student.history_[0]["train_loss"])
+
+
+@pytest.mark.parametrize("X", [np.ones((6, 8)), np.ones((6, 1, 8))])
+def test_answers_of_nan_are_told_whatever_other_layout_is_refused(X):
+    with pytest.raises(TeacherError, match="GaussianNB answered NaN or infinity for 2 of 2"):
+        tiny(GaussianNB()).fit(X, HALVES)

@@ -39,13 +39,13 @@ def test_any_number_of_bins_of_confidence_costs_the_same():
     }.items(),
 )
 def test_ragged_arguments_are_refused_by_name(name, call):
-    with pytest.raises(ParameterError, match=f"^{name.split()[0]} is no array: "):
+    with pytest.raises(ParameterError, match=f"^{name.split()[0]} is no array of one shape: "):
         call()
 
 
 def test_ragged_labels_to_score_are_refused_by_name():
     model = small(max_epochs=1)
-    with pytest.raises(ParameterError, match="^y is no array: "):
+    with pytest.raises(ParameterError, match="^y is no array of one shape: "):
         model.score(np.zeros((2, 1, 20)), RAGGED)
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import binom, binomtest
 
-from tests.fuzz.of_arrays import anything, fewer, laid_out, layouts, left_unchanged, orders, refused
+from tests.fuzz.cases import fewer
+from tests.fuzz.of_arrays import anything, laid_out, layouts, left_unchanged, orders, refused
 from tests.swap.bumps import bumps, fitted_student
 from tsdistill import DeferringClassifier, SwapContract, SwapMonitor, Teacher
 from tsdistill.exceptions import HookWarning, ParameterError, TsdistillError

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tsdistill.exceptions import PanelError, ParameterError, TeacherError
+from tsdistill.exceptions import PanelError, PanelTypeError, ParameterError, TeacherError
 from tsdistill.inputs.labels import encode_labels, labels_of_one_type
 from tsdistill.inputs.lengths import joined
 from tsdistill.inputs.panel import as_panel, check_resolution
@@ -138,8 +138,8 @@ def _read_stored_inputs(estimator, X, X_unlabelled, y, sample_weight):
                 match_stored(fitted, more_panel, more)
             else:
                 more_panel = as_panel(match_series(fitted, more_panel))
-        except ValueError as error:
-            raise PanelError(f"X_unlabelled does not fit X: {error}") from error
+        except (TypeError, ValueError) as error:
+            raise _does_not_fit(error) from error
         panel = panel.joined(more_panel, "X_unlabelled")
         weight = np.concatenate([weight, np.ones(len(more_panel))])
     statistics = survey(panel)
@@ -159,5 +159,11 @@ def _unlabelled_panel(estimator, X_unlabelled, series_format):
         panel = as_panel(X_unlabelled)
         check_resolution(X_unlabelled, panel)
         return panel
-    except ValueError as error:
-        raise PanelError(f"X_unlabelled does not fit X: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise _does_not_fit(error) from error
+
+
+def _does_not_fit(error):
+    """Build the error for X_unlabelled from that for the same series as X."""
+    kind = PanelTypeError if isinstance(error, TypeError) else PanelError
+    return kind(f"X_unlabelled does not fit X: {error}")

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 from numpy.typing import ArrayLike
 from sklearn.metrics import accuracy_score
 
-from tsdistill.exceptions import PanelError
+from tsdistill.exceptions import PanelError, PanelTypeError
 from tsdistill.inputs.labels import labels_of_one_type
 from tsdistill.inputs.plain import as_array, as_real
 from tsdistill.inputs.types import LabelArray, Series
 
 
 def labels_to_score(y: ArrayLike | None) -> LabelArray:
-    """Labels as an array; PanelError if they are missing or of several types."""
+    """Labels as an array; PanelError or ParameterError if they are missing or of several types."""
     if y is None:
         raise PanelError("y=None; score needs one label for each series.")
     return labels_of_one_type(as_array(y, "y"))
@@ -45,9 +45,24 @@ class ScoresLabels:
         Raises
         ------
         PanelError
-            If y is missing, or its labels are of several types.
+            If y is missing, is not one label for each series, or its labels are of several types
+            or of another type than those of ``fit``.
         """
         y = labels_to_score(y)
         if sample_weight is not None:
             sample_weight = as_real(sample_weight, "sample_weight", PanelError)
-        return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
+        predicted = self.predict(X)
+        if y.shape[:1] != predicted.shape:
+            raise PanelError(
+                f"y has shape {y.shape}; expected one label for each of the {len(predicted)} "
+                "series."
+            )
+        try:
+            return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+        except (TypeError, ValueError) as error:  # names y_true, or nothing
+            weighted = "" if sample_weight is None else ", with this sample_weight"
+            kind = PanelTypeError if isinstance(error, TypeError) else PanelError
+            raise kind(
+                f"y cannot be compared with the predictions{weighted}: {error}. Expected one of "
+                "the labels of fit for each series."
+            ) from error

@@ -18,6 +18,7 @@ from tsdistill.inputs.checks import (
     check_flag,
     check_positive,
     check_temperature,
+    cut,
     is_number,
     is_whole,
     shown,
@@ -155,8 +156,8 @@ def check_device(device: Device) -> None:
         float(torch.zeros(1, device=device))  # a "meta" tensor has no value
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         raise ParameterError(
-            f"device={shown(device)} cannot be used: {error}. Expected 'cpu', or 'cuda' where "
-            "torch finds a GPU."
+            f"device={shown(device)} cannot be used: {cut(str(error))}. Expected 'cpu', or "
+            "'cuda' where torch finds a GPU."
         ) from error
 
 

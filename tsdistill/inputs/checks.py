@@ -22,6 +22,11 @@ def shown(value: object) -> str:
         text = repr(value)
     except Exception:  # of an int with thousands of digits, or of the user's class
         return f"<{type(value).__name__}>"
+    return cut(text)
+
+
+def cut(text: str) -> str:
+    """A text in an error message; its beginning if it is long."""
     return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "..."
 
 

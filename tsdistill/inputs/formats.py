@@ -208,11 +208,25 @@ def _from_cells(cells, uneven):
     """Convert an object array of series, of shape (n_instances, n_channels)."""
     lengths = [[len(c) if _is_sequence(c) else 1 for c in instance] for instance in cells]
     flat = [length for of_channels in lengths for length in of_channels]
-    if uneven and len(set(flat)) > 1:
+    to_pad = uneven and len(set(flat)) > 1
+    if to_pad:
         _check_channels_of_one_length(lengths)
+    else:
+        _check_one_length(flat, "timepoints")
+    _check_cells_hold_series(cells)
+    if to_pad:
         return padded([_numbers([np.asarray(as_plain(c)) for c in instance]) for instance in cells])
-    _check_one_length(flat, "timepoints")
     return _numbers([[np.asarray(as_plain(cell)) for cell in instance] for instance in cells])
+
+
+def _check_cells_hold_series(cells):
+    """Refuse a number among series, which would be taken for a series of one timestep."""
+    for i, channel in np.ndindex(cells.shape):
+        if not _is_sequence(cells[i, channel]):
+            raise PanelError(
+                f"X[{i}] has {shown(cells[i, channel])} in channel {channel}, where other cells "
+                "hold series; expected an array of values in each."
+            )
 
 
 def _check_channels_of_one_length(lengths):
@@ -266,6 +280,11 @@ def _stacked(instances, X, uneven):
             raise PanelError(f"X[{i}] has channels that differ in length: {error}") from error
     if 0 in map(len, shapes):
         return X
+    if len(set(map(len, shapes))) > 1:
+        raise PanelError(
+            f"X has series of {min(map(len, shapes))} and of {max(map(len, shapes))} axes; "
+            "expected all of shape (n_timepoints,), or all of (n_channels, n_timepoints)."
+        )
     if uneven and len({shape[-1] for shape in shapes}) > 1:
         if len(shapes[0]) > 2:
             raise PanelError(
@@ -274,11 +293,6 @@ def _stacked(instances, X, uneven):
             )
         if len({shape[:-1] for shape in shapes}) == 1:
             return padded([_numbers(list(np.asarray(instance))) for instance in instances])
-        if len(set(map(len, shapes))) > 1:
-            raise PanelError(
-                f"X has series of {min(map(len, shapes))} and of {max(map(len, shapes))} axes; "
-                "expected all of shape (n_timepoints,), or all of (n_channels, n_timepoints)."
-            )
     else:
         _check_one_length([shape[-1] for shape in shapes], "timepoints")
     if len(set(shapes)) > 1:
@@ -292,7 +306,10 @@ def _first_sequence(instances):
 
 def _numbers(instances):
     """Stack instances of one shape; objects get the dtype of their numbers, text is refused."""
-    stacked = np.array(instances)
+    try:
+        stacked = np.array(instances)
+    except ValueError as error:
+        raise PanelError(f"X has series of different shapes: {error}") from error
     if stacked.dtype.kind in "US":
         raise PanelError("X holds text; expected numbers, such as X.astype(float).")
     return _of_own_dtype(stacked) if stacked.dtype == object else stacked

@@ -10,7 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from tsdistill.exceptions import PanelError, PanelTypeError, ParameterError
 from tsdistill.inputs.checks import quoted, shown
-from tsdistill.inputs.plain import as_plain
+from tsdistill.inputs.plain import as_array
 from tsdistill.inputs.types import IntArray, LabelArray
 
 
@@ -34,6 +34,8 @@ def encode_labels(y):
         If there is only one class, y is continuous, or its labels are of several types.
     """
     y = labels_of_one_type(y)
+    if y.dtype.kind == "V":
+        raise PanelError(f"y holds values of type {y.dtype}; expected numbers or strings.")
     try:
         check_classification_targets(y)
     except ValueError as error:
@@ -116,11 +118,7 @@ def target_indices(
     ParameterError
         If a label is not among the classes, or there is not one label per series.
     """
-    target = as_plain(target, name)
-    try:
-        labels = np.asarray(target)
-    except ValueError:  # ragged
-        labels = np.asarray({}, dtype=object)
+    labels = as_array(target, name)
     if labels.ndim == 0:
         labels = np.repeat(labels, n_instances)
     if labels.shape != (n_instances,):

@@ -61,7 +61,7 @@ def as_array(values: Any, name: str) -> NDArray[Any]:
     try:
         return np.asarray(values)
     except (TypeError, ValueError) as error:
-        raise ParameterError(f"{name} is no array: {error}.") from error
+        raise ParameterError(f"{name} is no array of one shape: {error}.") from error
 
 
 @overload

@@ -245,8 +245,9 @@ def _validated(estimator, X, *y, reset, uneven=False, gaps=False):
         raise PanelError(f"X has values of type {X.dtype}; expected numbers.")
     if isinstance(X, (list, tuple)) and not X:
         raise PanelError("X is empty; expected one series or more.")
-    array = isinstance(X, np.ndarray)
-    if uneven and array and X.dtype.kind == "f" and X.ndim in (2, 3) and X.size:
+    usual = isinstance(X, np.ndarray) and not isinstance(X, np.matrix)
+    ready = usual and X.dtype.kind == "f" and X.ndim in (2, 3) and X.size > 0
+    if uneven and ready:
         check_ends(X, gaps=gaps)  # before scikit-learn finds infinity, and names no position
     try:
         found = validate_data(
@@ -274,7 +275,7 @@ def _validated(estimator, X, *y, reset, uneven=False, gaps=False):
             f"X of shape {X.shape} has no {'timepoints' if X.shape[-1] == 0 else 'channels'}."
         )
     _check_fits_float32(X)
-    if uneven and not array and X.dtype.kind == "f":
+    if uneven and not ready and X.dtype.kind == "f":
         check_ends(X, gaps=gaps)
     return found
 

@@ -88,7 +88,8 @@ def class_factors(class_weight, classes, class_index, sample_weight):
     if class_weight is None:
         return np.ones(len(classes))
     if isinstance(class_weight, str) and class_weight == "balanced":
-        count = np.bincount(class_index, weights=sample_weight, minlength=len(classes))
+        shares = sample_weight / sample_weight.max()  # so that no sum of huge weights overflows
+        count = np.bincount(class_index, weights=shares, minlength=len(classes))
         return count.sum() / np.maximum(count, np.finfo(np.float32).tiny) / len(classes)
     if not isinstance(class_weight, Mapping):
         raise ParameterError(

@@ -42,6 +42,7 @@ class BoundTeacher:
     scale: Scale | None
     _adapter: Any
     _columns: IntArray | None
+    _n_columns: int | None = None
     _series_shape: tuple[int, ...] | None = None
 
     def identified_by(self, fingerprint: tuple[Float32Array, str | None]) -> Self:
@@ -239,6 +240,11 @@ class BoundTeacher:
             Log-probabilities; their exponentials sum to 1 in each row.
         """
         answers = self._adapter.log_proba(panel)
+        if self._n_columns not in (None, answers.shape[1]):
+            raise TeacherError(
+                f"{self!r} answered with {answers.shape[1]} columns, but at first with "
+                f"{self._n_columns}; expected one column for each class in every answer."
+            )
         if self._columns is not None:
             answers = log_softmax(self._select(answers))  # among the columns chosen
         return self.scaled(answers)

@@ -132,6 +132,13 @@ def classes_of_columns(
             f"teacher {name_of(model)} has classes={classes.tolist()!r}; expected a list with the "
             "label of each column of its answers."
         )
+    try:
+        np.unique(classes)
+    except TypeError as error:
+        raise TeacherError(
+            f"teacher {name_of(model)} has classes={classes.tolist()!r}, which cannot be sorted; "
+            "expected labels of one type, numbers or strings."
+        ) from error
     if len(set(classes.tolist())) != len(classes):
         raise TeacherError(
             f"teacher {name_of(model)} has several columns with the same label: classes "

@@ -38,9 +38,10 @@ def find_layout(model: Any, X: NDArray[Any], form: UnevenForm | None = None) -> 
             return adapter, adapter.log_proba(panel.copy()).shape[1]
         except Exception as error:  # the model is the user's: any exception can come out of it
             failures.append(error)
-    error = failures[0]
     if form is not None:
-        raise uneven_error(model, X, form, failures) from error
+        raise uneven_error(model, X, form, failures) from failures[0]
+    # Answers that cannot be used tell more than the refusal of a layout.
+    error = next((f for f in failures if isinstance(f, TeacherError)), failures[0])
     if isinstance(error, TeacherError):
         raise error
     raise TeacherError(

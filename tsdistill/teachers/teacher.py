@@ -218,7 +218,7 @@ class Teacher(BoundTeacher):
         wanted = bound.classes_
         if class_index is not None:
             wanted = decoded_labels(self.model, bound._adapter, known, wanted, X, class_index)
-        bound._columns = select_columns(known, wanted, self.model)
+        bound._columns, bound._n_columns = select_columns(known, wanted, self.model), len(known)
         bound.left_out = [*np.delete(known, bound._columns).tolist(), *bound._adapter.left_out]
         if np.array_equal(bound._columns, np.arange(len(known))):
             bound._columns = None
