@@ -1,6 +1,8 @@
 import importlib
 import importlib.util
+import os
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -160,7 +162,9 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say how many of scikit-learn's and sktime's own checks were run."""
+    """Say how many of scikit-learn's and sktime's own checks were run, and how many faults."""
+    _tell_of_faults(terminalreporter)
+    _tell_of_cases(terminalreporter)
     for name, test in (
         ("scikit-learn", "::test_scikit_learn_check["),
         ("sktime", "::test_sktime_check["),
@@ -177,3 +181,30 @@ def pytest_terminal_summary(terminalreporter):
         if any(counts.values()):
             told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
             terminalreporter.write_line(f"{name}'s own checks: {told}")
+
+
+def _tell_of_faults(terminalreporter):
+    """A line for each kind of fault that the tests in ``faults/`` injected, and their sum."""
+    counts = Counter()
+    for report in terminalreporter.stats.get("passed", []):
+        counts.update(dict(getattr(report, "user_properties", ())).get("faults", {}))
+    for kind, n in sorted(counts.items()):
+        terminalreporter.write_line(f"faults injected, {kind}: {n}")
+    if counts:
+        terminalreporter.write_line(f"faults injected in all: {counts.total()}")
+
+
+def _tell_of_cases(terminalreporter):
+    """On how many cases the properties in ``fuzz/`` were tried; each of them in `make fuzz`."""
+    counts = {
+        report.nodeid: dict(report.user_properties)["cases"]
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, [])
+        if "cases" in dict(getattr(report, "user_properties", ()))
+    }
+    if "FUZZ_EXAMPLES" in os.environ:
+        for name, count in sorted(counts.items()):
+            terminalreporter.write_line(f"{count:>9,}  {name}")
+    if counts:
+        n_cases = sum(counts.values())
+        terminalreporter.write_line(f"fuzzed: {n_cases:,} cases of {len(counts)} properties")

@@ -23,6 +23,7 @@ def test_an_objective_of_ones_own_takes_few_lines(toy, quick):
     assert model.history_[-1]["same_entropy"] < model.history_[0]["same_entropy"]
 
 
+@pytest.mark.weekly
 def test_evidence_is_written(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(
         sys, "argv", ["evidence", "--folder", str(tmp_path / "out"), "--max-epochs", "3"]
@@ -33,6 +34,7 @@ def test_evidence_is_written(monkeypatch, capsys, tmp_path):
     assert "series to come" in capsys.readouterr().out
 
 
+@pytest.mark.weekly
 def test_maps_of_a_whole_set_are_drawn(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(sys, "argv", ["set", "--folder", str(tmp_path), "--max-epochs", "2"])
     runpy.run_path(str(EXAMPLES / "whole_set.py"), run_name="__main__")
@@ -41,6 +43,7 @@ def test_maps_of_a_whole_set_are_drawn(monkeypatch, capsys, tmp_path):
     assert "mean_correlation" in out and "gyroscope z" in out
 
 
+@pytest.mark.weekly
 def test_tsd_as_published_has_the_published_networks_and_runs(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["tsd", "--epochs", "2", "--lambdas", "1"])
     example = runpy.run_path(str(EXAMPLES / "tsd_as_published.py"), run_name="example")
@@ -105,6 +108,7 @@ def test_pages_are_alike_up_to_rounding():
         assert not alike(page.replace(one, other), page)
 
 
+@pytest.mark.weekly
 def test_the_page_on_replacing_a_model_shows_what_its_code_prints(tmp_path):
     example = runpy.run_path(str(EXAMPLES / "replacing_a_model.py"))
     text = example["PAGE"].read_text(encoding="utf-8")

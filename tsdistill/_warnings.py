@@ -1,6 +1,21 @@
 """Warnings; users import them from :mod:`tsdistill.exceptions`."""
 
 
+class BatchHalvedWarning(UserWarning):
+    """Memory did not hold a batch of series, so a model was asked about its halves.
+
+    See Also
+    --------
+    TrainingError : If memory does not hold a step of the training, which is not halved.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from tsdistill.exceptions import BatchHalvedWarning
+    >>> warnings.simplefilter("ignore", BatchHalvedWarning)
+    """
+
+
 class HardTeacherWarning(UserWarning):
     """The teacher's probabilities are all 0 or 1, so they carry no soft targets.
 

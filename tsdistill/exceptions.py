@@ -10,6 +10,7 @@ import sys
 import warnings
 
 from tsdistill._warnings import (
+    BatchHalvedWarning,
     CacheWarning,
     HardTeacherWarning,
     HookWarning,
@@ -23,6 +24,7 @@ from tsdistill._warnings import (
 )
 
 __all__ = [
+    "BatchHalvedWarning",
     "CacheWarning",
     "DatasetError",
     "ExportError",
@@ -47,6 +49,7 @@ __all__ = [
     "TeacherAwayWarning",
     "TeacherError",
     "TeacherMismatchWarning",
+    "TeacherTimeoutError",
     "TrainingError",
     "TsdistillError",
 ]
@@ -126,6 +129,7 @@ class TeacherError(TsdistillError, ValueError):
 
     See Also
     --------
+    TeacherTimeoutError : If it does not answer in time.
     tsdistill.Teacher : Says how a model is asked, if it is not found out.
 
     Examples
@@ -136,6 +140,28 @@ class TeacherError(TsdistillError, ValueError):
     >>> SaliencyDistilledClassifier(teacher=3).fit(X, y)
     Traceback (most recent call last):
     tsdistill.exceptions.TeacherError: teacher int has neither predict_proba nor ...
+    """
+
+
+class TeacherTimeoutError(TeacherError, TimeoutError):
+    """The teacher did not answer within its ``timeout``.
+
+    See Also
+    --------
+    tsdistill.Teacher : Takes a ``timeout``.
+
+    Examples
+    --------
+    >>> import time
+    >>> import numpy as np
+    >>> from tsdistill import SaliencyDistilledClassifier, Teacher
+    >>> def hanging(X):
+    ...     time.sleep(1.0)
+    ...     return np.full((len(X), 2), 0.5)
+    >>> teacher = Teacher(hanging, timeout=0.1)
+    >>> SaliencyDistilledClassifier(teacher).fit(np.eye(4, 10), [0, 1, 0, 1])
+    Traceback (most recent call last):
+    tsdistill.exceptions.TeacherTimeoutError: teacher hanging gave no answer to 2 series ...
     """
 
 

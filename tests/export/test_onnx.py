@@ -57,11 +57,18 @@ def assert_maps(session, classifier, X, fill="opposing"):
 
 
 STUDENTS = ["lite", "inception", "fcn", "resnet", "gru", Lite(2, (9, 5), pool=3, bottleneck=2)]
+OFTEN = [("lite", 1), ("inception", 3), ("gru", 3)]  # others of these exports are tried weekly
+
+
+ALL = [
+    pytest.param(student, n, marks=[] if (student, n) in OFTEN else pytest.mark.weekly)
+    for student in STUDENTS
+    for n in (1, 3)
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_channels", [1, 3])
-@pytest.mark.parametrize("student", STUDENTS)
+@pytest.mark.parametrize(("student", "n_channels"), ALL)
 def test_answers_and_maps_are_those_of_the_classifier(student, n_channels, session):
     classifier = small(student, n_channels, n_timepoints=41)
     X = bumps(n_channels, 41)[0]

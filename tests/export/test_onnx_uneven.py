@@ -22,7 +22,7 @@ SMALL = Lite(n_filters=2, kernel_sizes=(5, 3), stride=3)
 STUDENTS_OF_TESTS = [
     SMALL,
     GRU(hidden_size=4, bidirectional=True),
-    *(pytest.param(name, marks=pytest.mark.slow) for name in STUDENTS),
+    *(pytest.param(name, marks=[pytest.mark.slow, pytest.mark.weekly]) for name in STUDENTS),
 ]
 
 

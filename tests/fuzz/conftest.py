@@ -1,4 +1,4 @@
-"""A count, at the end, of the cases on which each property was tried."""
+"""What the properties share; tests/conftest.py shows on how many cases each was tried."""
 
 import re
 
@@ -31,18 +31,3 @@ def pytest_runtest_makereport(item, call):
     if call.when == "call" and told is not None:
         passed = sum(map(int, re.findall(r"(\d+) passing", told)))
         report.user_properties.append(("cases", passed))
-
-
-def pytest_terminal_summary(terminalreporter):
-    """Say on how many cases each property was tried."""
-    counts = {}
-    for outcome in ("passed", "failed"):
-        for report in terminalreporter.stats.get(outcome, []):
-            found = dict(getattr(report, "user_properties", ()))
-            if "cases" in found and report.nodeid.startswith(FOLDER):
-                counts[report.nodeid.removeprefix(FOLDER)] = found["cases"]
-    if counts:
-        title = f"{sum(counts.values()):,} cases of {len(counts)} properties"
-        terminalreporter.section(title, sep="-")
-        for name, count in sorted(counts.items()):
-            terminalreporter.write_line(f"{count:>9,}  {name}")

@@ -15,6 +15,7 @@ from tsdistill.objectives import (
     gradient_cosine_loss,
 )
 from tsdistill.students import GRU, Lite
+from tsdistill.teachers.querying import QueryOptions
 
 
 def test_gradient_loss_is_one_minus_the_cosine():
@@ -76,6 +77,7 @@ def test_gradient_maps_are_of_the_teachers_class_and_agree_with_differences(toy)
 
     given = Given()
     given.teacher, given.panel, given.device = bound, panel, "cpu"
+    given.options = QueryOptions()
     given.clean = bound.log_proba(panel)
     objective = GradientSaliency()
     objective.prepare(given)

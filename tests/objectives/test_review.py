@@ -13,6 +13,7 @@ from tsdistill.objectives import Answers, TemporalReview, review_losses
 from tsdistill.objectives.review import ConvLSTM, attention_map, node_epochs
 from tsdistill.students import FCN, GRU, Inception, Lite, ResNet
 from tsdistill.students.feature_maps import feature_maps
+from tsdistill.teachers.querying import QueryOptions
 
 
 def test_a_run_of_48_nodes_has_12_reviews_every_20_of_240_epochs():
@@ -134,6 +135,7 @@ class Given:
 
         self.teacher = Teacher(teacher).bind(panel, np.arange(3))
         self.network, self.panel, self.n_epochs, self.device = network, panel, n_epochs, "cpu"
+        self.options = QueryOptions()
 
 
 def test_one_cycle_equals_a_plain_rewrite():

@@ -15,7 +15,7 @@ from tests.swap.test_monitor import bytes_of, seen_by
 from tsdistill import DeferringClassifier, SwapMonitor, Teacher
 from tsdistill.exceptions import ParameterError, TeacherAwayWarning, TeacherError
 from tsdistill.numerics.random_states import global_states_kept
-from tsdistill.swap.auditing import TimeLimit
+from tsdistill.numerics.time_limit import TimeLimit
 
 LIMIT = 0.2  # seconds
 LONG = 20.0
@@ -60,7 +60,7 @@ def in_time(function, *arguments):
 
 
 def audit_threads():
-    return [one for one in threading.enumerate() if one.name == "tsdistill-audit"]
+    return [one for one in threading.enumerate() if one.name == "tsdistill-time-limit"]
 
 
 def until(condition):

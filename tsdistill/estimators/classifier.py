@@ -91,8 +91,8 @@ class SaliencyDistilledClassifier(
         if it refuses these and the series have one channel, it is given the other shape. Wrap
         it in :class:`~tsdistill.Teacher` to name the classes of a bare module or callable, to
         scale its logits (those found inside classifiers that answer 0 or 1 are scaled by the
-        labels of ``fit``), and to use a fitted teacher as a *value* in a search grid, where
-        scikit-learn would clone it.
+        labels of ``fit``), to wait for its answers for a limited time, and to use a fitted teacher
+        as a *value* in a search grid, where scikit-learn would clone it.
     student : str, Student, torch.nn.Module, callable or skorch.NeuralNetClassifier, \
             default="lite"
         The network to train: "lite", "inception", "fcn", "resnet", "gru"; a configuration of
@@ -373,7 +373,11 @@ class SaliencyDistilledClassifier(
         PanelError, ParameterError, TeacherError, StudentError
             Before the training starts; all of them are ValueErrors.
         TrainingError
-            If the loss becomes NaN or infinite.
+            If the loss becomes NaN or infinite, the student or a callback fails, or memory does
+            not hold a step.
+        KeyboardInterrupt
+            If an interrupt comes before an epoch was completed. After it, as after any error, the
+            estimator is as it was before.
         """
         check_settings(self)
         objectives = objectives_of(self)

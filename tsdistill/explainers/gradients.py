@@ -19,9 +19,10 @@ from tsdistill.explainers.base import Explainer
 from tsdistill.inputs.lengths import hardest, lengths_of
 from tsdistill.inputs.types import Device, Float32Array, IntArray
 from tsdistill.numerics.batches import batches_of_series
+from tsdistill.numerics.halving import Halving
 from tsdistill.numerics.logits import centred, first_output
 from tsdistill.numerics.tensors import as_tensor
-from tsdistill.teachers.bound import BoundTeacher
+from tsdistill.teachers.bound import BoundTeacher, failures_named
 
 NAN_IN_GRADIENTS = (
     "torch.where passes NaN back from the side that it does not take: let forward replace NaN, as "
@@ -46,6 +47,7 @@ def _arguments_from(settings):
         "baseline": np.zeros_like(mean) if settings.fill == "zero" else mean,
         "per_channel": settings.per_channel,
         "device": settings.options.device,
+        "halving": settings.options.halving,
     }
 
 
@@ -73,6 +75,7 @@ def gradient(
     *,
     per_channel: bool = False,
     device: Device = "cpu",
+    halving: Halving | None = None,
 ) -> Float32Array:
     """First-order estimate of a timestep's effect: gradient times difference to a baseline.
 
@@ -89,6 +92,8 @@ def gradient(
         Where the model runs.
     baseline : ndarray of shape (n_channels,)
         Baseline of each channel, for example its training mean.
+    halving : Halving, default=None
+        Of the user's call; None makes one.
 
     Returns
     -------
@@ -99,16 +104,21 @@ def gradient(
     Raises
     ------
     TeacherError
-        If the model is a black box, or NaN in the series spoils its gradients.
+        If the model is a black box or fails, or NaN in the series spoils its gradients.
     """
-    maps = input_gradients(model, panel, target, device=device)
+    maps = input_gradients(model, panel, target, device=device, halving=halving)
     maps *= panel - np.asarray(baseline, dtype=np.float32)[:, np.newaxis]
     maps[np.isnan(panel)] = 0.0
     return _ended(maps if per_channel else maps.sum(axis=1), panel)
 
 
 def input_gradients(
-    model: BoundTeacher, panel: Float32Array, target: IntArray, *, device: Device = "cpu"
+    model: BoundTeacher,
+    panel: Float32Array,
+    target: IntArray,
+    *,
+    device: Device = "cpu",
+    halving: Halving | None = None,
 ) -> Float32Array:
     """Gradient of a model's centred logit of the target, with respect to the series.
 
@@ -119,6 +129,8 @@ def input_gradients(
         As in :func:`~tsdistill.explainers.occlusion.occlusion`.
     device : str or torch.device, default="cpu"
         Where the model runs.
+    halving : Halving, default=None
+        Of the user's call; None makes one.
 
     Returns
     -------
@@ -128,13 +140,24 @@ def input_gradients(
     Raises
     ------
     TeacherError
-        If the model is a black box, or NaN in the series spoils its gradients.
+        If the model is a black box or fails, or NaN in the series spoils its gradients.
     """
-    slopes = np.empty(panel.shape, dtype=np.float32)
-    with _differentiable(model, device):
-        for part, series, k in _batches(panel, target, device):
-            slopes[part] = score_gradients(model.logits, k, series).cpu().numpy()
+    with failures_named(model, panel):
+        slopes = _input_gradients(model, panel, target, device, halving)
     _check_unspoilt(model, slopes, panel)
+    return slopes
+
+
+def _input_gradients(model, panel, target, device, halving=None):
+    """As :func:`input_gradients`, with the errors that the model raises."""
+    slopes = np.empty(panel.shape, dtype=np.float32)
+
+    def slopes_of(series: Tensor, k: Tensor) -> Tensor:
+        return score_gradients(model.logits, k, series)
+
+    with _differentiable(model, device):
+        for part, found in _in_batches(slopes_of, model, panel, target, device, halving):
+            slopes[part] = found
     return slopes
 
 
@@ -155,12 +178,13 @@ def check_gradients(model: BoundTeacher, panel: Float32Array, device: Device = "
     """
     tried = hardest(panel)
     try:
-        input_gradients(model, tried, np.zeros(len(tried), dtype=np.int64), device=device)
+        slopes = _input_gradients(model, tried, np.zeros(len(tried), dtype=np.int64), device)
     except RuntimeError as error:
         raise TeacherError(
             f"{model!r} gives no gradients with respect to the series: {error}. Check that no part "
             "of it runs under no_grad or detaches; or use occlusion, which works for any model."
         ) from error
+    _check_unspoilt(model, slopes, tried)
 
 
 def score_gradients(
@@ -214,6 +238,7 @@ def integrated_gradients(
     n_steps: int = 50,
     per_channel: bool = False,
     device: Device = "cpu",
+    halving: Halving | None = None,
 ) -> Float32Array:
     """Gradients integrated along the line from a baseline to the series, by captum.
 
@@ -236,6 +261,8 @@ def integrated_gradients(
         Baseline of each channel, for example its training mean.
     n_steps : int, default=50
         Number of steps of the integral.
+    halving : Halving, default=None
+        Of the user's call; None makes one.
 
     Returns
     -------
@@ -246,7 +273,7 @@ def integrated_gradients(
     Raises
     ------
     TeacherError
-        If the model is a black box, or NaN in the series spoils its gradients.
+        If the model is a black box or fails, or NaN in the series spoils its gradients.
     ImportError
         If captum is not installed.
 
@@ -264,20 +291,24 @@ def integrated_gradients(
         ) from error
     maps = np.empty(panel.shape, dtype=np.float32)
     start = torch.as_tensor(np.asarray(baseline, dtype=np.float32)[:, np.newaxis], device=device)
-    with _differentiable(model, device):
+    with failures_named(model, panel), _differentiable(model, device):
         method = IntegratedGradients(
             lambda values, missing, k: _score(model.logits(_series_of(values, missing)), k)
         )
-        for part, series, k in _batches(panel, target, device):
+
+        def attributions_of(series: Tensor, k: Tensor) -> Tensor:
             values, missing = _values_of(series)
-            attributions = method.attribute(
+            attributions: Tensor = method.attribute(
                 values,
                 baselines=start.expand_as(values),  # where NaN was, no gradient is left
                 additional_forward_args=(missing, k),
                 n_steps=n_steps,
                 internal_batch_size=len(values),
             )
-            maps[part] = attributions.detach().cpu().numpy()
+            return attributions
+
+        for part, found in _in_batches(attributions_of, model, panel, target, device, halving):
+            maps[part] = found
     _check_unspoilt(model, maps, panel)
     return _ended(maps if per_channel else maps.sum(axis=1), panel)
 
@@ -319,7 +350,16 @@ def _differentiable(model, device):
         yield
 
 
-def _batches(panel, target, device):
-    """Each batch as a slice, its series and its targets on the device."""
-    for part in batches_of_series(panel):
-        yield part, as_tensor(panel[part], device), torch.as_tensor(target[part], device=device)
+def _in_batches(compute, model, panel, target, device, halving):
+    """Each batch, or part of one that memory holds, as a slice, and what is computed of it.
+
+    ``compute`` takes series and targets on the device, and returns a tensor.
+    """
+    halving = Halving() if halving is None else halving
+
+    def computed(part):
+        series, k = as_tensor(panel[part], device), torch.as_tensor(target[part], device=device)
+        return compute(series, k).detach().cpu().numpy()
+
+    for batch in batches_of_series(panel):
+        yield from halving.results(computed, batch, model)

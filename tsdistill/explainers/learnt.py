@@ -8,6 +8,7 @@ from tsdistill.explainers.base import Explainer
 from tsdistill.numerics.batches import batches
 from tsdistill.numerics.tensors import as_tensor
 from tsdistill.students.extension import GivesMaps, find_extension
+from tsdistill.teachers.bound import failures_named
 
 
 def learnt_maps(model, panel, target, settings):
@@ -41,12 +42,15 @@ def learnt_maps(model, panel, target, settings):
             "auxiliary=tsdistill.objectives.ExplanationAutoencoder(), and this one was not; use "
             "method='occlusion'."
         )
-    device = settings.options.device
+    device, halving = settings.options.device, settings.options.halving
+
+    def maps_of(part):
+        return module.learnt_maps(as_tensor(np.array(panel[part]), device)).cpu().numpy()
+
     maps = []
-    with model.on_device(device), torch.no_grad():
-        for part in batches(len(panel)):
-            series = as_tensor(np.array(panel[part]), device)
-            maps.append(module.learnt_maps(series).cpu().numpy())
+    with failures_named(model, panel), model.on_device(device), torch.no_grad():
+        for batch in batches(len(panel)):
+            maps += [found for _, found in halving.results(maps_of, batch, model)]
     maps = np.concatenate(maps)
     return maps[:, np.newaxis] if settings.per_channel else maps
 

@@ -16,7 +16,7 @@ from tsdistill.numerics.tensors import as_tensor
 from tsdistill.perturbation.copies import PerturbedCopies
 from tsdistill.perturbation.uneven import stretched, widths_of
 from tsdistill.students.receptive_field import is_local, window_answers
-from tsdistill.teachers.bound import BoundTeacher
+from tsdistill.teachers.bound import BoundTeacher, failures_named
 from tsdistill.teachers.querying import QueryOptions, is_cached, query
 
 COPIES_A_BLOCK = 2**16
@@ -138,18 +138,21 @@ def _query_copies(model, copies, options):
     if network is None or is_cached(model, options) or not is_local(network):
         return query(model, copies, options, title="occlusion")
     series, device = copies.panel, options.device
-    answers = []
-    for part in batches(len(series), rows_that_fit(LAYERS_AT_ONCE * series[0].nbytes)):
+
+    def answers_of(part):
         chosen = slice(*np.searchsorted(copies.row, [part.start, part.stop]))
         places = [copies.row[chosen] - part.start, copies.donor[chosen], copies.start[chosen]]
         channel = None if copies.channel is None else as_tensor(copies.channel[chosen], device)
-        answers.append(
-            window_answers(
-                network, as_tensor(series[part], device),
-                as_tensor(copies.donors, device), *(as_tensor(p, device) for p in places),
-                copies.width, channel,
-            ).cpu().numpy()
-        )  # fmt: skip
+        return window_answers(
+            network, as_tensor(series[part], device),
+            as_tensor(copies.donors, device), *(as_tensor(p, device) for p in places),
+            copies.width, channel,
+        ).cpu().numpy()  # fmt: skip
+
+    answers = []
+    with failures_named(model, series):
+        for batch in batches(len(series), rows_that_fit(LAYERS_AT_ONCE * series[0].nbytes)):
+            answers += [found for _, found in options.halving.results(answers_of, batch, model)]
     answers = np.concatenate(answers)
     if not np.isfinite(answers).all():
         raise TeacherError(

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
 
-from tsdistill.exceptions import FolderGivenError, FolderMissingError, ParameterError
+from tsdistill.exceptions import FolderGivenError, FolderMissingError, ParameterError, PathError
 from tsdistill.inputs.checks import shown
 from tsdistill.inputs.types import Path
 
@@ -26,12 +26,19 @@ def check_path(name: str, path: object) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Raise FolderGivenError if a path is a folder, FolderMissingError if its folder is missing."""
+    """Raise FolderGivenError if a path is a folder, FolderMissingError if its folder is missing.
+
+    A path that cannot even be looked at ends in a PathError.
+    """
     check_path("path", path)
     path = pathlib.Path(path)
-    if path.is_dir():
+    try:
+        is_folder, in_folder = path.is_dir(), path.parent.is_dir()
+    except OSError as error:
+        raise _not_written(path, error) from error
+    if is_folder:
         raise FolderGivenError(f"path={str(path)!r} is a folder; pass the name of a file in it.")
-    if not path.parent.is_dir():
+    if not in_folder:
         raise FolderMissingError(f"path={str(path)!r}: the folder {path.parent} does not exist.")
 
 
@@ -40,7 +47,7 @@ def replaced_when_whole(path: pathlib.Path, mode: str, **options: Any) -> Iterat
     """Open a new file that takes its place when it is complete.
 
     Readers see the old content or the new, never a part; if the block fails, the old content
-    stays.
+    stays. That holds for a loss of power, too: the content is on the disk before the name is.
 
     Parameters
     ----------
@@ -48,16 +55,33 @@ def replaced_when_whole(path: pathlib.Path, mode: str, **options: Any) -> Iterat
     mode : {"w", "wb"}
     **options
         Of :func:`open`.
+
+    Raises
+    ------
+    PathError
+        If the disk is full or fails, or a permission is missing; with the ``errno`` of the system.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     try:
-        with os.fdopen(handle, mode, **options) as file:
-            yield file
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        try:
+            with os.fdopen(handle, mode, **options) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):  # the first error says more
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise _not_written(path, error) from error
+
+
+def _not_written(path: pathlib.Path, error: OSError) -> PathError:
+    failure = PathError(f"path={str(path)!r} cannot be written: {error}.")
+    failure.errno = error.errno
+    return failure
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -68,6 +92,11 @@ def write_whole(path: Path, text: str) -> None:
     path : str or path
     text : str
         Surrogates, which UTF-8 cannot encode, are written as escapes with a backslash.
+
+    Raises
+    ------
+    PathError
+        If it cannot be written.
     """
     path = pathlib.Path(path)
     with replaced_when_whole(path, "w", encoding="utf-8", errors="backslashreplace") as file:

@@ -36,19 +36,31 @@ def global_states_kept(seed, *devices):
         if this process used a GPU before.
     """
     on_behalf = getattr(_THREAD, "on_behalf", False)
-    with contextlib.nullcontext() if on_behalf else _ONE_AT_A_TIME:
+    with contextlib.nullcontext() if on_behalf else _ONE_AT_A_TIME, on_behalf_of_a_fit():
         yield from _states_kept(seed, devices)
 
 
 @contextlib.contextmanager
 def on_behalf_of_a_fit():
-    """Mark a thread that queries a teacher for a waiting fit, so that it does not wait for it."""
+    """Mark a thread that works for a fit, its own or a waiting one, so that it waits for none."""
     before = getattr(_THREAD, "on_behalf", False)
     _THREAD.on_behalf = True
     try:
         yield
     finally:
         _THREAD.on_behalf = before
+
+
+def as_the_caller():
+    """Make a context in which another thread queries a teacher for the fit of this thread, if any.
+
+    Returns
+    -------
+    context manager
+        To be entered by the other thread.
+    """
+    on_behalf = getattr(_THREAD, "on_behalf", False)
+    return on_behalf_of_a_fit() if on_behalf else contextlib.nullcontext()
 
 
 def _states_kept(seed, devices):
@@ -67,11 +79,19 @@ def _states_kept(seed, devices):
                 torch.cuda.manual_seed_all(seed)
         with usual_float_errors():
             yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
-        with no_fork():
-            torch_states.__exit__(None, None, None)
+    except BaseException:
+        with contextlib.suppress(Exception):  # of a GPU that is lost: the first error counts
+            _restore(python_state, numpy_state, torch_states)
+        raise
+    else:
+        _restore(python_state, numpy_state, torch_states)
+
+
+def _restore(python_state, numpy_state, torch_states):
+    random.setstate(python_state)
+    np.random.set_state(numpy_state)
+    with no_fork():
+        torch_states.__exit__(None, None, None)
 
 
 def _gpus_in_use(devices):

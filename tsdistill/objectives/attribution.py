@@ -13,7 +13,7 @@ series differ in length, t runs over the positions that a stage has for the seri
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ from tsdistill.objectives.base import Answers, Objective, given
 from tsdistill.objectives.gradients import check_student_maps, in_use_for_maps
 from tsdistill.objectives.preparation import Preparation
 from tsdistill.students.feature_maps import feature_maps, map_and_slopes, stages_of
+from tsdistill.teachers.bound import failures_named
 
 
 def attribution_of(maps: Tensor, slopes: Tensor, n_positions: Tensor | None = None) -> Tensor:
@@ -185,7 +186,8 @@ class AttributionMatching(Objective):
     def prepare(self, preparation: Preparation) -> None:
         panel, target = preparation.panel, given(preparation.clean).argmax(axis=1)
         n_positions = self._positions(preparation, panel)
-        self.teacher_maps_ = self._teacher_attributions(preparation, panel, target, n_positions)
+        with failures_named(preparation.teacher, panel):
+            self.teacher_maps_ = self._teacher_attributions(preparation, panel, target, n_positions)
         self.target_ = as_tensor(target).to(preparation.device)
         if n_positions is not None:
             self._n_positions = as_tensor(n_positions).to(preparation.device)
@@ -232,21 +234,15 @@ class AttributionMatching(Objective):
             0 beyond the positions of each series.
         """
         if n_positions is None:
-            parts = [
-                self._teacher_attribution(preparation, panel[part], target[part])
-                for part in batches(len(target))
-            ]
-            return torch.cat(parts)
+            everything = np.arange(len(target))
+            return torch.cat(list(self._in_batches(preparation, panel, target, everything)))
         lengths = lengths_of(panel)
         attributions = torch.zeros(len(panel), n_positions.max(), device=preparation.device)
         for length in np.unique(lengths):
-            of_length = np.flatnonzero(lengths == length)
-            for part in batches(len(of_length)):
-                rows = of_length[part]
-                series = panel[rows, :, :length]
-                attribution = self._teacher_attribution(preparation, series, target[rows])
-                n = n_positions[rows[0]]
-                attributions[as_tensor(rows), :n] = _resampled(attribution, n)
+            rows = np.flatnonzero(lengths == length)
+            parts = self._in_batches(preparation, panel[:, :, :length], target, rows)
+            n = n_positions[rows[0]]
+            attributions[as_tensor(rows), :n] = _resampled(torch.cat(list(parts)), n)
         if not torch.isfinite(attributions).all():
             raise TeacherError(
                 f"AttributionMatching needs finite feature maps and gradients, but "
@@ -254,6 +250,20 @@ class AttributionMatching(Objective):
                 f"{NAN_IN_GRADIENTS}, or leave this objective out."
             )
         return attributions
+
+    def _in_batches(
+        self, preparation: Preparation, panel: Float32Array, target: IntArray, rows: IntArray
+    ) -> Iterator[Tensor]:
+        """Attributions of the teacher for some rows, a batch at a time, in order."""
+
+        def attribution_of(part: slice) -> Tensor:
+            some = rows[part]
+            return self._teacher_attribution(preparation, panel[some], target[some])
+
+        halving = preparation.options.halving
+        for batch in batches(len(rows)):
+            for _, found in halving.results(attribution_of, batch, preparation.teacher):
+                yield found
 
     def _teacher_attribution(
         self, preparation: Preparation, series: Float32Array, target: IntArray

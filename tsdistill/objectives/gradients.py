@@ -130,8 +130,10 @@ class GradientSaliency(Objective):
 
     def prepare(self, preparation: Preparation) -> None:
         target = given(preparation.clean).argmax(axis=1)
-        device = preparation.device
-        maps = input_gradients(preparation.teacher, preparation.panel, target, device=device)
+        device, halving = preparation.device, preparation.options.halving
+        maps = input_gradients(
+            preparation.teacher, preparation.panel, target, device=device, halving=halving
+        )
         self.teacher_maps_ = as_tensor(maps).to(device)
         self.target_ = as_tensor(target).to(device)
 

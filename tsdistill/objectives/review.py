@@ -31,6 +31,7 @@ from tsdistill.numerics.tensors import as_tensor
 from tsdistill.objectives.base import Answers, Objective, given
 from tsdistill.objectives.preparation import Preparation
 from tsdistill.students.feature_maps import feature_maps, stages_of
+from tsdistill.teachers.bound import failures_named
 
 NODES_A_CYCLE = 4
 
@@ -309,11 +310,16 @@ class TemporalReview(Objective):
     def prepare(self, preparation: Preparation) -> None:
         device, panel = preparation.device, preparation.panel
         batch_maps = []
-        for part in batches(len(panel)):
+
+        def attention_of(part: slice) -> list[Tensor]:
             maps = self._teacher_maps(preparation, panel[part])
-            batch_maps.append(
-                [attention_map(m.float(), n) for m, n in zip(maps, self._lengths, strict=True)]
-            )
+            return [attention_map(m.float(), n) for m, n in zip(maps, self._lengths, strict=True)]
+
+        halving = preparation.options.halving
+        with failures_named(preparation.teacher, panel):
+            for batch in batches(len(panel)):
+                parts = halving.results(attention_of, batch, preparation.teacher)
+                batch_maps += [maps for _, maps in parts]
         self.teacher_maps_ = [torch.cat(stage) for stage in zip(*batch_maps, strict=True)]
         self.forecasters_ = nn.ModuleList(ConvLSTM(self.hidden_size) for _ in self._lengths)
         self.forecasters_.to(device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -10,61 +9,6 @@ from typing import Any
 from tsdistill.exceptions import TeacherAwayWarning, warn_user
 from tsdistill.inputs.types import LabelArray
 from tsdistill.swap.record import Record
-
-
-class TimeLimit:
-    """Calls functions in a thread, and stops waiting for them when the time is over.
-
-    A function that is not waited for any more runs on. Until it comes back no other is called, so
-    that a teacher that hangs is left with one question, whatever happens.
-
-    Parameters
-    ----------
-    seconds : float
-
-    Examples
-    --------
-    >>> TimeLimit(10.0)(max, 3, 5)
-    5
-    """
-
-    def __init__(self, seconds: float | None) -> None:
-        self.seconds = seconds
-        self._late = None
-
-    def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """What a function returns, or the exception that it raises.
-
-        Raises
-        ------
-        TimeoutError
-            If it does not come back in time, or one called before has not come back yet.
-        """
-        if self.is_waiting:
-            raise TimeoutError("an earlier question has not been answered yet")
-        outcome = []
-
-        def ask():
-            try:
-                outcome.append((function(*arguments), None))
-            except BaseException as error:
-                outcome.append((None, error))
-
-        thread = threading.Thread(target=ask, name="tsdistill-audit", daemon=True)
-        thread.start()
-        thread.join(self.seconds)
-        if not outcome:
-            self._late = thread
-            raise TimeoutError(f"no answer within {self.seconds:g} s")
-        answer, error = outcome[0]
-        if error is not None:
-            raise error
-        return answer
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether an earlier function is still running."""
-        return self._late is not None and self._late.is_alive()
 
 
 def audit(

@@ -15,7 +15,8 @@ from tsdistill.inputs.checks import check_positive, check_rate, check_share
 from tsdistill.inputs.files import check_folder
 from tsdistill.inputs.random_state import seed_sequence
 from tsdistill.inputs.types import BoolArray, FloatArray, LabelArray, Path, RandomSource, Series
-from tsdistill.swap.auditing import TimeLimit, audit
+from tsdistill.numerics.time_limit import TimeLimit
+from tsdistill.swap.auditing import audit
 from tsdistill.swap.deferring import DeferringClassifier
 from tsdistill.swap.hooks import call_hooks, check_hooks
 from tsdistill.swap.readings import MonitorReadings

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tsdistill.exceptions import TeacherError
+from tsdistill.exceptions import TeacherError, TeacherTimeoutError
 from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.panel import in_layout
 from tsdistill.inputs.plain import as_real
@@ -25,6 +25,7 @@ from tsdistill.inputs.types import Device, Float32Array
 from tsdistill.numerics.logits import first_output, log_softmax
 from tsdistill.numerics.shared import quiet
 from tsdistill.numerics.tensors import as_tensor, threads_kept
+from tsdistill.numerics.time_limit import TimeLimit
 from tsdistill.teachers.inner_heads import inner_decision_function
 from tsdistill.teachers.module_use import ask_uneven, in_use
 
@@ -98,7 +99,45 @@ def is_skorch_net(model: object) -> bool:
     return hasattr(model, "module") and hasattr(model, "predict_nonlinearity")
 
 
-class ProbabilityAdapter:
+class AsksInTime:
+    """Mixin for adapters whose model is given up when it takes too long.
+
+    Attributes
+    ----------
+    timeout : float or None
+        Seconds that an answer may take.
+    """
+
+    timeout: float | None = None
+    name: str
+
+    def in_time(self, ask, series, *more):
+        """What ``ask(series, *more)`` returns.
+
+        Only the model itself is called in another thread, so that a late one holds none of our
+        contexts.
+
+        Raises
+        ------
+        TeacherTimeoutError
+            If that takes longer than :attr:`timeout`. The call runs on.
+        """
+        if self.timeout is None:
+            return ask(series, *more)
+        limit = TimeLimit(self.timeout)
+        try:
+            return limit(ask, series, *more)
+        except TimeoutError as error:
+            if not limit.gave_up:
+                raise
+            raise TeacherTimeoutError(
+                f"{self.name} gave no answer to {len(series)} series within timeout="
+                f"{self.timeout:g} seconds. Pass Teacher(model, timeout=...) with a longer one if "
+                "it is slow; with memory, what it answered before is not asked again."
+            ) from error
+
+
+class ProbabilityAdapter(AsksInTime):
     """Adapter for a black box that returns probabilities."""
 
     differentiable = False
@@ -118,7 +157,7 @@ class ProbabilityAdapter:
 
     def _answers(self, panel):
         with quiet(), threads_kept():
-            return _as_numbers(self.ask(self.as_asked(panel)), self.name)
+            return _as_numbers(self.in_time(self.ask, self.as_asked(panel)), self.name)
 
     def on_device(self, device: Device | None) -> AbstractContextManager[Any]:
         return contextlib.nullcontext()
@@ -144,7 +183,7 @@ class FoundInside(DecisionAdapter):
     """Adapter for the decision values of a head inside a black box."""
 
 
-class ModuleAdapter:
+class ModuleAdapter(AsksInTime):
     """Adapter for a torch module that returns logits, or probabilities (as skorch with NLLLoss)."""
 
     differentiable = True
@@ -169,9 +208,13 @@ class ModuleAdapter:
             return torch.log(answers.clamp_min(self.floor))
         return answers
 
+    def _logits_on_cpu(self, panel, place):
+        with torch.no_grad():  # which is a mode of the thread
+            return self._logits(as_tensor(panel, place.device), place).float().cpu().numpy()
+
     def log_proba(self, panel: Float32Array) -> Float32Array:
-        with self.on_device(None) as place, torch.no_grad():
-            answers = self._logits(as_tensor(panel, place.device), place).float().cpu().numpy()
+        with self.on_device(None) as place:
+            answers = self.in_time(self._logits_on_cpu, panel, place)
         _check_answers(answers, len(panel), self.name)
         return log_softmax(answers)
 

@@ -6,6 +6,7 @@ of all else in the record), and the answers, float32, little-endian. A part of a
 process leaves it that is killed while it writes, is recognised and not used.
 """
 
+import contextlib
 import json
 import os
 import struct
@@ -147,6 +148,7 @@ class AnswerFile:
                 n_written = file.write(content)
                 while n_written < len(content):
                     n_written += file.write(content[n_written:])
-            except OSError:
-                file.truncate(self._size)
+            except BaseException:  # an interrupt, too
+                with contextlib.suppress(OSError):  # a reader recognises a part of a record
+                    file.truncate(self._size)
                 raise

@@ -53,9 +53,9 @@ def ask(teacher, series, batches, options, n_batches):
     if n_workers == 0:
         with teacher.on_device(options.device):
             for batch in batches:
-                yield batch, answer_batches(teacher, series, [batch])[0]
+                yield batch, answer_batches(teacher, series, [batch], options.halving)[0]
         return
-    tasks = Tasks(series, batches, n_batches, n_workers)
+    tasks = Tasks(series, batches, n_batches, n_workers, options.halving)
     try:
         if client is None:
             yield from _ask_joblib(teacher, tasks, options.n_jobs, n_workers)
@@ -107,6 +107,7 @@ def _ask_joblib(teacher, tasks, n_jobs, n_workers):
     is sent to them in the tasks.
     """
     backend, sent, path = get_active_backend()[0], None, None
+    model = repr(teacher)
     with contextlib.ExitStack() as stack:
         if not getattr(backend, "supports_sharedmem", False):
             travelling = Travelling(teacher)
@@ -121,11 +122,12 @@ def _ask_joblib(teacher, tasks, n_jobs, n_workers):
                 delayed(answer_task)(teacher, sent, path, task) for task in tasks.without_failing()
             )
             try:
-                for start, answers, seconds in run(jobs, n_jobs, n_workers):
+                for start, answers, seconds, most_rows in run(jobs, n_jobs, n_workers):
                     if answers is None:
                         sent = travelling.content
                         tasks.again(start)
                         continue
+                    tasks.halving.note(most_rows, model)
                     yield from pairs(tasks.done(start, seconds), answers)
             except BrokenProcessPool:
                 if tasks.all_again() >= MOST_TRIES:

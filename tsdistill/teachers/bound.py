@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,14 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_array
 
-from tsdistill.exceptions import PanelError, TeacherError
+from tsdistill.exceptions import PanelError, TeacherError, TsdistillError
 from tsdistill.inputs.formats import as_array
 from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.lengths import check_ends
 from tsdistill.inputs.panel import as_panel
 from tsdistill.inputs.types import Device, Float32Array, IntArray, LabelArray, Series
 from tsdistill.numerics.batches import batches_of_series
+from tsdistill.numerics.halving import Halving
 from tsdistill.numerics.logits import log_softmax, proba_of
 from tsdistill.teachers.adapters import AverageAdapter, FoundInside
 
@@ -26,6 +28,33 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from tsdistill.teachers.types import Scale
+
+
+@contextlib.contextmanager
+def failures_named(teacher: BoundTeacher, series: Any) -> Iterator[None]:
+    """Make a context in which what a model raises becomes a TeacherError.
+
+    Parameters
+    ----------
+    teacher : BoundTeacher
+        Around the model.
+    series : ndarray or object with arrays as slices
+        What it is asked about.
+
+    Raises
+    ------
+    TeacherError
+        If it raises any exception but our own.
+    """
+    try:
+        yield
+    except TsdistillError:
+        raise
+    except Exception as error:  # the user's model may raise anything
+        raise TeacherError(
+            f"{teacher!r} failed on series of shape {series[0:1].shape[1:]}, which may be "
+            f"perturbed copies: {type(error).__name__}: {error}"
+        ) from error
 
 
 class BoundTeacher:
@@ -191,9 +220,11 @@ class BoundTeacher:
                 f"X has series of shape {panel.shape[1:]} (n_channels, n_timepoints), but "
                 f"{self!r} answers for {self._series_shape}; pass series of that shape."
             )
-        # Each slice is a copy, since the model may change its input.
-        with self.on_device(None):
-            answers = [self.log_proba(np.array(panel[part])) for part in batches_of_series(panel)]
+        halving = Halving()
+        with failures_named(self, panel), self.on_device(None):
+            answers = [
+                self.batch_log_proba(panel, part, halving) for part in batches_of_series(panel)
+            ]
         return proba_of(np.concatenate(answers))
 
     def predict(self, X: Series) -> LabelArray:
@@ -248,6 +279,27 @@ class BoundTeacher:
         if self._columns is not None:
             answers = log_softmax(self._select(answers))  # among the columns chosen
         return self.scaled(answers)
+
+    def batch_log_proba(self, series: Any, batch: slice, halving: Halving) -> Float32Array:
+        """Give the log-probabilities for a batch, in parts if memory does not hold all of it.
+
+        Parameters
+        ----------
+        series : ndarray or object with arrays as slices
+            Of shape (n_instances, n_channels, n_timepoints), float32.
+        batch : slice
+            Its rows. Each part of it is copied, since the model may change its input.
+        halving : Halving
+            Of the user's call.
+
+        Returns
+        -------
+        ndarray of shape (n_instances, n_classes), float32
+            As :meth:`log_proba` gives them.
+        """
+        parts = halving.results(lambda part: self.log_proba(np.array(series[part])), batch, self)
+        answers = [answers for _, answers in parts]
+        return answers[0] if len(answers) == 1 else np.concatenate(answers)
 
     def logits(self, panel: torch.Tensor) -> torch.Tensor:
         """Give log-probabilities as a differentiable function of a tensor on the model's device.

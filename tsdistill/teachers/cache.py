@@ -258,7 +258,7 @@ class KeptIn:
         self._once(
             "loss",
             f"the teacher's answers cannot be kept in memory={str(self.memory.location)!r}: "
-            f"{error}. The work goes on without keeping them.",
+            f"{str(error).rstrip('.')}. The work goes on without keeping them.",
         )
 
     def warn_of_size(self):

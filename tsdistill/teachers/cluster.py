@@ -67,13 +67,14 @@ def ask_cluster(client, teacher, tasks, settings):
                 futures.add(job)
             if not futures:
                 return
-            job, (start, answers, seconds) = _next_done(client, futures)
+            job, (start, answers, seconds, most_rows) = _next_done(client, futures)
             futures.discard(job)
             if answers is None:  # the worker does not know this teacher
                 if content is None:
                     content = _on_the_way(client, travelling.content, settings)
                 tasks.again(start)
                 continue
+            tasks.halving.note(most_rows, teacher)
             yield from pairs(tasks.done(start, seconds), answers)
     finally:
         with contextlib.suppress(Exception):  # of a cluster that is gone

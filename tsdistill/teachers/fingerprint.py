@@ -76,6 +76,9 @@ class _ContentPickler(pickle.Pickler):
         if isinstance(obj, torch.Tensor):
             content = obj.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
             return tuple, ((str(obj.dtype), tuple(obj.shape), joblib.hash(content)),)
+        if isinstance(obj, BoundTeacher):  # a timeout changes no answer
+            state = {name: value for name, value in vars(obj).items() if name != "timeout"}
+            return tuple, ((type(obj).__qualname__, state),)
         if isinstance(obj, types.MethodType):  # would be looked up in what replaces a module
             return tuple, ((obj.__func__.__qualname__, obj.__self__),)
         if isinstance(obj, types.FunctionType) and _is_importable(obj):
@@ -176,7 +179,9 @@ def with_fingerprint(teacher: AnyBound, panel: Float32Array, options: QueryOptio
         return teacher
     before = digest_of(teacher.model)
     plain = teacher.with_factor(1.0)
-    answers = query(plain, probes(panel), QueryOptions(device=options.device))
+    answers = query(
+        plain, probes(panel), QueryOptions(device=options.device, halving=options.halving)
+    )
     digest = before if before == digest_of(teacher.model) else None
     return teacher.identified_by((answers, digest))
 
@@ -190,7 +195,7 @@ class TeacherSource:
     models : tuple
         The model, or the members of a list; compared by identity.
     settings : tuple
-        The labels and the scale that the user gave the teacher and each member.
+        The labels, the scale and the timeout that the user gave the teacher and each member.
     digests : tuple of (str or None)
         Digest of the content of each model (of its parameters if it is unfitted), then of the
         weights of each torch module. None if there is none, or if queries change it.
@@ -244,8 +249,8 @@ def _digests_of(models):
 
 
 def _as_set(model):
-    """The labels and the scale that a user gave a Teacher; None for any other model."""
-    classes, scale = getattr(model, "classes", None), getattr(model, "scale", None)
-    if classes is None and scale is None:
+    """The settings that a user gave a Teacher; None for any other model."""
+    if not isinstance(model, BoundTeacher):
         return None
-    return repr(None if classes is None else np.asarray(classes).tolist()), repr(scale)
+    classes = None if model.classes is None else np.asarray(model.classes).tolist()
+    return repr(classes), repr(model.scale), repr(model.timeout)

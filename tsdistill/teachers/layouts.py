@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tsdistill.exceptions import TeacherError
+from tsdistill.exceptions import TeacherError, TeacherTimeoutError
 from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.lengths import has_gaps, lengths_of
 from tsdistill.inputs.panel import with_channels
@@ -15,12 +15,15 @@ from tsdistill.teachers.adapters import adapter_for, name_of
 MOST_LETTERS = 300
 
 
-def find_layout(model: Any, X: NDArray[Any], form: UnevenForm | None = None) -> tuple[Any, int]:
+def find_layout(
+    model: Any, X: NDArray[Any], form: UnevenForm | None = None, timeout: float | None = None
+) -> tuple[Any, int]:
     """Adapter for the first layout in which a model answers, and the number of its columns.
 
     The layout of X is tried first, then, for series of one channel, the other one; a black box
     that refuses float32 in all of them is asked in float64. Series of unequal length are passed
-    in their form, an UnevenForm, and then in other forms.
+    in their form, an UnevenForm, and then in other forms. A model that does not answer within
+    ``timeout`` seconds is not asked again.
     """
     sample = np.array(X[:2], dtype=np.float32)
     if form is not None:
@@ -33,9 +36,13 @@ def find_layout(model: Any, X: NDArray[Any], form: UnevenForm | None = None) -> 
         layouts.append(3 if X.ndim == 2 else 2)
     failures = []
     adapters = [adapter_for(model, ndim) for ndim in layouts]
+    for adapter in adapters:
+        adapter.timeout = timeout
     for adapter in adapters + ([] if form is not None else _in_float64(adapters)):
         try:
             return adapter, adapter.log_proba(panel.copy()).shape[1]
+        except TeacherTimeoutError:
+            raise
         except Exception as error:  # the model is the user's: any exception can come out of it
             failures.append(error)
     if form is not None:

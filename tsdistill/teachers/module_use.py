@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 
+from tsdistill.exceptions import TeacherError
 from tsdistill.numerics.forks import now_and_in_children
 from tsdistill.numerics.tensors import without_autocast
 from tsdistill.students.masking import lengths_of
@@ -46,6 +47,11 @@ def in_use(module, device):
     Yields
     ------
     place : Place
+
+    Raises
+    ------
+    TeacherError
+        If the module cannot be moved there, or back.
     """
     settled = vars(_THREAD).setdefault("settled", {})
     if device is None and id(module) in settled:  # inside of another use by this thread
@@ -62,18 +68,34 @@ def in_use(module, device):
         moves = device is not None and len(devices) == 1 and _numbered(device) not in devices
         try:
             if moves:
-                module.to(device)
+                _move(module, device)
             here = device if moves else weights[0].device if weights else "cpu"
             place = Place(here, dtypes.pop() if len(dtypes) == 1 else None)
             outer = settled.get(id(module))
             settled[id(module)] = place
             yield place
+        except BaseException:
+            if moves:
+                with contextlib.suppress(Exception):  # of a device that is lost: the first counts
+                    module.to(*devices)
+            raise
+        else:
+            if moves:
+                _move(module, *devices)
         finally:
             settled.pop(id(module), None)
             if outer is not None:
                 settled[id(module)] = outer
-            if moves:
-                module.to(*devices)
+
+
+def _move(module, device):
+    try:
+        module.to(device)
+    except Exception as error:  # of a device that is lost or full, or of the user's module
+        raise TeacherError(
+            f"{type(module).__name__} cannot be moved to device {str(device)!r}: "
+            f"{type(error).__name__}: {str(error)[:200]}."
+        ) from error
 
 
 def _numbered(device):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import joblib
@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from tsdistill.inputs.stored import StoredPanel
 from tsdistill.inputs.types import Float32Array
 from tsdistill.numerics.batches import batches_of_series
+from tsdistill.numerics.halving import Halving
 from tsdistill.numerics.logits import centred
 from tsdistill.perturbation.copies import PerturbedCopies
 from tsdistill.teachers.asking import ask
@@ -39,6 +40,8 @@ class QueryOptions:
         Show a progress bar if above 0.
     memory_size : int, default=None
         Bytes that the answers kept by ``memory`` may take. None is no bound.
+    halving : Halving
+        What the user's call found out about the memory that batches need.
     """
 
     device: object = "cpu"
@@ -46,6 +49,7 @@ class QueryOptions:
     memory: joblib.Memory | None = None
     verbose: int = 0
     memory_size: int | None = None
+    halving: Halving = field(default_factory=Halving, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 import cloudpickle
 import numpy as np
 
-from tsdistill.exceptions import TeacherError, TsdistillError
 from tsdistill.numerics.forks import now_and_in_children
+from tsdistill.numerics.halving import Halving
 from tsdistill.numerics.random_states import on_behalf_of_a_fit
+from tsdistill.teachers.bound import failures_named
 
 BATCHES_A_TASK = 16
 BYTES_A_TASK = 8 * 2**20
@@ -45,6 +46,8 @@ class Task:
         The batches as slices of ``series``.
     shift : int
         What is to be added to the batches, to be slices of all series.
+    most_rows : int or None
+        Series that a worker's memory holds at once, as far as is known.
     n_tries : int
         Workers that died while they had this task.
     """
@@ -53,6 +56,7 @@ class Task:
     series: object
     batches: list
     shift: int
+    most_rows: int | None = None
     n_tries: int = 0
 
     def places(self):
@@ -60,21 +64,13 @@ class Task:
         return [slice(one.start + self.shift, one.stop + self.shift) for one in self.batches]
 
 
-def answer_batches(teacher, series, batches):
+def answer_batches(teacher, series, batches, halving):
     """Log-probabilities of a teacher for batches of series, one array for each.
 
     Each batch is a copy, since a model may change its input, which may be the user's array.
     """
-    try:
-        with on_behalf_of_a_fit():
-            return [teacher.log_proba(np.array(series[batch])) for batch in batches]
-    except TsdistillError:
-        raise
-    except Exception as error:  # the user's model may raise anything
-        raise TeacherError(
-            f"{teacher!r} failed on series of shape {series[0:1].shape[1:]}, which may be "
-            f"perturbed copies: {type(error).__name__}: {error}"
-        ) from error
+    with failures_named(teacher, series), on_behalf_of_a_fit():
+        return [teacher.batch_log_proba(series, batch, halving) for batch in batches]
 
 
 class Tasks:
@@ -91,6 +87,8 @@ class Tasks:
     n_batches : int
         About how many there are.
     n_workers : int
+    halving : Halving
+        Of the user's call.
 
     Attributes
     ----------
@@ -98,8 +96,9 @@ class Tasks:
         Why no more tasks could be cut, see :meth:`without_failing`.
     """
 
-    def __init__(self, series, batches, n_batches, n_workers):
+    def __init__(self, series, batches, n_batches, n_workers, halving=None):
         self.series, self.batches = series, iter(batches)
+        self.halving = Halving() if halving is None else halving
         self.most = max(1, min(BATCHES_A_TASK, n_batches // (4 * n_workers)))
         self.n_batches, self.ahead, self.waiting, self.under_way = 1, None, [], {}
         self.failure = None
@@ -121,6 +120,7 @@ class Tasks:
         with self._lock:
             task = self.waiting.pop(0) if self.waiting else self._cut()
             if task is not None:
+                task.most_rows = self.halving.most_rows
                 self.under_way[task.start] = task
             return task
 
@@ -255,14 +255,16 @@ def answer_task(teacher, content, path, task):
     answers : list of ndarray, or None
         One array for each batch. None if the worker has no such teacher.
     seconds : float
+    most_rows : int or None
+        Series that memory held at once; None if it held all batches.
     """
     if isinstance(teacher, str):
         teacher = known_teacher(teacher, content, path)
     if teacher is None:
-        return task.start, None, 0.0
-    began = time.perf_counter()
-    answers = answer_batches(teacher, task.series, task.batches)
-    return task.start, answers, time.perf_counter() - began
+        return task.start, None, 0.0, None
+    began, halving = time.perf_counter(), Halving(task.most_rows, silent=True)
+    answers = answer_batches(teacher, task.series, task.batches, halving)
+    return task.start, answers, time.perf_counter() - began, halving.most_rows
 
 
 def pairs(task, answers):

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from tsdistill.exceptions import TeacherError
+from tsdistill.inputs.checks import check_positive
 from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.labels import few
 from tsdistill.inputs.panel import in_layout
@@ -61,6 +62,11 @@ class Teacher(BoundTeacher):
         takes the one under which the labels of ``fit`` are most likely. None: 1, but "calibrated"
         for decision values that are found inside a classifier, if ``fit`` is given labels.
         The members of a list may have scales of their own.
+    timeout : float, optional
+        Seconds that the model may take for a query, which asks about at most 256 series; longer
+        ones end in a :class:`~tsdistill.exceptions.TeacherTimeoutError`. Default: any time. It
+        holds for each member of a list that has none of its own, and neither for the ``fit`` of an
+        unfitted model nor for the gradients of a torch module.
 
     Attributes
     ----------
@@ -87,6 +93,9 @@ class Teacher(BoundTeacher):
     one-against-rest model would have, so the probability of the second class is ``sigmoid(2 d)``.
     All logits are then multiplied by ``scale``.
 
+    With a ``timeout``, the model is called in another thread. Python cannot end a thread, so a late
+    call runs on, and holds its memory, until it comes back or the process ends.
+
     Examples
     --------
     >>> import numpy as np
@@ -100,25 +109,33 @@ class Teacher(BoundTeacher):
     """
 
     scale = None
+    timeout = None
     _shown_as: str | None = None
 
     def __init__(
-        self, model: TeacherLike, classes: ArrayLike | None = None, scale: Scale | None = None
+        self,
+        model: TeacherLike,
+        classes: ArrayLike | None = None,
+        scale: Scale | None = None,
+        timeout: float | None = None,
     ) -> None:
         self.model = model
         self.classes = classes
         self.scale = scale
+        self.timeout = timeout
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Teacher:
         return self if self.is_fitted else self._around(copy.deepcopy(self.model, memo))
 
     def _around(self, model: TeacherLike, classes: ArrayLike | None = None) -> Teacher:
         """A new teacher with these settings around another model."""
-        return Teacher(model, self.classes if classes is None else classes, self.scale)
+        classes = self.classes if classes is None else classes
+        return Teacher(model, classes, self.scale, self.timeout)
 
     def __repr__(self) -> str:
-        scale = "" if self.scale is None else f", scale={self.scale!r}"
-        return self._shown_as or f"Teacher({name_of(self.model)}{scale})"
+        settings = {"scale": self.scale, "timeout": self.timeout}
+        shown = "".join(f", {k}={one!r}" for k, one in settings.items() if one is not None)
+        return self._shown_as or f"Teacher({name_of(self.model)}{shown})"
 
     def __sklearn_clone__(self) -> Teacher:
         cloned: Teacher = clone_teacher(self)
@@ -212,7 +229,7 @@ class Teacher(BoundTeacher):
         bound = copy.copy(self)
         bound.fingerprint, bound.factor = None, factor_of(self.scale)
         bound._adapter, known = _find_adapter(
-            self.model, X, self.classes, classes, class_index, form
+            self.model, X, self.classes, classes, class_index, form, self.timeout
         )
         bound.classes_ = np.unique(known) if classes is None else np.asarray(classes)
         wanted = bound.classes_
@@ -278,6 +295,8 @@ def as_teacher(model: TeacherLike) -> Teacher:
     teacher = model if isinstance(model, Teacher) else Teacher(model)
     check_can_classify(teacher.model)
     factor_of(teacher.scale)
+    if teacher.timeout is not None:
+        check_positive("Teacher.timeout", teacher.timeout)
     if isinstance(teacher.model, (list, tuple)):
         for member in teacher.model:
             as_teacher(member)
@@ -292,7 +311,7 @@ def clone_teacher(model: TeacherLike) -> TeacherLike:
     if is_fitted(model):
         return model
     if isinstance(model, Teacher):
-        return Teacher(clone_teacher(model.model), model.classes, model.scale)
+        return model._around(clone_teacher(model.model))
     if isinstance(model, (list, tuple)):
         return type(model)(map(clone_teacher, model))
     return clone(model, safe=False)
@@ -305,6 +324,7 @@ def _find_adapter(
     wanted: ArrayLike | None,
     class_index: IntArray | None,
     form: UnevenForm | None,
+    timeout: float | None,
 ) -> tuple[Any, LabelArray]:
     """Find the adapter that queries a fitted model, by querying it for two series.
 
@@ -315,15 +335,16 @@ def _find_adapter(
         The label of each column of the model's answers.
     """
     if isinstance(model, (list, tuple)):
+        members = [_member(member, classes, timeout) for member in model]
         if wanted is None and classes is None:
-            wanted = _common_classes([as_teacher(member) for member in model], X, form)
+            wanted = _common_classes(members, X, form)
         target = wanted if wanted is not None else np.asarray(classes)
-        bound = [_member(m, classes).bind(X, target, class_index, form) for m in model]
+        bound = [member.bind(X, target, class_index, form) for member in members]
         average = AverageAdapter(bound)
         return average, average.teachers[0].classes_
     if form is None:
         check_declared_shape(model, X)
-    adapter, n_columns = find_layout(model, X, form)
+    adapter, n_columns = find_layout(model, X, form, timeout)
     known = classes_of_columns(model, classes, wanted, n_columns)
     if isinstance(adapter, DecisionAdapter):
         check_decision_values(model, adapter, X[:16])
@@ -344,9 +365,12 @@ def _common_classes(members: list[Teacher], X: NDArray[Any], form: UnevenForm | 
     return np.array(common, dtype=known[0].dtype)
 
 
-def _member(model: TeacherLike, classes: ArrayLike | None) -> Teacher:
-    """Wrap a member of a list; ``classes`` label its columns if it has no labels of its own."""
+def _member(model: TeacherLike, classes: ArrayLike | None, timeout: float | None) -> Teacher:
+    """Wrap a member of a list, with the labels and the timeout of the list if it has none."""
     teacher = as_teacher(model)
-    if teacher.classes is not None:
-        return teacher
-    return Teacher(teacher.model, classes, teacher.scale)
+    if teacher.classes is None:
+        teacher = Teacher(teacher.model, classes, teacher.scale, teacher.timeout)
+    if teacher.timeout is None and timeout is not None:
+        teacher = copy.copy(teacher)
+        teacher.timeout = timeout
+    return teacher

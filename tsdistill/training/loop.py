@@ -13,6 +13,7 @@ from skorch.utils import noop
 from torch import nn
 
 from tsdistill.exceptions import (
+    BatchHalvedWarning,
     InterruptedWarning,
     ParameterError,
     TrainingError,
@@ -20,6 +21,7 @@ from tsdistill.exceptions import (
     warn_user,
 )
 from tsdistill.numerics.forks import no_fork
+from tsdistill.numerics.halving import Halving, free_memory, is_out_of_memory
 from tsdistill.numerics.logits import first_output
 from tsdistill.training.callbacks import EpochBar, RecordTerms, StopOnBadLoss, TrainObjectives
 from tsdistill.training.captured import can_capture, capture_steps
@@ -93,8 +95,8 @@ def train(
     Raises
     ------
     TrainingError
-        If the student, an objective or a callback fails, or an answer is not finite. What Optuna
-        raises to end a trial early passes as it is.
+        If the student, an objective or a callback fails, if memory does not hold a step, or if an
+        answer is not finite. What Optuna raises to end a trial early passes as it is.
     KeyboardInterrupt
         If the training is interrupted, and nothing is kept.
     """
@@ -116,13 +118,27 @@ def train(
     net.criterion_ = loss.to(net.device)
     _keep_the_card_busy(net, tensors, loss, n_steps)
     _import_what_optimisers_import()
-    try:
+    with _named_errors(net, learning):
         net.partial_fit(learning)
+    _check_interrupt(net, record_terms.n_epochs_, keep_interrupted)
+    windows_per_step = net.iterator_train__windows_per_step
+    with _named_errors(net, learning):
+        settle_batch_norm(net.module_, learning, windows_per_step, inputs_a_series)
+        _check_finite(net, learning)
+
+
+@contextlib.contextmanager
+def _named_errors(net, learning):
+    """Context in which what callbacks, optimisers and modules raise becomes a TrainingError."""
+    try:
+        yield
     except TsdistillError:
         raise
     except Exception as error:  # callbacks, optimisers and modules are the user's
         if _ends_a_trial(error):
             raise
+        if is_out_of_memory(error):
+            raise _step_too_large(net, learning, error) from error
         monitors = [
             f"{type(callback).__name__} monitors {callback.monitor!r}"
             for _, callback in net.callbacks_
@@ -133,9 +149,6 @@ def train(
             f"training the student failed: {type(error).__name__}: {error}. Check its callbacks, "
             f"optimiser and module.{missing}"
         ) from error
-    _check_interrupt(net, record_terms.n_epochs_, keep_interrupted)
-    settle_batch_norm(net.module_, learning, net.iterator_train__windows_per_step, inputs_a_series)
-    _check_finite(net, learning)
 
 
 def _add_callbacks(net, loss, keep_best, bar):
@@ -163,6 +176,29 @@ def _add_callbacks(net, loss, keep_best, bar):
 def _ends_a_trial(error):
     """Whether an error is Optuna's signal that a trial is pruned; only who raises it imports it."""
     return isinstance(error, getattr(sys.modules.get("optuna"), "TrialPruned", ()))
+
+
+def _step_too_large(net, learning, error):
+    """The error for a step that memory does not hold.
+
+    A step is not taken in halves as queries are: batch normalisation, which most students have,
+    takes its means and deviations from the whole step, and an objective may compare the series of a
+    step with each other. Halves would be another training, of another student, without a word.
+    """
+    windows_per_step = net.iterator_train__windows_per_step
+    steps = Steps(
+        learning, net.batch_size, windows_per_step,
+        inputs_a_series=net.iterator_train__inputs_a_series,
+    )  # fmt: skip
+    n_series = math.ceil(steps.n_series / steps.n_steps)
+    n_copies = 0 if learning.tensors.plan is None else math.ceil(n_series * windows_per_step)
+    shape = tuple(learning.tensors.panel.shape[1:])
+    return TrainingError(
+        f"training the student ran out of memory in a step of {n_series} series and {n_copies} "
+        f"perturbed copies, each of shape {shape} ({type(error).__name__}: {str(error)[:200]}). "
+        f"Smaller steps need less: pass a smaller batch_size (it is {net.batch_size}) or "
+        f"windows_per_step (it is {windows_per_step}), or a smaller student."
+    )
 
 
 def _keep_the_card_busy(net, tensors, loss, n_steps):
@@ -210,10 +246,15 @@ def _check_interrupt(net, n_complete, keep):
 
 def _check_finite(net, learning):
     """Refuse a student whose last step went too far: no loss was computed after it."""
+    series = learning.tensors.panel[learning.rows[: learning.tensors.rows_at_once]]
+
+    def are_finite(part):
+        return bool(torch.isfinite(first_output(net.module_(series[part]))).all())
+
     with torch.no_grad():
-        series = learning.tensors.panel[learning.rows[: learning.tensors.rows_at_once]]
-        answers = first_output(net.module_(series))
-    if not torch.isfinite(answers).all():
+        parts = Halving().results(are_finite, slice(0, len(series)), "the student")
+        finite = all(found for _, found in parts)
+    if not finite:
         raise TrainingError(
             "the trained student answers NaN or infinity for its own training series. The likely "
             f"cause is a learning rate that is too high for this student (lr={net.lr}): try a "
@@ -275,6 +316,16 @@ def settle_batch_norm(module, learning, windows_per_step=1, inputs_a_series=INPU
     windows_per_step : int or float, default=1
     inputs_a_series : float, default=1.5
         As in :class:`Steps`.
+
+    Raises
+    ------
+    TrainingError
+        If memory does not hold a batch of two series.
+
+    Warns
+    -----
+    BatchHalvedWarning
+        If it holds smaller batches only: the means are then those of more, smaller batches.
     """
     module.train()
     layers = [
@@ -287,15 +338,42 @@ def settle_batch_norm(module, learning, windows_per_step=1, inputs_a_series=INPU
     if layers:
         momenta = [layer.momentum for layer in layers]
         for layer in layers:
-            layer.reset_running_stats()
             layer.momentum = None  # a plain mean over the batches
-        with torch.no_grad():
-            # Of nearly equal sizes: every batch has the same weight in the mean.
-            size = learning.tensors.rows_at_once
-            steps = Steps(learning, size, windows_per_step, inputs_a_series=inputs_a_series)
-            for _ in range(math.ceil(len(learning) / steps.n_series)):
-                for inputs, _ in steps:
-                    module(inputs)
+        size = wanted = min(len(learning), learning.tensors.rows_at_once)
+        while not _pass_over(module, layers, learning, size, windows_per_step, inputs_a_series):
+            size = (size + 1) // 2
+        if size < wanted:
+            warn_user(
+                f"memory did not hold batches of {wanted} series when the trained student took its "
+                f"statistics for batch normalisation; they are those of batches of {size}.",
+                BatchHalvedWarning,
+            )
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
     module.eval()
+
+
+def _pass_over(module, layers, learning, size, windows_per_step, inputs_a_series):
+    """Take the statistics from batches of ``size`` series; False if memory does not hold them."""
+    for layer in layers:
+        layer.reset_running_stats()
+    # Of nearly equal sizes: every batch has the same weight in the mean.
+    steps = Steps(learning, size, windows_per_step, inputs_a_series=inputs_a_series)
+    try:
+        with torch.no_grad():
+            for _ in range(math.ceil(len(learning) / steps.n_series)):
+                for inputs, _ in steps:
+                    module(inputs)
+        return True
+    except Exception as error:  # the module may be the user's
+        if not is_out_of_memory(error):
+            raise
+        if size <= 2:
+            raise TrainingError(
+                "the trained student ran out of memory on batches of two series, from which it "
+                f"takes its statistics for batch normalisation ({type(error).__name__}: "
+                f"{str(error)[:200]}). Pass a smaller windows_per_step (it is {windows_per_step}), "
+                "or a smaller student."
+            ) from error
+    free_memory()
+    return False

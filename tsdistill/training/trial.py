@@ -15,6 +15,7 @@ from sklearn.base import clone
 
 from tsdistill.exceptions import MixturesLeftOutWarning, warn_user
 from tsdistill.numerics.batches import batches
+from tsdistill.numerics.halving import Halving
 from tsdistill.numerics.random_states import global_states_kept
 from tsdistill.objectives.label import Label
 from tsdistill.objectives.soft_targets import SoftTargets
@@ -151,10 +152,14 @@ def _trained(net, gives_proba, objectives, tensors, rows, epochs):
 
 def _agrees(student, tensors, rows):
     """On which series a student and the teacher name the same class."""
-    agreed = []
+
+    def agrees_on(part):
+        at = torch.as_tensor(rows[part], device=tensors.panel.device)
+        answers = student.ask(tensors.panel[at])
+        return (answers.argmax(dim=1) == tensors.answers.clean[at].argmax(dim=1)).cpu().numpy()
+
+    agreed, halving = [], Halving()
     with torch.no_grad():
-        for part in batches(len(rows)):
-            at = torch.as_tensor(rows[part], device=tensors.panel.device)
-            answers = student.ask(tensors.panel[at])
-            agreed.append(answers.argmax(dim=1) == tensors.answers.clean[at].argmax(dim=1))
-    return torch.cat(agreed).cpu().numpy()
+        for batch in batches(len(rows)):
+            agreed += [found for _, found in halving.results(agrees_on, batch, "the student")]
+    return np.concatenate(agreed)
