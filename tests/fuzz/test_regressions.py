@@ -81,7 +81,9 @@ def test_classes_of_a_teacher_that_cannot_be_sorted_are_refused():
 @pytest.mark.parametrize("first", range(2, 6))
 def test_a_teacher_that_answers_with_more_columns_later_is_refused(first):
     teacher = Odd(SPOILS["a column more"], "a column more", first)
-    with pytest.raises(TeacherError, match=r"^Teacher\(Odd\) answered with 3 columns, but at firs"):
+    with pytest.raises(
+        TeacherError, match=r"^Teacher\(Odd\) answered with 3 columns, but at first"
+    ):
         tiny(teacher, n_mixtures=3).fit(FLAT_SERIES, HALVES)
 
 

@@ -29,7 +29,6 @@ def explained(gunpoint, gunpoint_net, gunpoint_answers):
     ).fit(X, y)
 
 
-@pytest.mark.weekly
 def test_the_autoencoder_gives_the_teachers_maps_of_series_it_has_not_seen(explained, gunpoint):
     X, _, X_test, _ = gunpoint
     theirs = explained.explain(X_test, of="teacher")
