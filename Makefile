@@ -3,10 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # Two processes of one thread each: with several, small networks slow each other down.
-LOWEST_TESTS ?= tests/estimators tests/inputs tests/students tests/export tests/test_sktime.py
+LOWEST_TESTS ?= tests/estimators/test_composition.py tests/estimators/test_holds_teacher.py \
+	tests/estimators/test_sklearn_checks.py tests/export/test_saving.py tests/inputs \
+	tests/numerics tests/students tests/test_sktime.py
 PYTEST := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-weekly test-lowest fuzz dist-test docs lint audit pre-commit clean
+.PHONY: demo test test-weekly test-lowest coverage fuzz dist-test docs lint audit pre-commit clean
 
 demo: .venv/demo
 	$(BIN)/python examples/quickstart.py
@@ -18,6 +20,13 @@ test: .venv/test
 test-weekly: .venv/test
 	$(PYTEST) -m weekly
 
+# Lines and branches that the tests execute, in processes that they start too.
+coverage: .venv/test
+	$(BIN)/python -m coverage erase
+	OMP_NUM_THREADS=1 PYTHONHASHSEED=0 $(BIN)/python -m coverage run -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
 # The properties of tests/fuzz on many more cases than in `make test`. EXAMPLES=10000 says on how
 # many, SEED=1 which. Failures are kept in .hypothesis/, and tried first in the next run.
 EXAMPLES ?= 10000
@@ -28,7 +37,8 @@ fuzz: .venv/test
 # Without what needs a network or minutes, on the lowest versions that setup.cfg allows.
 test-lowest: .venv-lowest/installed
 	OMP_NUM_THREADS=1 PYTHONHASHSEED=0 .venv-lowest/bin/python -m pytest -n 2 --dist worksteal \
-		-p no:cacheprovider -W ignore::DeprecationWarning -m "not slow" $(LOWEST_TESTS)
+		-p no:cacheprovider -W ignore::DeprecationWarning \
+		-W ignore::FutureWarning $(LOWEST_TESTS)  # old versions warn of each other
 
 # The site, in docs/build; every example of the gallery is run, and a warning is an error.
 docs: .venv/docs

@@ -11,7 +11,7 @@ from pathlib import Path
 
 SETUP = Path(__file__).parent.parent / "setup.cfg"
 EXTRAS = "plot", "explain", "save", "onnx", "distributed"
-OF_THE_TESTS = "dask", "numba", "zarr"
+OF_THE_TESTS = "dask", "numba"
 """What the tests need beside the extras of users; the other tools of theirs are the newest."""
 
 

@@ -94,7 +94,7 @@ def test_more_containers(panel):
     frame = in_format(panel, "nested_univ")
     for same in (
         pd.Series(list(panel)),
-        frame.map(np.asarray),
+        frame.apply(lambda column: column.map(np.asarray)),
         frame.to_numpy(),
         [torch.from_numpy(one) for one in panel],
         [tuple(map(tuple, one)) for one in panel],
@@ -242,7 +242,7 @@ CONTAINERS = {
     "object array": in_objects,
     "object array of lists": lambda series: in_objects([[one] for one in series]),
     "cells": lambda series: in_objects(series)[:, np.newaxis],
-    "nested frame": lambda series: pd.DataFrame({"a": pd.Series(series)}),
+    "nested frame": lambda series: pd.DataFrame({"a": pd.Series(in_objects(series))}),
 }
 
 

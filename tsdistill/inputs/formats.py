@@ -5,6 +5,7 @@ sktime is imported only for its own formats, and pandas never: it is looked up i
 
 import copy
 import sys
+from collections.abc import Mapping
 from numbers import Number
 from typing import Any
 
@@ -184,7 +185,7 @@ def _is_nested(frame):
 
 
 def _is_sequence(cell):
-    return hasattr(cell, "__len__") and not isinstance(cell, (str, bytes))
+    return hasattr(cell, "__len__") and not isinstance(cell, (str, bytes, Mapping))
 
 
 def _from_long(X, uneven):

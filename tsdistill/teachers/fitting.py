@@ -45,6 +45,8 @@ def is_fitted(model: object) -> bool:
         return bool(model.__sklearn_is_fitted__())
     flag = getattr(model, "is_fitted", None)
     flag = flag() if callable(flag) else flag  # a method in CatBoost
+    if flag is None:
+        flag = getattr(model, "initialized_", None)  # skorch before 1.3
     if isinstance(flag, (bool, np.bool_)):  # sktime, aeon
         return bool(flag)
     if not hasattr(model, "get_params"):
