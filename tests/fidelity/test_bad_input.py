@@ -67,6 +67,22 @@ BAD_MEASURES = {
         "panel of shape",
     ),
     "values that have none": (lambda: bootstrap_interval(np.mean, [1, np.nan]), "NaN or infinity"),
+    "one resample": (
+        lambda: bootstrap_interval(np.mean, np.arange(3), n_resamples=1),
+        "n_resamples=1; expected .* 2 or more",
+    ),
+    "NaN of the teacher": (
+        lambda: saliency_correlation(np.eye(3) * np.nan, np.eye(3)),
+        "teacher has NaN in 9",
+    ),
+    "infinite maps": (
+        lambda: saliency_correlation(np.eye(3), np.full((3, 3), np.inf)),
+        "student has infinity in 9 places",
+    ),
+    "a channel without values": (
+        lambda: auprc(np.array([[[1.0, 2.0], [np.nan, np.nan]]]), np.zeros((1, 2, 2), bool)),
+        "maps have NaN in 2 places",
+    ),
     "columns of two lengths": (
         lambda: bootstrap_interval(np.mean, np.ones(3), np.ones(4)),
         "same shape",

@@ -33,4 +33,5 @@ def test_bootstrap_interval_is_about_that_of_the_central_limit():
     low, high = bootstrap_interval(np.mean, values, confidence=0.5)
     assert high - low == pytest.approx(2 * 0.674 * values.std() / 20, rel=0.1)
     assert np.isnan(bootstrap_interval(np.mean, values[:1])).all()
+    assert len(bootstrap_interval(np.mean, values, n_resamples=2)) == 2
     assert bootstrap_interval(np.mean, np.ones(5)) == (1, 1)

@@ -124,6 +124,10 @@ def test_frames_have_a_row_for_each_place(maps):
     place = frame.set_index(["model", "class", "channel", "timestep"]).loc["student", "b", "y", 7]
     np.testing.assert_allclose(place["mean"], maps["student"][rows_of("b"), 1, 7].mean())
     assert place["count"] == 3 and place["mean_low"] < place["mean"] < place["mean_high"]
+    low, high = (summary.quantiles[i][1, 1, 1, 7] for i in (0, 1))
+    assert (place["quantile_low"], place["quantile_high"]) == (low, high) and low < high
+    assert place["share"] == summary.timestep_share[1, 1, 1, 7]
+    assert (summarise_maps(maps["student"], GROUPS).to_frame()["model"] == "model").all()
     channels = summary.channels_to_frame()
     assert len(channels) == 2 * 3 * 3
     row = channels.set_index(["model", "class", "channel"]).loc["student", "b", "z"]
