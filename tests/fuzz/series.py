@@ -1,6 +1,7 @@
 """Series as users may pass them: small panels, in every container and layout."""
 
 import dataclasses
+import importlib.util
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -147,9 +148,10 @@ FLAT = {
     "data frame": pd.DataFrame,
     "data frame of Int64": lambda X: pd.DataFrame(X).astype("Int64"),
     "data frame of objects": lambda X: pd.DataFrame(X.astype(object)),
-    "data frame of Arrow": lambda X: pd.DataFrame(X).astype("double[pyarrow]"),
     "list of pandas Series": lambda X: [pd.Series(one) for one in X],
 }
+if importlib.util.find_spec("pyarrow"):
+    FLAT["data frame of Arrow"] = lambda X: pd.DataFrame(X).astype("double[pyarrow]")
 
 
 def _nested(panel, cell):
