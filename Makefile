@@ -3,10 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # Two processes of one thread each: with several, small networks slow each other down.
+ONE_THREAD := OMP_NUM_THREADS=1 PYTHONHASHSEED=0
+TWO_PROCESSES := pytest -n 2 --dist worksteal
+PYTEST := $(ONE_THREAD) $(BIN)/python -m $(TWO_PROCESSES)
 LOWEST_TESTS ?= tests/estimators/test_composition.py tests/estimators/test_holds_teacher.py \
 	tests/estimators/test_sklearn_checks.py tests/export/test_saving.py tests/inputs \
 	tests/numerics tests/students tests/test_sktime.py
-PYTEST := OMP_NUM_THREADS=1 PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .PHONY: demo test test-weekly test-lowest coverage fuzz dist-test docs lint audit pre-commit clean
 
@@ -23,7 +25,7 @@ test-weekly: .venv/test
 # Lines and branches that the tests execute, in processes that they start too.
 coverage: .venv/test
 	$(BIN)/python -m coverage erase
-	OMP_NUM_THREADS=1 PYTHONHASHSEED=0 $(BIN)/python -m coverage run -m pytest -n 2 --dist worksteal
+	$(ONE_THREAD) $(BIN)/python -m coverage run -m $(TWO_PROCESSES)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 
@@ -34,11 +36,10 @@ SEED ?= 1
 fuzz: .venv/test
 	FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) --hypothesis-seed=$(SEED) tests/fuzz
 
-# Without what needs a network or minutes, on the lowest versions that setup.cfg allows.
+# Part of the tests on the lowest versions that setup.cfg allows, which warn of each other.
 test-lowest: .venv-lowest/installed
-	OMP_NUM_THREADS=1 PYTHONHASHSEED=0 .venv-lowest/bin/python -m pytest -n 2 --dist worksteal \
-		-p no:cacheprovider -W ignore::DeprecationWarning \
-		-W ignore::FutureWarning $(LOWEST_TESTS)  # old versions warn of each other
+	$(ONE_THREAD) .venv-lowest/bin/python -m $(TWO_PROCESSES) -p no:cacheprovider \
+		-W ignore::DeprecationWarning -W ignore::FutureWarning $(LOWEST_TESTS)
 
 # The site, in docs/build; every example of the gallery is run, and a warning is an error.
 docs: .venv/docs

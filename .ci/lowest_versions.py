@@ -1,7 +1,7 @@
 """Print the lowest versions that setup.cfg allows, as requirements for pip.
 
-torch is left out: constraints.txt pins it, and its lowest version comes from an index with several
-gigabytes of CUDA alone. ``.github/workflows/lowest_and_latest.yml`` tries that one.
+torch is left out unless ``--torch`` is passed: constraints.txt pins it, and its lowest version
+comes from an index with several gigabytes of CUDA alone, which the weekly workflow takes.
 """
 
 import configparser
@@ -15,7 +15,7 @@ OF_THE_TESTS = "dask", "numba"
 """What the tests need beside the extras of users; the other tools of theirs are the newest."""
 
 
-def lowest(path=SETUP):
+def lowest(path=SETUP, torch=False):
     """Requirements ``name==version``: of the package, its extras, and some of its tests'."""
     metadata = configparser.ConfigParser()
     metadata.read(path)
@@ -29,9 +29,10 @@ def lowest(path=SETUP):
         requirement, _, marker = line.partition(";")
         name, version = re.fullmatch(r"([\w\-\[\]]+)>=([\w.]+)", requirement.strip()).groups()
         pins[name] = f"{name}=={version}" + (f" ; {marker.strip()}" if marker else "")
-    del pins["torch"]
+    if not torch:
+        del pins["torch"]
     return list(pins.values())
 
 
 if __name__ == "__main__":
-    sys.stdout.write("\n".join(lowest()) + "\n")
+    sys.stdout.write("\n".join(lowest(torch="--torch" in sys.argv)) + "\n")

@@ -164,6 +164,7 @@ def test_the_lowest_versions_are_those_of_setup_cfg(tmp_path):
         *(f"of_{extra}==3" for extra in names),
         "dask[array]==2024.8",
     ]
+    assert script("lowest_versions").lowest(setup, torch=True)[0] == "torch==2.4"
     assert "scikit-learn==1.6" in script("lowest_versions").lowest()
 
 

@@ -1,11 +1,9 @@
 """Faults at every point where one can happen: calls are counted, and the k-th of them fails."""
 
 import contextlib
-import random
 from unittest import mock
 
-import numpy as np
-import torch
+from tests.fuzz.unchanged import shared_states
 
 
 class Lost(BaseException):
@@ -78,25 +76,12 @@ def failing(owner, name, points):
         yield points
 
 
-def global_states():
-    """What a call of ours has to leave as it was, comparable."""
-    return (
-        random.getstate(),
-        [np.asarray(one).tolist() for one in np.random.get_state()],
-        torch.get_rng_state().tolist(),
-        sorted(np.geterr().items()),
-        torch.get_default_dtype(),
-        torch.is_grad_enabled(),
-        torch.get_num_threads(),
-    )
-
-
 @contextlib.contextmanager
 def nothing_left_behind(*modules):
-    """Context that leaves the global states, and modules of the user, as they were."""
-    before = global_states(), [module_state(one) for one in modules]
+    """Context that leaves the states of the process, and modules of the user, as they were."""
+    before = shared_states(), [module_state(one) for one in modules]
     yield
-    assert (global_states(), [module_state(one) for one in modules]) == before
+    assert (shared_states(), [module_state(one) for one in modules]) == before
 
 
 def module_state(module):

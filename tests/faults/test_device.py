@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from tests.conftest import bump_teacher
-from tests.faults.injected import Points, failing, global_states, nothing_left_behind, raising
+from tests.faults.injected import Points, failing, nothing_left_behind, raising
+from tests.fuzz.unchanged import shared_states
 from tsdistill import SaliencyDistilledClassifier, Teacher
 from tsdistill.exceptions import TeacherError, TsdistillError
 from tsdistill.numerics import random_states
@@ -116,16 +117,16 @@ class LostCard:
 
 
 def test_random_states_are_restored_though_a_gpu_is_lost(monkeypatch, injected):
-    card, before = LostCard(monkeypatch), global_states()
+    card, before = LostCard(monkeypatch), shared_states()
     with contextlib.suppress(ZeroDivisionError), global_states_kept(0, "cuda"):
         np.random.rand(), torch.rand(1)
         card.is_lost = True
         raise ZeroDivisionError
     assert card.n_refused == 1, "the first error comes through"
-    assert global_states() == before
+    assert shared_states() == before
     with pytest.raises(RuntimeError, match=LOST), global_states_kept(0, "cuda"):
         torch.rand(1)
-    assert global_states() == before
+    assert shared_states() == before
     injected("GPU lost with random states", 2)
 
 

@@ -25,9 +25,9 @@ def shown(value: object) -> str:
     return cut(text)
 
 
-def cut(text: str) -> str:
-    """A text in an error message; its beginning if it is long."""
-    return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "..."
+def cut(text: str, most: int = LONGEST_VALUE) -> str:
+    """A text in an error message; its first ``most`` letters if it is longer."""
+    return text if len(text) <= most else text[:most] + "..."
 
 
 def check_positive(name: str, value: object, *, zero: bool = False) -> None:

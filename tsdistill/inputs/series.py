@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import validate_data
 
 from tsdistill.exceptions import PanelError, PanelTypeError
+from tsdistill.inputs.checks import cut
 from tsdistill.inputs.formats import as_array, channel_names, check_channel_names, form_of
 from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.lengths import check_ends, check_longest, is_uneven, lengths_of
@@ -260,7 +261,7 @@ def _validated(estimator, X, *y, reset, uneven=False, gaps=False):
         if re.search(r"\b[Xy]\b", str(error)):
             raise
         kind = PanelTypeError if isinstance(error, TypeError) else PanelError
-        told = str(error)[:LONGEST_CAUSE]  # may hold the whole array
+        told = cut(str(error), LONGEST_CAUSE)  # may hold the whole array
         raise kind(f"X{' or y' * len(y)} cannot be used: {told}") from error
     X = found[0] if y else found
     if X.dtype.kind not in "biuf":
