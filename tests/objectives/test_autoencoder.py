@@ -11,12 +11,15 @@ from tests.conftest import Counted
 from tests.objectives.conftest import FEW, InPlace
 from tsdistill import SaliencyDistilledClassifier, Teacher
 from tsdistill.exceptions import ParameterError, StudentError
+from tsdistill.explainers.occlusion import occlusion
 from tsdistill.fidelity import saliency_correlation
 from tsdistill.objectives import (
     ExplanationAutoencoder,
     InputNoise,
     explanation_loss,
 )
+from tsdistill.students.explained import ExplainedStudent
+from tsdistill.students.extension import find_extension
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +186,52 @@ def test_mixtures_are_of_a_class_and_of_series_that_are_learnt_from(toy, quick, 
         assert (kept["groups"][partner] == kept["groups"]).all()
         assert kept["learnt"][partner].all()
     assert (kept["share"][0] == 1).all() and (kept["share"] >= 0.5).all()
+
+
+def test_answers_maps_and_losses_of_mixtures_are_those_of_a_loop(toy, quick):
+    seen = {"steps": 0}
+
+    class Watched(ExplanationAutoencoder):
+        def prepare(self, preparation):
+            super().prepare(preparation)
+            teacher, panel = preparation.teacher, preparation.panel
+            donors, rows = preparation.baselines.opposing(3)
+            partner, share = self.partner_.numpy(), self.share_.numpy()
+            mixed = share[..., None, None] * panel + (1 - share)[..., None, None] * panel[partner]
+            for m in range(1, len(partner)):
+                asked = teacher.log_proba(mixed[m])
+                np.testing.assert_allclose(self.answers_[m].numpy(), asked, atol=1e-5)
+                chosen = sorted({2 * m % rows.shape[1], (2 * m + 1) % rows.shape[1]})
+                maps = occlusion(
+                    teacher, mixed[m], asked.argmax(axis=1), donors, rows[:, chosen],
+                    preparation.width,
+                )  # fmt: skip
+                np.testing.assert_allclose(self.maps_[m].numpy(), maps, atol=1e-4)
+            self.mixed_ = torch.as_tensor(mixed, dtype=torch.float32)
+
+        def losses(self, answers, sample_weight):
+            state = torch.get_rng_state()
+            losses = super().losses(answers, sample_weight)
+            student = find_extension(answers.network, ExplainedStudent)
+            assert (self.counts_ > 0).any()
+
+            def error(row, m):
+                answer = self.answers_[m, row].exp()[None]
+                map_ = student.autoencoder(self.mixed_[m, row][None], answer)[0]
+                return ((map_ - self.maps_[m, row]) / self.scale_[m, row]).square().mean()
+
+            with torch.random.fork_rng():
+                torch.set_rng_state(state)
+                drawn = torch.randint(1, len(self.maps_), answers.rows.shape).tolist()
+            seen["steps"] += student.training
+            for loss, row, m in zip(losses, answers.rows.tolist(), drawn, strict=True):
+                slow = self.counts_[row] * error(row, 0)
+                slow = (slow + error(row, m)) / 2 if student.training else slow
+                torch.testing.assert_close(loss, slow, rtol=1e-3, atol=1e-5)
+            return losses
+
+    quick(auxiliary=Watched(n_questions=4000), n_mixtures=0, validation_fraction=0.3).fit(*toy)
+    assert seen["steps"]
 
 
 def test_a_teacher_that_never_reacts_has_maps_of_zeros(toy, quick):
