@@ -87,33 +87,45 @@ def there(folder, monkeypatch):
     return folder
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "status", "text"),
     [
         ("check kept.toml student.tsd data.npz", 0, "The contract is kept: of 2 demands 2 kept"),
         ("check broken.toml student.tsd data.npz", 1, "broken    TSD101 agreement: demanded >="),
         ("check kept.toml student.tsd few.npz", 2, "series would settle it"),
-        ("--version", 0, f"tsdistill {tsdistill.__version__}"),
     ],
 )
-def test_the_process_ends_with_the_status_that_ci_reads(folder, arguments, status, text):
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-m", "tsdistill", *arguments.split()],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=300,
+def test_the_status_is_the_one_that_ci_reads(there, arguments, status, text, capsys):
+    assert main(arguments.split()) == status
+    assert text in capsys.readouterr().out
+
+
+def test_the_version_is_printed(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"tsdistill {tsdistill.__version__}\n"
+
+
+def in_process(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "tsdistill", *arguments],
+        cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        timeout=300,
     )  # fmt: skip
-    assert done.returncode == status, done.stderr
-    assert text in done.stdout and "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_process_ends_with_that_status(folder):
+    done = in_process(folder, "check", "broken.toml", "student.tsd", "data.npz")
+    assert done.returncode == 1, done.stderr
+    assert "broken    TSD101 agreement: demanded >=" in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
 def test_what_cannot_be_used_ends_the_process_without_a_traceback(folder):
-    done = subprocess.run(
-        [sys.executable, "-m", "tsdistill", "check", "none.toml", "student.tsd", "data.npz"],
-        cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-        timeout=300,
-    )  # fmt: skip
+    done = in_process(folder, "check", "none.toml", "student.tsd", "data.npz")
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == "tsdistill: contract 'none.toml': there is no such file.\n"
 

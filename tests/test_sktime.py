@@ -116,7 +116,7 @@ def test_it_works_in_scikit_learns_searches_and_pipelines(italy, forest):
     grid = {"saliency_weight": [0.0, 5.0], "student__n_filters": [2, 4]}
     student = SaliencyDistilledTSC(forest, **QUICK)
     search = GridSearchCV(
-        student, grid, cv=2, n_jobs=2, scoring=fidelity_scorer("saliency"), error_score="raise"
+        student, grid, cv=2, scoring=fidelity_scorer("saliency"), error_score="raise"
     ).fit(X, y)
     assert fitted_teacher_of(search.best_estimator_) is forest
     assert search.best_params_["saliency_weight"] == 5.0

@@ -10,7 +10,7 @@ pytestmark = [
     # sktime's series are few and tell apart themselves
     pytest.mark.filterwarnings("ignore::tsdistill.exceptions.HardTeacherWarning"),
     # of the teacher, whose first step brings them to one length
-    pytest.mark.filterwarnings("ignore:Data seen by ClassifierPipeline.*unequal:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Data seen by SklearnC.*unequal length:UserWarning"),
 ]
 
 

@@ -386,7 +386,6 @@ class SaliencyDistilledTSC(HoldsTeacher, SktimeMethods, BaseClassifier):
             Arguments of the constructor.
         """
         from sklearn.ensemble import RandomForestClassifier
-        from sktime.classification.feature_based import SummaryClassifier
 
         try:
             from sktime.transformations.interpolate import TSInterpolator
@@ -394,7 +393,7 @@ class SaliencyDistilledTSC(HoldsTeacher, SktimeMethods, BaseClassifier):
             from sktime.transformations.panel.interpolate import TSInterpolator
 
         forest = RandomForestClassifier(5, min_samples_leaf=3, random_state=0)
-        teacher = TSInterpolator(10) * SummaryClassifier(estimator=forest)
+        teacher = TSInterpolator(10) * forest
         quick = {"max_epochs": 3, "n_windows": 2, "n_mixtures": 2, "random_state": 0}
         other = {"student": Lite(n_filters=2), "saliency_weight": 0.0, "missing": "mask"}
         return [{"teacher": teacher, **quick}, {"teacher": teacher, **other, **quick}]

@@ -9,7 +9,7 @@ BENCHMARK = runpy.run_path(
     str(pathlib.Path(__file__).parents[2] / "benchmarks" / "kinds.py"), run_name="kinds"
 )
 ONE_CHANNEL, SIX_CHANNELS = BENCHMARK["ONE_CHANNEL"], BENCHMARK["SIX_CHANNELS"]
-OFTEN = "one tree, hard", "ridge", "forests of channels"
+OFTEN = "one tree, hard", "ridge"
 """The kinds of teacher that are tried at each change; the others are tried once a week."""
 NOISE = 0.005
 """One answer in 200; the six channels have 40 test series, so there not one may differ."""

@@ -81,7 +81,10 @@ def test_answers_and_maps_are_those_of_the_classifier(student, n_channels, sessi
         assert_maps(explaining, classifier, X[:n])
 
 
-@pytest.mark.parametrize("fill", ["opposing", "mean", "zero"])
+@pytest.mark.parametrize(
+    "fill",
+    ["opposing", *(pytest.param(fill, marks=pytest.mark.weekly) for fill in ("mean", "zero"))],
+)
 def test_maps_of_long_series_are_computed_where_a_window_reaches(fill, session, fitted):
     classifier = small(FCN(n_filters=2), 2, n_timepoints=80, labels=["a", "b", "c"])
     assert_maps(session(classifier, explain=True, fill=fill), classifier, bumps(2, 80)[0][:3], fill)

@@ -21,8 +21,10 @@ def exported(classifier, folder, **settings):
 SMALL = Lite(n_filters=2, kernel_sizes=(5, 3), stride=3)
 STUDENTS_OF_TESTS = [
     SMALL,
-    GRU(hidden_size=4, bidirectional=True),
-    *(pytest.param(name, marks=[pytest.mark.slow, pytest.mark.weekly]) for name in STUDENTS),
+    *(
+        pytest.param(student, marks=[pytest.mark.slow, pytest.mark.weekly])
+        for student in (GRU(hidden_size=4, bidirectional=True), *STUDENTS)
+    ),
 ]
 
 

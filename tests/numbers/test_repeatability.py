@@ -90,9 +90,9 @@ def test_processes_with_different_hashes_give_the_same_bits():
 @pytest.mark.parametrize(
     "limit",
     [
-        {"ATEN_CPU_CAPABILITY": "avx2"},
         {"ATEN_CPU_CAPABILITY": "default"},
-        {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+        pytest.param({"ATEN_CPU_CAPABILITY": "avx2"}, marks=pytest.mark.weekly),
+        pytest.param({"ONEDNN_MAX_CPU_ISA": "AVX2"}, marks=pytest.mark.weekly),
     ],
     ids=str,
 )

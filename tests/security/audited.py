@@ -1,7 +1,7 @@
 """Run as a process of its own: what Python's audit hooks see while a file is read.
 
-``python -m tests.security.audited KIND FOLDER`` reads the file once to warm up, then again with
-a hook that cannot be removed, and prints the events as JSON.
+``python -m tests.security.audited FOLDER`` reads each kind of file once to warm up, then again
+with a hook that cannot be removed, and prints the events of each as JSON.
 """
 
 import json
@@ -29,6 +29,8 @@ HARMLESS = (
 )
 """Beginnings of events that neither run nor write nor send anything."""
 ROOT = Path(tsdistill.__file__).parent
+MARK = "code was run"
+"""The folder that the pickle makes."""
 
 
 def read_student(folder):
@@ -81,29 +83,33 @@ READERS = {
 }
 
 
-def main(kind, folder):
-    """Print a list of [event, arguments, file of tsdistill in which it came about]."""
-    read, found, watching = READERS[kind], [], []
-    if kind != "pickle":
-        read(folder)
+def main(folder):
+    """Print lists of [event, arguments, file of tsdistill in which it came about], by kind."""
+    found, watched = {kind: [] for kind in READERS}, []
 
     def hook(event, arguments):
-        if watching and not event.startswith(HARMLESS):
-            watching.clear()
+        if watched and not event.startswith(HARMLESS):
+            kind = watched.pop()
             frames = [frame for frame, _ in traceback.walk_stack(sys._getframe(1))]
             names = [Path(frame.f_code.co_filename) for frame in frames]
             ours = [str(name.relative_to(ROOT)) for name in names if ROOT in name.parents]
-            found.append([event, [str(one)[:200] for one in arguments], ours[:1]])
-            watching.append(True)
+            found[kind].append([event, [str(one)[:200] for one in arguments], ours[:1]])
+            watched.append(kind)
 
+    for kind, read in READERS.items():
+        if kind != "pickle":
+            read(folder)
     sys.addaudithook(hook)
-    watching.append(True)
-    try:
-        read(folder)
-    finally:
-        watching.clear()
+    for kind, read in READERS.items():
+        watched.append(kind)
+        try:
+            read(folder)
+        finally:
+            watched.clear()
+        if (folder / MARK).exists():
+            found[kind].append(["code was run", [], []])
     print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(Path(sys.argv[1]))

@@ -11,6 +11,7 @@ import pytest
 
 import tsdistill
 from tests.conftest import Counted
+from tests.security.audited import MARK
 from tests.swap.bumps import bumps
 from tests.teachers.black_boxes import bound
 from tsdistill.teachers.answer_files import MAGIC
@@ -44,16 +45,17 @@ def folder(real):
     options = QueryOptions(memory=as_memory(str(real.folder / "memory")))
     query(bound(Counted(), panel), panel, options)
     (kept,) = (real.folder / "memory").rglob("*.answers")
-    damaged = pickle.dumps(Leaves(real.folder / "code was run"))
+    damaged = pickle.dumps(Leaves(real.folder / MARK))
     kept.with_name("0-0.answers").write_bytes(damaged)
     kept.with_name("output.pkl").write_bytes(damaged)
     (real.folder / "pickle").write_bytes(damaged)
     return real.folder
 
 
-def events_of(kind, folder):
-    """Events while a file is read in a process of its own."""
-    command = [sys.executable, "-m", "tests.security.audited", kind, str(folder)]
+@pytest.fixture(scope="module")
+def events(folder):
+    """Events while each kind of file is read, in a process of its own."""
+    command = [sys.executable, "-m", "tests.security.audited", str(folder)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -87,19 +89,16 @@ def faults(events, folder, *, may_write=False):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_reading_runs_writes_and_sends_nothing(kind, folder):
-    events = events_of(kind, folder)
-    opened = [arguments[0] for event, arguments, _ in events if event == "open"]
+def test_reading_runs_writes_and_sends_nothing(kind, events, folder):
+    opened = [arguments[0] for event, arguments, _ in events[kind] if event == "open"]
     assert any(str(folder) in path for path in opened)  # the hook sees the reading itself
-    assert not faults(events, folder, may_write=kind == "answers")
-    assert not (folder / "code was run").exists()
+    assert not faults(events[kind], folder, may_write=kind == "answers")
 
 
 @pytest.mark.slow
-def test_the_hook_sees_a_pickle_that_is_loaded(folder):
-    seen = {event for event, _ in faults(events_of("pickle", folder), folder)}
-    assert {"pickle.find_class", "os.mkdir"} <= seen
-    (folder / "code was run").rmdir()
+def test_the_hook_sees_a_pickle_that_is_loaded(events, folder):
+    seen = {event for event, _ in faults(events["pickle"], folder)}
+    assert {"pickle.find_class", "os.mkdir", "code was run"} <= seen
 
 
 def test_kept_answers_begin_with_their_own_mark(folder):

@@ -155,6 +155,7 @@ def frail_client(monkeypatch):
         yield client
 
 
+@pytest.mark.weekly
 def test_a_worker_that_dies_at_every_try_is_an_error_with_its_cause(
     frail_client, panel, few_a_batch, tmp_path
 ):
