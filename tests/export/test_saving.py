@@ -18,8 +18,15 @@ from torch import nn
 from tests.conftest import bump_teacher
 from tests.estimators.test_fitted_state import FITTED
 from tests.export.conftest import OwnNetwork, bumps, small, teacher_of_last
+from tests.export.test_archive import archive_of, members_of
 from tsdistill import SaliencyDistilledClassifier, Teacher
-from tsdistill.exceptions import ExportError, ParameterError, StudentError, TeacherError
+from tsdistill.exceptions import (
+    ExportError,
+    ParameterError,
+    SavedFileError,
+    StudentError,
+    TeacherError,
+)
 from tsdistill.objectives import ExplanationAutoencoder, InputNoise, Objective
 from tsdistill.students import GRU, Inception, Lite, ResNet
 
@@ -235,6 +242,16 @@ def test_objectives_of_the_package_come_back_and_those_of_the_user_do_not(reload
     with zipfile.ZipFile(tmp_path / "student.tsdistill") as archive:
         config = json.loads(archive.read("config.json"))
     assert config["parameters_left_out"] == ["auxiliary", "random_state", "teacher"]
+
+
+@pytest.mark.parametrize("name", ["Answers", "saliency_loss", "none of them"])
+def test_what_a_file_calls_an_objective_has_to_be_one(name, tmp_path):
+    path = tmp_path / "student"
+    small(auxiliary=[InputNoise()]).save(path)
+    (member, text), tensors = members_of(path.read_bytes())
+    path.write_bytes(archive_of((member, text.replace(b"InputNoise", name.encode())), tensors))
+    with pytest.raises(SavedFileError, match=f"{name} is no objective"):
+        SaliencyDistilledClassifier.load(path)
 
 
 def test_what_cannot_be_saved_is_said(fitted, tmp_path):

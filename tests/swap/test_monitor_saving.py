@@ -41,6 +41,10 @@ def test_a_monitor_that_was_loaded_goes_on_as_if_it_had_not_stopped(
         assert bytes_of(loaded, tmp_path) == bytes_of(monitor, tmp_path)
     for name in ("status", "bound_", "recent_bound_", "alarms_", "drift_", "n_asked_", "n_seen_"):
         assert getattr(loaded, name) == getattr(monitor, name), name
+    monitor.save(tmp_path / "state")
+    again = SwapMonitor.load(tmp_path / "state", watched)
+    assert again.recent_bound_ == monitor.recent_bound_ and again.n_seen_ > 4000
+    assert bytes_of(again, tmp_path) == bytes_of(monitor, tmp_path)
     assert not rang  # an alarm rings once, whoever was there
 
 

@@ -124,6 +124,7 @@ def test_drift_is_found_whenever_it_comes(n_before, drifted):
         lambda found: found.pop("reference.scale"),
         lambda found: found.update({"reference.more": np.zeros(3)}),
         lambda found: found.update({"reference.scale": np.zeros(3)}),
+        lambda found: found.update({"reference.scale": np.array([0.5, 0.0, 0.5])}),
         lambda found: found.update({"reference.centre": np.zeros(4)}),
         lambda found: found.update({"reference.input_counts": np.zeros(3, int)}),
         lambda found: found["reference.input_counts"].__setitem__(0, -1),

@@ -43,6 +43,8 @@ def test_it_comes_back_as_it_was(fitted, series, tmp_path):
     for name, value in fitted.curve_.items():
         np.testing.assert_array_equal(loaded.curve_[name], value)
     assert loaded.plot() is not None
+    of_teacher = fitted.student_.explain(series[:5], of="teacher")  # it is the student's own
+    np.testing.assert_array_equal(loaded.student_.explain(series[:5], of="teacher"), of_teacher)
     assert loaded.fit(series).threshold_ == fitted.threshold_
 
 
@@ -137,6 +139,8 @@ def test_a_teacher_of_its_own_keeps_its_scale(quick, toy, series, tmp_path):
     again = DeferringClassifier.load(tmp_path / "swap", teacher=teacher)
     np.testing.assert_array_equal(again.predict_proba(series), swap.predict_proba(series))
     assert again.teacher is teacher
+    with pytest.raises(TeacherError, match="load"):
+        again.student_.explain(series[:5], of="teacher")
     other = Teacher(bump_teacher, classes=["a", "b", "c"])
     with pytest.raises(TsdistillError):
         DeferringClassifier.load(tmp_path / "swap", teacher=other)

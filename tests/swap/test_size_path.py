@@ -160,6 +160,11 @@ def test_demands_that_are_met_one_by_one_alone_are_told(data):
         OutOfReachError, match="no student meets all of agreement, saliency at once"
     ):
         made_up(**rows).smallest(agreement=0.97, saliency=0.8)
+    rows = ROWS | {"bytes": [40_000, 4000, 400]}
+    with pytest.raises(
+        OutOfReachError, match="no student meets all of max_weights, max_bytes at once"
+    ):
+        made_up(**rows).smallest(agreement=0.1, max_weights=500, max_bytes=500)
 
 
 @pytest.mark.parametrize(
@@ -238,6 +243,8 @@ def test_the_default_students_begin_with_a_few_hundred_weights(data, teacher):
     assert counts == sorted(counts)
     assert 100 < counts[0] < 300
     assert len(counts) == 6
+    for name, one in STUDENTS.items():
+        assert name.split()[:2] == [f"{type(one).__name__.lower()},", str(one.n_filters)]
 
 
 def test_a_picture_shows_every_student_with_its_bound(path):
