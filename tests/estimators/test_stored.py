@@ -9,12 +9,6 @@ from tests.stored import Limited, mapped, stream
 from tsdistill import SaliencyDistilledClassifier, Teacher
 from tsdistill.exceptions import LeftOutWarning, PanelError, ParameterError, TeacherError
 from tsdistill.inputs import stored
-from tsdistill.objectives import (
-    AttributionMatching,
-    ExplanationAutoencoder,
-    InputNoise,
-    TemporalReview,
-)
 
 
 @pytest.fixture
@@ -270,12 +264,6 @@ def test_a_stored_series_with_a_gap_is_named(many, tmp_path, monkeypatch):
         ({"teacher": RandomForestClassifier()}, TeacherError, "is not fitted, and X is not in mem"),
         ({"warm_start": True}, ParameterError, "warm_start=True keeps the series beyond the fit, "),
         ({"missing": "mask"}, ParameterError, "missing='mask' has its gaps looked for in all"),
-        *(
-            ({"auxiliary": one}, ParameterError, f"{type(one).__name__} needs all series at once")
-            for one in (
-                AttributionMatching(), ExplanationAutoencoder(), InputNoise(), TemporalReview(),
-            )
-        ),
         ({"saliency": "gradient"}, ParameterError, "GradientSaliency needs all series at once"),
     ],
     ids=str,

@@ -6,8 +6,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from numpydoc.docscrape import get_doc_object
 from torch import nn
 
+from tests.conftest import bump_teacher
+from tests.stored import Limited, stream
+from tsdistill import Teacher
 from tsdistill.objectives import (
     Answers,
     AttributionMatching,
@@ -27,6 +31,30 @@ FEW = {"n_questions": 1000}
 def network():
     torch.manual_seed(0)
     return Inception(n_filters=2).build(1, 20, 3)
+
+
+@pytest.fixture
+def uneven(toy):
+    """A teacher for the toy series that fills them with zeros, the series cut short, and labels."""
+
+    def filling(X):
+        return bump_teacher(np.nan_to_num(X))
+
+    X = np.where(np.arange(20) < 15, toy[0], np.nan)
+    X[0] = toy[0][0]
+    return Teacher(filling, classes=[0, 1, 2]), X, toy[1]
+
+
+@pytest.fixture
+def fit_stored(toy, quick, monkeypatch):
+    """Fits a student to series that are not in memory."""
+    X = toy[0][:, None].astype(np.float32)
+    stream(monkeypatch, X)
+
+    def fit(**settings):
+        return quick(n_mixtures=0, **settings).fit(Limited(X, 12), toy[1])
+
+    return fit
 
 
 class InPlace(nn.Module):
@@ -56,11 +84,27 @@ def everything():
     ]
 
 
+def hard_teacher(X):
+    """Answers with probabilities of 0 and 1 alone."""
+    return np.eye(3)[bump_teacher(X).argmax(axis=1)]
+
+
 class OwnObjective(Objective):
     name = "confidence"
 
     def losses(self, answers, sample_weight):
         return answers.student.square().mean(dim=1)
+
+
+def check_parameters(objective):
+    """A class has the defaults that its docstring gives, and keeps what it is passed as it is."""
+    defaults = {}
+    for names, kind, _ in get_doc_object(objective)["Parameters"]:
+        default = eval(kind.partition("default=")[2])
+        defaults |= dict.fromkeys(names.split(", "), default)
+    assert objective().get_params() == defaults
+    passed = {name: object() for name in defaults}
+    assert objective(**passed).get_params() == passed
 
 
 class Cut(nn.Module):
@@ -74,7 +118,7 @@ class Cut(nn.Module):
         return self.head(x.detach().flatten(1))
 
 
-N, M, K, TAU = 4, 3, 3, 2.5
+N, M, K, TAU = 4, 5, 3, 2.5
 
 
 @pytest.fixture

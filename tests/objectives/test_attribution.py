@@ -1,19 +1,22 @@
 """Attribution matching: weighted feature maps of student and teacher."""
 
+import contextlib
 import copy
 import functools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from tests.objectives.conftest import Cut, InPlace
+from tests.objectives.conftest import Cut, InPlace, check_parameters
 from tsdistill import Teacher
 from tsdistill.exceptions import ParameterError, StudentError, TeacherError
 from tsdistill.objectives import Answers, AttributionMatching, attribution_of
 from tsdistill.students import FCN, GRU, Lite
 from tsdistill.students.feature_maps import map_and_slopes
+from tsdistill.teachers.querying import QueryOptions
 
 
 class Convolution(nn.Module):
@@ -61,12 +64,12 @@ def resampled(attribution, n):
     return np.interp(centres, np.arange(len(attribution)), attribution)
 
 
-@pytest.mark.parametrize(("members", "stride"), [(1, 1), (3, 1), (1, 2)])
-def test_loss_is_the_distance_of_normalised_attributions(toy, quick, members, stride):
+@pytest.mark.parametrize(("strides", "stride"), [([1], 1), ([1, 1, 1], 1), ([1], 2), ([2, 1], 1)])
+def test_loss_is_the_distance_of_normalised_attributions(toy, quick, strides, stride):
     torch.manual_seed(0)
-    teachers, student = [Convolution(5) for _ in range(members)], Convolution(2, stride)
+    teachers, student = [Convolution(5, one) for one in strides], Convolution(2, stride)
     panel = toy[0][:, None].astype(np.float32)
-    model = teachers[0] if members == 1 else teachers
+    model = teachers[0] if len(teachers) == 1 else teachers
     target = Teacher(model).bind(toy[0][:, None], np.arange(3)).log_proba(panel).argmax(axis=1)
     assert target.any()  # not the first class
     seen = {}
@@ -85,8 +88,9 @@ def test_loss_is_the_distance_of_normalised_attributions(toy, quick, members, st
     for row, loss in zip(seen["rows"], seen["losses"], strict=True):
         series = torch.as_tensor(panel[row])
         ours = slow_attribution(seen["network"], series, target[row])
-        theirs = sum(slow_attribution(teacher, series, target[row]) for teacher in teachers)
-        theirs = resampled(theirs, len(ours))
+        theirs = [slow_attribution(teacher, series, target[row]) for teacher in teachers]
+        longest = max(map(len, theirs))
+        theirs = resampled(sum(resampled(one, longest) for one in theirs), len(ours))
         theirs = theirs / np.linalg.norm(theirs)
         assert loss == pytest.approx(np.linalg.norm(ours - theirs), abs=1e-4)
 
@@ -160,6 +164,42 @@ def test_attribution_does_not_depend_on_units_and_is_0_without_slopes():
     assert not attribution_of(maps, 0 * slopes).any()
 
 
+def test_series_of_any_scale_are_attributed_apart():
+    maps, slopes = torch.randn(4, 3, 8).relu(), torch.randn(4, 3, 8).relu()
+    unit = torch.tensor([1e-15, 1e-6, 1e6, 1e15]).view(4, 1, 1)
+    plain = attribution_of(maps, slopes)
+    torch.testing.assert_close(attribution_of(unit * maps, slopes / unit), plain)
+    torch.testing.assert_close(attribution_of(maps / unit, slopes), plain)
+
+
+def test_slopes_that_nearly_cancel_are_attributed():
+    maps, slopes = torch.ones(1, 1, 4), torch.tensor([[[1.0, -1.0 + 1e-6, 0.0, 0.0]]])
+    torch.testing.assert_close(attribution_of(maps, slopes), torch.full((1, 4), 0.5))
+
+
+def test_attributions_are_computed_where_the_student_trains():
+    network = nn.Sequential(
+        nn.Conv1d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(4, 3)
+    ).to("meta")
+    member = SimpleNamespace(
+        module=network, logits=network, on_device=lambda device: contextlib.nullcontext()
+    )
+    given = SimpleNamespace(
+        teacher=SimpleNamespace(members=[member]), device="meta", options=QueryOptions()
+    )
+    objective = AttributionMatching()
+    objective._teacher_stages = ["0"]
+    panel, target = np.zeros((5, 1, 20), dtype=np.float32), np.zeros(5, dtype=np.int64)
+    found = objective._teacher_attributions(given, panel, target, None)
+    assert found.device.type == "meta" and found.shape == (5, 18)
+    positions = torch.zeros(5, dtype=torch.int64, device="meta")
+    assert attribution_of(found[:, None], found[:, None], positions).shape == (5, 18)
+
+
+def test_parameters_have_the_documented_defaults_and_are_kept():
+    check_parameters(AttributionMatching)
+
+
 @pytest.mark.parametrize("student", [GRU(4), FCN(), Lite(stride=2), InPlace()], ids=repr)
 def test_attributions_of_the_student_come_closer(toy, quick, network, student):
     stage = "body" if isinstance(student, InPlace) else None
@@ -187,6 +227,8 @@ def black_box(X):
     "teacher, student, given, error, message",
     [
         (black_box, "lite", {}, TeacherError, "not made of torch modules"),
+        ([FCN().build(1, 20, 3), black_box], "lite", {}, TeacherError, "not made of torch modules"),
+        (None, "lite", {"weight": -1}, ParameterError, "AttributionMatching.weight=-1"),
         (None, "lite", {"student_stage": ["a"]}, ParameterError, "Matching.student_stage=.'a'."),
         (None, "lite", {"teacher_stage": ""}, ParameterError, "Matching.teacher_stage=''"),
         (None, Cut(), {}, StudentError, "name them with AttributionMatching.student_stage"),
@@ -218,3 +260,8 @@ def test_stage_on_which_the_answers_do_not_depend():
         map_and_slopes(network, "unused", lambda: network(series).sum(), 2)
     with pytest.raises(StudentError, match="was not run"):
         map_and_slopes(network, "unused", lambda: network.head(series.flatten(1)).sum(), 2)
+
+
+def test_it_needs_all_series_at_once(fit_stored):
+    with pytest.raises(ParameterError, match="AttributionMatching needs all series at once"):
+        fit_stored(auxiliary=AttributionMatching())

@@ -8,7 +8,7 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 from tests.conftest import Counted
-from tests.objectives.conftest import FEW, InPlace
+from tests.objectives.conftest import FEW, InPlace, check_parameters
 from tsdistill import SaliencyDistilledClassifier, Teacher
 from tsdistill.exceptions import ParameterError, StudentError
 from tsdistill.explainers.occlusion import occlusion
@@ -78,8 +78,12 @@ def test_the_teacher_is_asked_for_maps_about_as_often_as_allowed(toy, quick):
 
     without = asked()
     for allowed in (100, 1_000, 5_000):
-        more = asked(auxiliary=ExplanationAutoencoder(n_questions=allowed)) - without
+        objective = ExplanationAutoencoder(n_questions=allowed)
+        more = asked(auxiliary=objective) - without
         assert 0.5 * allowed < more <= 1.2 * allowed
+        n_explained, n_donors, n_mixtures = objective._split_queries(12, 19)
+        n_mixed = 12 * n_mixtures
+        assert more == n_explained * n_donors * 19 + n_mixed * 2 * 19 + n_mixed
 
 
 def test_with_few_questions_a_few_series_stand_for_all(toy, quick):
@@ -88,10 +92,65 @@ def test_with_few_questions_a_few_series_stand_for_all(toy, quick):
     objective = ExplanationAutoencoder()
     assert ExplanationAutoencoder(n_questions=1)._split_queries(12, 19) == (1, 1, 0)
     assert ExplanationAutoencoder(n_questions=100)._split_queries(12, 19) == (5, 1, 0)
+    assert ExplanationAutoencoder(n_questions=2000)._split_queries(12, 19) == (12, 4, 2)
     assert objective._split_queries(50, 28) == (50, 8, 10)
     assert objective._split_queries(5000, 28) == (1428, 1, 0)
     gradients = ExplanationAutoencoder(explanation="integrated_gradients", n_questions=5000)
     assert gradients._split_queries(20, 28) == (20, 1, 4)
+    gradients.set_params(explanation="gradient", n_questions=100)
+    assert gradients._split_queries(20, 28) == (20, 1, 4)
+    assert ExplanationAutoencoder(n_questions=10**9)._split_queries(12, 19) == (12, 8, 16)
+
+
+def test_each_series_with_a_map_stands_for_as_many_others(toy, quick):
+    kept = {}
+
+    class Watched(ExplanationAutoencoder):
+        def prepare(self, preparation):
+            super().prepare(preparation)
+            kept.update(counts=self.counts_.numpy(), maps=self.maps_.numpy())
+
+    model = quick(auxiliary=Watched(n_questions=100)).fit(*toy)
+    assert np.isfinite(model.history_[-1]["explanation_autoencoder"])
+    counts, maps = kept["counts"], kept["maps"]
+    assert counts.dtype == maps.dtype == np.float32 and maps.shape == (1, 12, 20)
+    np.testing.assert_allclose(np.sort(counts), [0] * 7 + [12 / 5] * 5, rtol=1e-6)
+    np.testing.assert_array_equal(maps[0].any(axis=1), counts > 0)
+
+
+def test_maps_are_learnt_in_units_of_their_largest_value_or_a_twentieth_of_all(toy, quick):
+    kept = {}
+
+    class Watched(ExplanationAutoencoder):
+        def _query_maps(self, preparation):
+            *others, maps = super()._query_maps(preparation)
+            maps[:, 0], maps[:, 1], maps[:, 2] = 0.0, 1e-3 * maps[:, 1], -3 * maps[:, 2]
+            kept["maps"] = maps
+            return *others, maps
+
+        def prepare(self, preparation):
+            super().prepare(preparation)
+            student = find_extension(preparation.network, ExplainedStudent)
+            kept.update(scale=self.scale_.numpy(), unit=float(student.autoencoder.unit))
+
+    quick(auxiliary=Watched(n_questions=4000)).fit(*toy)
+    maps = kept["maps"]
+    expected = np.zeros(maps.shape[:2])
+    for place in np.ndindex(*expected.shape):
+        expected[place] = max(np.abs(maps[place]).max(), np.abs(maps).max() / 20)
+    np.testing.assert_allclose(kept["scale"], expected, rtol=1e-6)
+    assert kept["unit"] == pytest.approx(expected.mean(), rel=1e-5)
+
+
+def test_parameters_have_the_documented_defaults_and_are_kept():
+    check_parameters(ExplanationAutoencoder)
+
+
+def test_it_mixes_series_on_its_own_and_needs_no_other_mixtures(toy, quick):
+    def n_learnt_from(**settings):
+        return len(quick(max_epochs=1, warm_start=True, **settings).fit(*toy)._transfer_set.panel)
+
+    assert n_learnt_from(auxiliary=ExplanationAutoencoder(**FEW)) == 12 < n_learnt_from()
 
 
 @pytest.mark.parametrize("explanation", ["gradient", "integrated_gradients"])
@@ -103,6 +162,21 @@ def test_maps_of_a_torch_teacher_may_be_of_gradients(toy, quick, network, explan
     model = quick(network, max_epochs=150, auxiliary=auxiliary, **settings).fit(X, y)
     theirs = model.explain(X, of="teacher", method=explanation)
     assert saliency_correlation(theirs, model.explain(X, method="autoencoder")) > 0.8
+
+
+@pytest.mark.parametrize("explanation", ["gradient", "integrated_gradients"])
+def test_the_maps_to_learn_are_the_teachers(toy, quick, network, explanation):
+    kept = []
+
+    class Watched(ExplanationAutoencoder):
+        def prepare(self, preparation):
+            super().prepare(preparation)
+            kept.append(self.maps_[0].numpy())
+
+    auxiliary = Watched(explanation=explanation, n_questions=600)
+    model = quick(network, auxiliary=auxiliary, max_epochs=1).fit(*toy)
+    expected = model.explain(toy[0], of="teacher", method=explanation)
+    np.testing.assert_allclose(kept[0], expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("n_timepoints", [8, 9, 13, 31])
@@ -185,7 +259,18 @@ def test_mixtures_are_of_a_class_and_of_series_that_are_learnt_from(toy, quick, 
     for partner in kept["partner"]:
         assert (kept["groups"][partner] == kept["groups"]).all()
         assert kept["learnt"][partner].all()
-    assert (kept["share"][0] == 1).all() and (kept["share"] >= 0.5).all()
+    assert (kept["share"][0] == 1).all()
+    assert (kept["share"] >= 0.5).all() and (kept["share"] <= 1).all()
+    assert len(np.unique(kept["partner"], axis=0)) > 1  # not the same for all mixtures
+    of_first = kept["partner"][:, kept["groups"] == 1]
+    assert (of_first != of_first[:, :1]).any()  # nor for all series
+
+
+def test_a_class_that_is_not_learnt_from_is_mixed_all_the_same(toy, quick):
+    weight = (toy[1] > 0).astype(float)
+    model = quick(auxiliary=ExplanationAutoencoder(n_questions=4000), max_epochs=1)
+    model.fit(*toy, sample_weight=weight)
+    assert np.isfinite(model.explain(toy[0], method="autoencoder")).all()
 
 
 def test_answers_maps_and_losses_of_mixtures_are_those_of_a_loop(toy, quick):
@@ -290,3 +375,8 @@ def test_a_student_that_gives_probabilities_cannot_be_extended(toy, quick):
     net = NeuralNetClassifier(module, max_epochs=2)
     with pytest.raises(StudentError, match="answers with probabilities"):
         quick(student=net, auxiliary=ExplanationAutoencoder(**FEW)).fit(*toy)
+
+
+def test_it_needs_all_series_at_once(fit_stored):
+    with pytest.raises(ParameterError, match="ExplanationAutoencoder needs all series at once"):
+        fit_stored(auxiliary=ExplanationAutoencoder())

@@ -1,11 +1,17 @@
 """Objectives of third parties, and what an objective must have."""
 
+import numpy as np
 import pytest
 from torch import nn
 
 from tests.conftest import Counted
-from tests.objectives.conftest import FEW, Cut, OwnObjective
-from tsdistill.exceptions import ParameterError, TeacherError, TsdistillError
+from tests.objectives.conftest import FEW, Cut, OwnObjective, check_parameters, hard_teacher
+from tsdistill.exceptions import (
+    HardTeacherWarning,
+    ParameterError,
+    TeacherError,
+    TsdistillError,
+)
 from tsdistill.objectives import (
     ExplanationAutoencoder,
     GradientSaliency,
@@ -20,6 +26,51 @@ def test_objectives_of_third_parties_take_part(toy, quick):
     plain = quick(max_epochs=30).fit(X, y)
     model = quick(max_epochs=30, auxiliary=OwnObjective(weight=5.0)).fit(X, y)
     assert model.predict_proba(X).max() < plain.predict_proba(X).max()
+
+
+def test_an_objective_is_taken_not_to_need_what_it_does_not_ask_for(toy, quick, fit_stored):
+    def n_asked(**settings):
+        teacher = Counted()
+        quick(teacher, saliency_weight=0, n_mixtures=0, **settings).fit(*toy)
+        return teacher.n_asked
+
+    assert n_asked(auxiliary=OwnObjective()) == n_asked() == 2 + 12  # a trial, and the series
+    model = fit_stored(auxiliary=OwnObjective())
+    assert np.isfinite(model.history_[-1]["confidence"])
+
+
+def test_an_objective_that_does_not_take_unequal_lengths_is_named(uneven, quick):
+    teacher, *series = uneven
+    with pytest.raises(ParameterError, match="unequal length, which OwnObjective cannot take"):
+        quick(teacher, auxiliary=OwnObjective()).fit(*series)
+
+
+def test_an_objective_is_taken_to_learn_from_what_the_teacher_says(toy, quick):
+    settings = {"label_weight": 0, "soft_target_weight": 0, "saliency_weight": 0}
+    with pytest.warns(HardTeacherWarning):
+        quick(hard_teacher, auxiliary=OwnObjective(), **settings).fit(*toy)
+
+
+def test_an_objective_without_a_name_or_a_weight_counts_once(toy, quick):
+    class Plain(Objective):
+        def __init__(self):
+            pass
+
+        def losses(self, answers, sample_weight):
+            return answers.student.square().mean(dim=1)
+
+    settings = {"label_weight": 0, "soft_target_weight": 0, "saliency_weight": 0}
+    last = quick(auxiliary=Plain(), **settings).fit(*toy).history_[-1]
+    assert last["train_loss"] == pytest.approx(last["objective"], rel=1e-5)
+
+
+def test_an_objective_of_weight_0_is_left_out(toy, quick):
+    model = quick(auxiliary=OwnObjective(weight=0.0)).fit(*toy)
+    assert "confidence" not in model.history_[-1]
+
+
+def test_parameters_have_the_documented_defaults_and_are_kept():
+    check_parameters(Objective)
 
 
 class Weighed(OwnObjective):

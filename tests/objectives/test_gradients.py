@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from tests.objectives.conftest import Cut
+from tests.objectives.conftest import Cut, check_parameters
 from tsdistill import Teacher
-from tsdistill.exceptions import StudentError
+from tsdistill.exceptions import ParameterError, StudentError
 from tsdistill.fidelity import saliency_correlation
 from tsdistill.objectives import (
     Answers,
@@ -31,7 +31,25 @@ def test_gradient_loss_does_not_depend_on_the_unit_of_the_series():
     a, b = torch.randn(4, 2, 5), torch.randn(4, 2, 5)
     for unit in (1e-20, 1e20):
         torch.testing.assert_close(gradient_cosine_loss(unit * a, b), gradient_cosine_loss(a, b))
+    units = torch.tensor([1e-20, 1e-10, 1.0, 1e20]).view(4, 1, 1)
+    torch.testing.assert_close(gradient_cosine_loss(units * a, b), gradient_cosine_loss(a, b))
     assert gradient_cosine_loss(0 * a, b).tolist() == [1, 1, 1, 1]
+
+
+def test_a_map_of_zeros_has_finite_slopes_and_changes_no_other():
+    a, b = torch.randn(4, 2, 5), torch.randn(4, 2, 5)
+    a[1] = 0
+    a.requires_grad_()
+    (slopes,) = torch.autograd.grad(gradient_cosine_loss(a, b).sum(), a)
+    assert slopes.isfinite().all() and slopes[[0, 2, 3]].any()
+
+
+def test_a_student_that_reacts_to_no_value_goes_on_learning(toy, quick, network):
+    student = nn.Sequential(nn.Flatten(), nn.Linear(20, 4), nn.ReLU(), nn.Linear(4, 3))
+    with torch.no_grad():
+        student[1].bias.fill_(-100.0)  # no unit is ever active
+    model = quick(network, student=student, saliency="gradient").fit(*toy)
+    assert [row["saliency"] for row in model.history_] == pytest.approx([1.0] * 3)
 
 
 def test_gradient_maps_are_of_the_student_as_it_is_in_use(toy, network):
@@ -47,6 +65,18 @@ def test_gradient_maps_are_of_the_student_as_it_is_in_use(toy, network):
     torch.testing.assert_close(network.blocks[1].normalise.running_mean, mean)
     assert network.training and not network.blocks[0].normalise.training
     assert network.blocks[1].normalise.training
+
+
+def test_the_second_derivative_is_taken_without_cudnn_which_has_none(network):
+    from tsdistill.objectives.gradients import _maps_in_use
+
+    def ask(series):
+        assert not torch.backends.cudnn.enabled
+        return network(series)
+
+    before = torch.backends.cudnn.enabled
+    assert _maps_in_use(network, ask, torch.randn(2, 1, 20), torch.tensor([0, 2])).any()
+    assert torch.backends.cudnn.enabled == before
 
 
 class Attention(nn.Module):
@@ -146,6 +176,29 @@ def test_gradient_saliency_needs_no_windows(toy, quick, network):
     }
 
 
+def test_gradients_may_be_added_to_the_saliency_of_windows(toy, quick, network):
+    last = quick(network, auxiliary=GradientSaliency()).fit(*toy).history_[-1]
+    assert last["saliency"] > 0 and last["gradient_saliency"] > 0
+
+
+def test_gradients_are_computed_for_all_series_at_once(fit_stored):
+    with pytest.raises(ParameterError, match="GradientSaliency needs all series at once"):
+        fit_stored(auxiliary=GradientSaliency())
+
+
+def test_a_student_may_have_weights_that_do_not_learn(toy, quick, network):
+    student = Lite().build(1, 20, 3)
+    frozen = next(student.parameters()).requires_grad_(False)
+    model = quick(network, student=student, saliency="gradient").fit(*toy)
+    assert np.isfinite(model.history_[-1]["saliency"])
+    assert any(torch.equal(one, frozen) for one in model.student_.module_.parameters())
+
+
 def test_a_student_without_gradients_is_refused(toy, quick, network):
-    with pytest.raises(StudentError, match="Cut cannot be"):
+    named = r"^GradientSaliency \(saliency='gradient'\) needs a student .*, but Cut cannot be"
+    with pytest.raises(StudentError, match=named):
         quick(network, student=Cut(), saliency="gradient").fit(*toy)
+
+
+def test_parameters_have_the_documented_defaults_and_are_kept():
+    check_parameters(GradientSaliency)

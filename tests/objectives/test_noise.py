@@ -1,10 +1,14 @@
 """The teacher's answers to noisy series."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from tests.objectives.conftest import check_parameters
+from tsdistill.exceptions import ParameterError
 from tsdistill.objectives import (
     Answers,
     InputNoise,
@@ -57,6 +61,20 @@ def test_noise_has_the_scale_of_each_channel_and_answers_are_the_teachers(motion
         torch.testing.assert_close(losses[i : i + 1], expected.float(), rtol=1e-4, atol=1e-5)
 
 
+def test_the_scale_of_the_noise_is_exact_for_many_series_far_from_zero():
+    rng = np.random.default_rng(0)
+    panel = (1000 + rng.normal(scale=0.1, size=(5000, 2, 20))).astype(np.float32)
+    given = SimpleNamespace(
+        panel=panel, device="cpu",
+        rng=lambda name: np.random.default_rng(0),
+        once=lambda key, work_out: work_out(),
+        ask=lambda series, title: np.zeros((len(series), 2), dtype=np.float32),
+    )  # fmt: skip
+    noise = InputNoise(scale=0.5, n_draws=1)
+    noise.prepare(given)
+    np.testing.assert_allclose(noise.noise_.std(dim=(0, 2)), 0.5 * 0.1, rtol=0.05)
+
+
 @pytest.mark.slow
 def test_students_of_noisy_series_hold_on_to_the_teacher_there(toy, quick):
     X, y = toy
@@ -81,3 +99,12 @@ def test_a_part_of_noisy_series_is_the_same_and_holds_only_the_series_it_needs()
         np.testing.assert_array_equal(some[0 : len(some)], noisy[part])
         np.testing.assert_array_equal(some[0:1], noisy[part.start : part.start + 1])
         assert len(some.panel) == len(set(row[part].tolist()))
+
+
+def test_parameters_have_the_documented_defaults_and_are_kept():
+    check_parameters(InputNoise)
+
+
+def test_it_needs_all_series_at_once(fit_stored):
+    with pytest.raises(ParameterError, match="InputNoise needs all series at once"):
+        fit_stored(auxiliary=InputNoise())

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from tests.conftest import bump_teacher
+from tests.objectives.conftest import check_parameters
 from tsdistill.exceptions import ParameterError, StudentError, TeacherError
-from tsdistill.objectives import Answers, TemporalReview, review_losses
+from tsdistill.objectives import Answers, GradientSaliency, TemporalReview, review_losses
 from tsdistill.objectives.review import ConvLSTM, attention_map, node_epochs
 from tsdistill.students import FCN, GRU, Inception, Lite, ResNet
 from tsdistill.students.feature_maps import feature_maps
@@ -30,6 +31,12 @@ def test_nodes_are_distinct_in_order_and_within_the_run(n_epochs):
     assert (np.diff(nodes) > 0).all() and nodes[0] >= 1 and nodes[-1] <= n_epochs
     assert (nodes[3::4] == reviews).all() and len(memories) == 3 * len(reviews)
     assert len(reviews) == (12 if n_epochs >= 48 else n_epochs // 4)
+
+
+def test_a_quarter_of_the_run_is_the_longest_interval():
+    TemporalReview(interval=0.25).check()
+    memories, reviews = node_epochs(0.25, 40)
+    assert memories.tolist() == [10, 20, 30] and reviews.tolist() == [40]
 
 
 def test_a_run_too_short_for_one_cycle_says_how_long_it_has_to_be():
@@ -154,6 +161,9 @@ def test_one_cycle_equals_a_plain_rewrite():
     rows = torch.tensor([4, 0, 3])
     series = torch.as_tensor(panel)[rows]
     kept = {}
+    student.train()
+    early = Answers(student(series), None, rows, series=series, rows=rows, network=student)
+    assert review.losses(early, torch.ones(3)).tolist() == [0, 0, 0]
     for epoch in range(1, 9):
         student.train()
         review.begin_epoch(epoch, student)
@@ -316,8 +326,10 @@ BAD = {
     "longer than the run": (
         TwoStages(2), {"teacher_stages": ["first"], "interval": 2}, ParameterError, "at least 8",
     ),
-    "interval 0": (TwoStages(2), {"interval": 0}, ParameterError, "interval=0"),
-    "interval half": (TwoStages(2), {"interval": 0.5}, ParameterError, "interval=0.5"),
+    "interval 0": (TwoStages(2), {"interval": 0}, ParameterError, "interval=0;"),
+    "interval 0.0": (TwoStages(2), {"interval": 0.0}, ParameterError, "interval=0.0;"),
+    "interval half": (TwoStages(2), {"interval": 0.5}, ParameterError, "interval=0.5; expected"),
+    "negative weight": (TwoStages(2), {"weight": -1}, ParameterError, "TemporalReview.weight=-1"),
     "interval nan": (TwoStages(2), {"interval": float("nan")}, ParameterError, "interval=nan"),
     "interval of words": (TwoStages(2), {"interval": "5"}, ParameterError, "interval='5'"),
     "no features": (TwoStages(2), {"hidden_size": 0}, ParameterError, "hidden_size=0"),
@@ -416,8 +428,9 @@ class Keeps(TwoStages):
 
 def test_students_that_keep_activations_can_be_reviewed(toy, quick):
     review = TemporalReview(student_stages="second", teacher_stages="second")
-    model = quick(TwoStages(4), student=Keeps(2), max_epochs=8, auxiliary=review).fit(*toy)
-    assert model.history_[3]["temporal_review"] > 0
+    for auxiliary in (review, [review, GradientSaliency()]):
+        model = quick(TwoStages(4), student=Keeps(2), max_epochs=8, auxiliary=auxiliary).fit(*toy)
+        assert model.history_[3]["temporal_review"] > 0
 
 
 @pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.LBFGS])
@@ -463,6 +476,18 @@ def test_pooled_maps_are_refused(toy, quick):
         quick(pooled, max_epochs=4, auxiliary=TemporalReview(teacher_stages="1")).fit(*toy)
 
 
+def test_maps_of_one_position_suit_series_of_one_timestep_alone():
+    for n_timepoints in (1, 2, 4):
+        panel = np.ones((3, 1, n_timepoints), dtype=np.float32)
+        review = TemporalReview(interval=1, student_stages="second", teacher_stages="second")
+        given = Given(TwoStages(2), TwoStages(2), panel, n_epochs=4)
+        if n_timepoints == 1:
+            review.check_models(given)
+        else:
+            with pytest.raises(StudentError, match="stage 'second' gives maps of length 1"):
+                review.check_models(given)
+
+
 def test_declared_stages_are_thinned_out_and_named_ones_are_not(toy, quick):
     one = TemporalReview(student_stages="reach")
     network = Inception(n_filters=2).build(1, 20, 3)
@@ -484,3 +509,12 @@ def test_an_attribute_of_that_name_may_be_something_else(toy, quick):
         quick(OwnStages(2), max_epochs=4, auxiliary=TemporalReview()).fit(*toy)
     named = TemporalReview(teacher_stages="stages.1")
     assert quick(OwnStages(2), max_epochs=4, auxiliary=named).fit(*toy).history_
+
+
+def test_parameters_have_the_documented_defaults_and_are_kept():
+    check_parameters(TemporalReview)
+
+
+def test_it_needs_all_series_at_once(fit_stored):
+    with pytest.raises(ParameterError, match="TemporalReview needs all series at once"):
+        fit_stored(auxiliary=TemporalReview())

@@ -7,8 +7,20 @@ import numpy as np
 import pytest
 import torch
 
-from tests.objectives.conftest import TAU, K, M, N, check_against, softmax, with_copies_of
+from tests.conftest import Counted
+from tests.objectives.conftest import (
+    TAU,
+    K,
+    M,
+    N,
+    check_against,
+    check_parameters,
+    softmax,
+    with_copies_of,
+)
+from tsdistill.exceptions import ParameterError
 from tsdistill.objectives import (
+    PerturbedSoftTargets,
     TemporalSaliency,
     class_saliency,
     logit_change,
@@ -82,6 +94,7 @@ def slow_losses(measure, student, teacher, labels):
     return np.mean(losses, axis=0)
 
 
+@pytest.mark.filterwarnings("error")
 def test_class_measure_follows_the_paper(answers):
     s_student = slow_class_saliency(answers.student, answers.student_perturbed)
     s_teacher = slow_class_saliency(answers.teacher, answers.teacher_perturbed)
@@ -127,6 +140,11 @@ def test_logit_change_scales_both_by_what_the_teacher_does_to_the_series(answers
     scale = np.abs(d_teacher).mean(axis=(1, 2))
     slow = slow_saliency_loss(d_student, d_teacher, scale, scale)
     check_against(TemporalSaliency().losses(answers, torch.ones(N)), slow)
+    weak = dataclasses.replace(
+        answers, teacher=answers.teacher / 20, teacher_perturbed=answers.teacher_perturbed / 20
+    )
+    slow = slow_saliency_loss(d_student, d_teacher / 20, scale / 20, scale / 20)
+    check_against(TemporalSaliency().losses(weak, torch.ones(N)), slow)
     answers.teacher_change = torch.tensor([2.0, 0.5, 0.1, 4.0])  # over windows of other steps
     answers.mean_change = 2.0
     scale = np.array([2.0, 1.0, 1.0, 4.0])
@@ -164,6 +182,8 @@ def test_networks_that_do_not_react_give_finite_losses_and_gradients(answers, me
 def test_scales_have_a_floor_and_one_where_nothing_is_positive():
     assert own_scale(-torch.ones(2, 3)) == 1
     assert own_scale(torch.full((2, 3), 1e-9)) == pytest.approx(1e-4)
+    assert own_scale(torch.tensor([[-1.0, 5.0]])) == own_scale(torch.tensor([[0.0, 5.0]])) == 5
+    assert own_scale(torch.tensor([[0.0], [5.0]]), torch.tensor([1.0, 0.25])) == 5
     assert teacher_scale(torch.zeros(2, 3, 2)).flatten().tolist() == pytest.approx([0.01] * 2)
     scale = teacher_scale(torch.zeros(2, 3, 2), overall=2.0)
     assert scale.shape == (2, 1, 1) and scale.flatten().tolist() == pytest.approx([1.0] * 2)
@@ -219,3 +239,36 @@ def test_weights_of_series_with_copies_count_as_in_a_batch_of_them_alone(answers
     term = (weight * objective.losses(some, weight)).mean()
     of_these = (weight[copied] * objective.losses(alone, weight[copied])).mean()
     torch.testing.assert_close(term, of_these)
+
+
+def test_parameters_have_the_documented_defaults_and_are_kept():
+    check_parameters(TemporalSaliency)
+
+
+@pytest.mark.parametrize(
+    ("objective", "named"),
+    [
+        (TemporalSaliency(weight=-1), "TemporalSaliency.weight=-1"),
+        (TemporalSaliency(temperature=0), "TemporalSaliency.temperature=0"),
+    ],
+)
+def test_parameters_that_cannot_be_are_named(objective, named):
+    with pytest.raises(ParameterError, match=named):
+        objective.check()
+
+
+def test_a_teacher_whose_saliency_is_learnt_is_asked_how_well_it_knows_its_series(toy, quick):
+    def n_asked(**settings):
+        teacher = Counted()
+        quick(teacher, n_mixtures=0, max_epochs=1, **settings).fit(*toy)
+        return teacher.n_asked
+
+    of_copies = n_asked(saliency_weight=0, auxiliary=PerturbedSoftTargets())
+    assert of_copies == 2 + 12 + 12 * 4  # a trial, the series and their copies
+    assert n_asked() > of_copies
+
+
+def test_series_of_unequal_length_have_a_saliency(uneven, quick):
+    teacher, *series = uneven
+    model = quick(teacher, label_weight=0, soft_target_weight=0).fit(*series)
+    assert np.isfinite([row["saliency"] for row in model.history_]).all()

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from tests.objectives.conftest import TAU, M, N, check_against, slow_kl, with_copies_of
+from tests.objectives.conftest import (
+    TAU,
+    M,
+    N,
+    check_against,
+    check_parameters,
+    slow_kl,
+    with_copies_of,
+)
+from tsdistill.exceptions import ParameterError
 from tsdistill.objectives import (
     PerturbedSoftTargets,
     SoftTargets,
@@ -39,3 +48,23 @@ def test_control_is_zero_for_series_without_copies(answers, copied):
         expected[i] = np.mean([slow_kl(*pair, TAU) for pair in pairs]) * N / len(copied)
     some = with_copies_of(answers, copied)
     check_against(PerturbedSoftTargets(temperature=TAU).losses(some, torch.ones(N)), expected)
+
+
+@pytest.mark.parametrize("objective", [SoftTargets, PerturbedSoftTargets])
+def test_parameters_have_the_documented_defaults_and_are_kept(objective):
+    check_parameters(objective)
+
+
+@pytest.mark.parametrize("objective", [SoftTargets, PerturbedSoftTargets])
+def test_parameters_that_cannot_be_are_named(objective):
+    with pytest.raises(ParameterError, match=rf"^{objective.__name__}.weight=-1"):
+        objective(weight=-1, temperature=2.0).check()
+    with pytest.raises(ParameterError, match=rf"^{objective.__name__}.temperature=0"):
+        objective(temperature=0).check()
+
+
+def test_series_of_unequal_length_and_their_copies_have_soft_targets(uneven, quick):
+    teacher, *series = uneven
+    model = quick(teacher, saliency_weight=0, auxiliary=PerturbedSoftTargets()).fit(*series)
+    for name in ("soft_targets", "perturbed_soft_targets"):
+        assert np.isfinite([row[name] for row in model.history_]).all()

@@ -74,6 +74,12 @@ def test_warm_start_goes_on_without_asking_again(toy, quick):
     assert [row["epoch"] for row in model.history_] == list(range(1, 7))
 
 
+def test_bars_say_what_the_teacher_is_asked_for(toy, quick, capfd):
+    quick(auxiliary=[ExplanationAutoencoder(n_questions=2000), InputNoise()], verbose=1).fit(*toy)
+    shown = capfd.readouterr().err
+    assert "teacher: mixtures:" in shown and "teacher: noise:" in shown
+
+
 def test_memory_keeps_what_the_objectives_ask(toy, quick, tmp_path):
     def asked():
         teacher = Counted()

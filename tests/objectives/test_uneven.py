@@ -281,6 +281,23 @@ def test_a_student_whose_gradients_nan_spoils_is_refused_before_training(some, l
             assert np.isfinite(model.fit(X, y).history_[-1]["saliency"])
 
 
+class Scales(nn.Module):
+    """Replaces NaN after a weight has touched it, whose slopes are NaN; those of series are not."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale, self.head = nn.Parameter(torch.ones(1)), nn.Linear(2, 3)
+
+    def forward(self, series):
+        return self.head(torch.tanh((self.scale * series).nan_to_num(nan=0.0)).mean(dim=2))
+
+
+def test_a_student_whose_slopes_of_weights_nan_spoils_is_refused(some, learn):
+    model = learn(Teacher(Masked(), classes=[0, 1, 2]), student=Scales(), saliency="gradient")
+    with pytest.raises(StudentError, match="student, but Scales has NaN or infinite ones"):
+        model.fit(*some)
+
+
 def black_box(X):
     return np.tile([0.5, 0.25, 0.25], (len(X), 1))
 
@@ -301,6 +318,26 @@ def test_what_is_refused_says_so_before_training(some, learn, teacher, settings,
         learn(Teacher(teacher, classes=[0, 1, 2]), **settings).fit(*some)
 
 
+class NanAfterTheEnd(nn.Module):
+    """Has NaN in the maps of its stage, but only where no series has a timestep."""
+
+    def __init__(self):
+        super().__init__()
+        self.stage, self.body, self.head = nn.Identity(), nn.Conv1d(2, 4, 3), nn.Linear(4, 3)
+
+    def forward(self, series):
+        maps = self.stage(series).nan_to_num(nan=0.0)
+        return self.head(torch.tanh(self.body(maps)).mean(dim=2))
+
+
+@pytest.mark.parametrize("kind", ["uneven"], indirect=True)
+def test_attribution_does_not_mind_what_a_student_has_beyond_the_end(some, learn):
+    teacher = Teacher(Masked(), classes=[0, 1, 2])
+    own = AttributionMatching(student_stage="stage", teacher_stage="maps")
+    model = learn(teacher, student=NanAfterTheEnd(), auxiliary=own).fit(*some)
+    assert np.isfinite([row["attribution_matching"] for row in model.history_]).all()
+
+
 class Late(nn.Module):
     """Has NaN in the maps of its stage where values are missing."""
 
@@ -319,6 +356,14 @@ def test_attribution_needs_maps_without_nan(some, learn):
         TeacherError, match="needs finite feature maps.*Late.* leave this objective"
     ):
         learn(Teacher(Late(), classes=[0, 1, 2]), auxiliary=own).fit(*some)
+
+
+def test_attribution_names_a_student_whose_gradients_nan_spoils(some, learn):
+    teacher = Teacher(Masked(), classes=[0, 1, 2])
+    own = AttributionMatching(student_stage="stage", teacher_stage="maps")
+    message = r"AttributionMatching needs finite gr.* Late has NaN.* Use another student\.$"
+    with pytest.raises(StudentError, match=message):
+        learn(teacher, student=Late(), auxiliary=own).fit(*some)
 
 
 class Wide(nn.Module):

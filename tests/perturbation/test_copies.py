@@ -58,6 +58,23 @@ def test_varied_windows_equal_a_slow_loop(width, part):
         np.testing.assert_allclose(copy, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("channel", [None, 1])
+def test_copies_are_built_on_any_device(channel):
+    series = torch.zeros(3, 2, 6, device="meta")
+    place = torch.zeros(3, dtype=torch.int64, device="meta")
+    channel = None if channel is None else place + channel
+    assert replace_windows(series, series, place, 2, channel).shape == (3, 2, 6)
+
+
+def test_copies_replace_one_channel_where_channels_are_told_apart():
+    panel, donors = np.zeros((1, 3, 6), dtype=np.float32), np.ones((1, 3, 6), dtype=np.float32)
+    place = np.zeros(2, dtype=np.int64)
+    copies = PerturbedCopies(panel, donors, place, place, place + 1, 2, np.array([0, 2]))
+    expected = [[0, 0, 1], [0, 0, 2], [1, 2, 1], [1, 2, 2]]
+    assert np.argwhere(copies[0:2]).tolist() == expected
+    assert np.argwhere(copies.part(slice(0, 2))[0:2]).tolist() == expected
+
+
 def test_gather_can_replace_one_channel():
     series, donor = torch.zeros(2, 3, 6), torch.ones(3, 6)
     copies = replace_windows(series, donor, torch.tensor([0, 4]), 2, torch.tensor([1, 2]))

@@ -1,12 +1,14 @@
 """Which windows are replaced, and by which donors."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from tests.perturbation.conftest import plan_of
 from tsdistill.exceptions import PanelError, ParameterError
 from tsdistill.perturbation.copies import PerturbedCopies
-from tsdistill.perturbation.plan import window_width
+from tsdistill.perturbation.plan import even_starts, window_width
 from tsdistill.perturbation.uneven import FLAT, STRAIGHT
 
 
@@ -26,6 +28,26 @@ def test_starts_of_a_series_are_distinct_and_one_in_each_stratum():
 def test_starts_are_distinct_while_there_are_enough(n_windows):
     plan, _, _ = plan_of(n_windows=n_windows)
     assert all(len(set(row)) == n_windows for row in plan.start.tolist())
+
+
+@pytest.mark.parametrize("n_windows", [3, 7, 11, 15, 16])
+def test_each_part_of_the_series_has_one_start(n_windows):
+    plan, _, _ = plan_of(n_instances=300, n_windows=n_windows)
+    ends = np.arange(n_windows + 1) * 16 / n_windows
+    ordered = np.sort(plan.start, axis=1)
+    assert (np.floor(ends[:-1]) <= ordered).all() and (ordered <= ends[1:]).all()
+
+
+@pytest.mark.parametrize("n_windows", [16, 48])
+def test_numbers_next_to_one_draw_no_start_beyond_the_end(n_windows):
+    last = SimpleNamespace(
+        random=lambda size: np.full(size, np.nextafter(1, 0)), permuted=lambda x, axis: x
+    )
+    n_starts = np.array([[16], [4], [100]])
+    start = even_starts(n_windows, n_starts, last)
+    assert (start >= 0).all() and (start < n_starts).all()
+    for row, n in zip(start, n_starts[:, 0], strict=True):
+        assert len(set(row.tolist())) == n_windows or n < n_windows
 
 
 def test_more_windows_than_starts_use_every_start_evenly():
@@ -108,6 +130,29 @@ def test_window_size_is_steps_or_a_fraction(window_size, width):
 def test_window_sizes_that_cannot_be_are_refused(window_size):
     with pytest.raises(ParameterError, match="window_size"):
         window_width(window_size, 20)
+
+
+@pytest.mark.parametrize("donors", ["mean", "zero", "noise"])
+def test_stand_ins_take_the_place_of_windows(donors):
+    plan, panel, _ = plan_of(n_instances=200, donors=donors)
+    assert plan.donors.shape == (64 if donors == "noise" else 1, 2, 20)
+    assert plan.donor.min() == 0 and plan.donor.max() == len(plan.donors) - 1
+    centre = 0 if donors == "zero" else panel.mean(axis=(0, 2))
+    np.testing.assert_allclose(plan.donors.mean(axis=(0, 2)), centre, atol=0.1)
+    np.testing.assert_allclose(plan.donors.std(), donors == "noise", atol=0.1)
+
+
+def test_other_kinds_of_donors_are_refused():
+    with pytest.raises(ParameterError, match=r"donors='median'"):
+        plan_of(donors="median")
+
+
+@pytest.mark.parametrize(
+    ("donors", "groups"), [("opposing", [0, 1]), ("same", [0, 0]), ("any", [0, 1])]
+)
+def test_one_other_series_is_enough(donors, groups):
+    plan, _, _ = plan_of(n_instances=2, donors=donors, groups=np.array(groups))
+    assert plan.donor.tolist() == [[1] * 6, [0] * 6]
 
 
 def test_a_class_without_donor_is_named():

@@ -49,6 +49,14 @@ def test_a_part_of_the_series_has_every_class_in_its_share(drawn):
     assert len(some_rows(class_index, 2**21, np.random.default_rng(0))) == 24  # 2 MiB a series
 
 
+def test_at_most_16384_series_or_16_mebibytes_of_them_are_donors():
+    rng, one_class = np.random.default_rng(0), np.zeros(2**14 + 1, dtype=np.int64)
+    for n, bytes_a_row in ((2**14, 4), (2**14, 2**10), (16, 2**20)):
+        assert some_rows(one_class[:n], bytes_a_row, None).tolist() == list(range(n))
+        assert len(some_rows(one_class[: n + 1], bytes_a_row, rng)) == n
+    assert len(some_rows(one_class, 2**10 + 1, rng)) == 2**14 - 16
+
+
 @pytest.mark.parametrize("donors", ["opposing", "same", "any"])
 def test_donors_are_of_the_kind_and_never_the_series_itself(drawn, donors):
     plan, X, class_index = drawn(donors)
@@ -60,6 +68,29 @@ def test_donors_are_of_the_kind_and_never_the_series_itself(drawn, donors):
     assert len(np.unique(row)) > 40
     assert (np.sort(plan.start, axis=1)[:, 1:] > np.sort(plan.start, axis=1)[:, :-1]).all()
     assert plan.start.min() == 0 and plan.start.max() == 25
+
+
+@pytest.mark.parametrize(("donors", "n_usable"), [("opposing", 26), ("same", 7), ("any", 45)])
+def test_donors_do_not_repeat_within_a_series_while_there_are_enough(drawn, donors, n_usable):
+    plan, _, _ = drawn(donors, n_windows=n_usable)
+    assert all(len(set(row)) == n_usable for row in plan.donor.tolist())
+
+
+def test_two_donors_of_a_class_serve_each_other(drawn, monkeypatch):
+    monkeypatch.setattr(stored_plan, "FEWEST_A_CLASS", 2)
+    monkeypatch.setattr(stored_plan, "MOST_DONORS", 6)
+    plan, X, _ = drawn("same", n_windows=5)
+    assert (rows_of(plan, X) != np.arange(200)[:, None]).all()
+
+
+def test_one_series_of_another_class_is_enough(drawn):
+    _, X, _ = drawn("opposing")
+    panel, class_index = opened(Limited(X[:60], 200)), (np.arange(60) == 3).astype(np.int64)
+    plan = draw_stored_plan(
+        panel, class_index, CLASSES, survey(panel), donors="opposing", width=5, n_windows=6,
+        rng=np.random.default_rng(1),
+    )  # fmt: skip
+    assert ((rows_of(plan, X) == 3) == (class_index == 0)[:, None]).all()
 
 
 def test_varied_donors_are_flat_and_straight_in_their_shares(drawn):

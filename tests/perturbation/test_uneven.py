@@ -33,7 +33,7 @@ def slowly_stretched(series, n):
     return np.stack([np.interp(new, old, channel) for channel in series])
 
 
-@pytest.mark.parametrize("width", [0.2, 4])
+@pytest.mark.parametrize("width", [0.2, 4, 1.0])
 @pytest.mark.parametrize("donors", ["varied", "opposing", "mean", "noise"])
 def test_copies_equal_a_slow_loop(panel, width, donors):
     rng = np.random.default_rng(0)
@@ -49,7 +49,7 @@ def test_copies_equal_a_slow_loop(panel, width, donors):
         found, row, plan.donor.ravel(), plan.start.ravel(), strict=True
     ):
         n = LENGTHS[i]
-        w = max(1, round(width * n)) if width < 1 else min(width, n)
+        w = max(1, round(width * n)) if isinstance(width, float) else min(width, n)
         assert plan.width[i] == w and 0 <= start <= n - w
         expected = panel[i].copy()
         for channel, values in enumerate(expected):
@@ -123,7 +123,46 @@ def test_mixtures_of_padded_series_are_those_of_the_series(panel):
     wide = [to_length(part, 39) for part in (series, others)]
     found = mix(*wide, share)
     np.testing.assert_allclose(found[..., :30], mix(series, others, share), atol=1e-5)
-    assert np.isnan(found[..., 30:]).all()
+    assert found.shape[-1] == 39 and np.isnan(found[..., 30:]).all()
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
+def test_one_of_two_mixed_series_may_be_shorter(panel, share):
+    long, short = panel[1:2], panel[:1]
+    n_long, n_short = round(share * 30 + (1 - share) * 12), round(share * 12 + (1 - share) * 30)
+    share = np.array([share])
+    for pair, n in (((long, short), n_long), ((short, long), n_short)):
+        found = mix(*pair, share)
+        cut = [slowly_stretched(one[0, :, : lengths_of(one)[0]], n)[np.newaxis] for one in pair]
+        assert found.shape == (1, 2, 30) and np.isnan(found[..., n:]).all()
+        np.testing.assert_allclose(found[..., :n], mix(*cut, share), atol=1e-5)
+
+
+def test_of_two_series_that_weigh_the_same_the_first_gives_the_gaps():
+    series, others = np.random.default_rng(0).normal(size=(2, 1, 1, 9)).astype(np.float32)
+    series[..., 2], others[..., 5] = np.nan, np.nan
+    for share, gap in ((0.49, 5), (0.5, 2), (0.51, 2)):
+        assert np.argwhere(np.isnan(mix(series, others, np.array([share])))).tolist() == [
+            [0, 0, gap]
+        ]
+
+
+def test_windows_of_uneven_series_may_be_made_from_the_series_unless_told_otherwise():
+    series = torch.tensor([[[1.0, 3.0, 8.0, np.nan]]])
+    place = torch.tensor([0])
+    found = uneven_copies(series, series, place + FLAT, place, place + 2)
+    torch.testing.assert_close(found, torch.tensor([[[2.0, 2.0, 8.0, np.nan]]]), equal_nan=True)
+
+
+def test_series_of_32_bits_are_stretched_whatever_the_default_of_torch(panel):
+    expected = stretched(panel, 13)
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = stretched(panel, 13)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_copies_are_built_on_any_device(panel):

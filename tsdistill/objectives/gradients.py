@@ -69,7 +69,8 @@ def _rescaled(maps: Tensor) -> Tensor:
     """Flat maps whose largest absolute entry is 1, since torch takes a norm below 1e-8 for zero."""
     maps = maps.flatten(1)
     largest = maps.detach().abs().amax(dim=1, keepdim=True)
-    return maps / largest.clamp_min(torch.finfo(maps.dtype).tiny)
+    # A map of zeros stays what it is: divided by a tiny number, its slopes would be infinite.
+    return maps / torch.where(largest > 0, largest, torch.ones_like(largest))
 
 
 class GradientSaliency(Objective):

@@ -107,11 +107,11 @@ class ConvLSTM(nn.Module):
 
     Parameters
     ----------
-    hidden_size : int, default=8
+    hidden_size : int
         Number of features of the hidden state.
     """
 
-    def __init__(self, hidden_size: int = 8) -> None:
+    def __init__(self, hidden_size: int) -> None:
         super().__init__()
         self.down = nn.Conv1d(1, hidden_size, 3, stride=2, padding=1)
         self.gates = nn.Conv1d(2 * hidden_size, 4 * hidden_size, 3, padding=1)

@@ -211,7 +211,7 @@ def teacher_scale(
     """
     if of_series is None:
         of_series = change.abs().flatten(start_dim=1).mean(dim=1)
-    floor = torch.as_tensor(SHARE_OF_OVERALL * overall, dtype=change.dtype, device=change.device)
+    floor = torch.as_tensor(SHARE_OF_OVERALL * overall, device=change.device)
     return _along(torch.maximum(of_series, floor.clamp_min(SMALLEST_CHANGE)), change)
 
 

@@ -122,7 +122,6 @@ class PerturbedSoftTargets(SoftTargets):
     """
 
     name = "perturbed_soft_targets"
-    takes_uneven = True
     capturable = True
     needs_copies = True
 

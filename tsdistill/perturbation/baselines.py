@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tsdistill.inputs.checks import check_choice
 from tsdistill.inputs.types import Float32Array, IntArray
 from tsdistill.perturbation.uneven import without_gaps
 
@@ -29,7 +28,6 @@ def stand_in_donors(panel, kind, rng=None):
     -------
     donors : ndarray of shape (n_donors, n_channels, n_timepoints), float32
     """
-    check_choice("kind", kind, STAND_INS)
     _, n_channels, n_timepoints = panel.shape
     if kind == "zero":
         return np.zeros((1, n_channels, n_timepoints), dtype=np.float32)

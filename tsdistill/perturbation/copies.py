@@ -144,8 +144,7 @@ class PerturbedCopies:
         series, start = as_tensor(series), as_tensor(self.start[part])
         if isinstance(self.width, np.ndarray):
             used, donor = np.unique(donor, return_inverse=True)
-            own = np.minimum(used, 0)
-            donor = np.where(own[donor] < 0, own[donor], donor)
+            donor = np.where(used[donor] < 0, used[donor], donor)
             donors = as_tensor(self.donors[np.maximum(used, 0)])
             width = as_tensor(self.width[part])
             some_own = bool((donor < 0).any())

@@ -41,7 +41,6 @@ def mix(series, others, share):
     >>> mix(low, high, np.array([0.75])).round(2)
     array([[[-1.26,  0.63, -0.63,  1.26]]], dtype=float32)
     """
-    share = np.asarray(share, dtype=np.float64)
     series, others = series.astype(np.float64), others.astype(np.float64)
     n_timepoints, mean, std, missing = series.shape[-1], np.mean, np.std, None
     if np.isnan(series).any() or np.isnan(others).any():
@@ -63,7 +62,7 @@ def mix(series, others, share):
     centred = mixed - mean(mixed, axis=2, keepdims=True)
     spread = std(centred, axis=2, keepdims=True)
     wanted = between(std)
-    stretch = np.divide(wanted, spread, out=np.ones_like(spread), where=spread > 0)
+    stretch = wanted / np.where(spread > 0, spread, 1)
     mixed = between(mean) + np.minimum(stretch, MOST_STRETCHED) * centred
     if missing is not None:
         mixed[missing] = np.nan

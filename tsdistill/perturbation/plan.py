@@ -159,7 +159,7 @@ def some_from_the_series_itself(donor, width, rng):
     """
     n_instances, n_windows = donor.shape
     order = rng.permuted(np.tile(np.arange(n_windows), (n_instances, 1)), axis=1)
-    place = (order + rng.random((n_instances, 1))) / n_windows % 1
+    place = (order + rng.random((n_instances, 1))) / n_windows
     kinds = [place < OWN_SHARE, place < 2 * OWN_SHARE]
     first = np.where(width > 1, FLAT, STRAIGHT).reshape(-1, 1)
     return np.select(kinds, [first, STRAIGHT], donor)
@@ -174,7 +174,7 @@ def even_starts(n_windows, n_starts, rng):
     start = np.minimum(np.floor(strata * (n_starts / n_windows)), n_starts - 1).astype(np.int64)
     # Rounding can give adjacent strata the same start.
     fits = n_windows <= n_starts[:, 0]
-    for m in range(1, n_windows if fits.any() else 0):
+    for m in range(1, n_windows):
         clash = fits & (start[:, m] <= start[:, m - 1])
         start[clash, m] = start[clash, m - 1] + 1
     last = n_starts - n_windows + np.arange(n_windows)

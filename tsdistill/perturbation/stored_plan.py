@@ -112,13 +112,18 @@ def _donors_of(rows, class_index, donor_rows, rings, n_windows, classes, kind, r
     donor = np.empty((len(rows), n_windows), dtype=np.int64)
     for k in np.unique(class_index):
         members, ring = np.flatnonzero(class_index == k), rings[k]
-        if len(ring) < 1 + (kind in ("same", "any")):
+        if len(ring) < 1 + (kind == "same"):
             raise PanelError(
                 f"donors={kind!r}: class {classes[k].item()!r} has no donor among the series; pass "
                 "more series, or donors='any'."
             )
         turn = rng.integers(len(ring), size=(len(members), 1)) + np.arange(n_windows)
-        found = ring[turn % len(ring)]
-        itself = donor_rows[found] == rows[members][:, np.newaxis]
-        donor[members] = np.where(itself, ring[(turn + 1) % len(ring)], found)
+        place = np.zeros(len(donor_rows), dtype=np.int64)
+        place[ring] = np.arange(len(ring))
+        nearest = np.minimum(np.searchsorted(donor_rows, rows[members]), len(donor_rows) - 1)
+        own = place[nearest][:, np.newaxis]
+        itself = donor_rows[ring[own]] == rows[members][:, np.newaxis]
+        # Starting after its own position, a series is never its own donor.
+        turn = np.where(itself, own + 1 + turn % max(1, len(ring) - 1), turn)
+        donor[members] = ring[turn % len(ring)]
     return donor
