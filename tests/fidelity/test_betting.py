@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tsdistill.exceptions import ParameterError
-from tsdistill.fidelity import betting_interval
+from tsdistill.fidelity import betting_interval, expected_calibration_error
 from tsdistill.fidelity.betting import calibration_bounds, mean_bounds
-from tsdistill.fidelity.calibration import calibration_error
+from tsdistill.fidelity.calibration import calibration_error, confidence_and_success
 
 N_REPEATS = 1000
 
@@ -43,6 +43,12 @@ def test_each_bound_of_a_mean_holds_at_its_level(draw, limits, mean):
     error = 3 * math.sqrt(0.8 * 0.2 / N_REPEATS)
     assert np.mean(low <= mean) >= 0.8 - error
     assert np.mean(high >= mean) >= 0.8 - error
+
+
+@pytest.mark.parametrize("value", [-1.0, 1.0])
+def test_values_that_are_rounded_to_more_than_a_limit_are_at_the_limit(value):
+    beyond = np.full(9, np.nextafter(value, 2 * value))
+    assert mean_bounds(beyond, -1, 1, 0.8) == mean_bounds(np.full(9, value), -1, 1, 0.8)
 
 
 def test_a_bootstrap_would_not_hold_for_rare_failures():
@@ -97,6 +103,37 @@ def test_a_calibration_error_is_bounded_over_all_signs_of_its_bins():
     assert high == pytest.approx(max(mean_bounds(v, -1, 1, 0.95)[1] for v in every))
 
 
+def test_calibration_errors_and_their_bounds_have_ten_bins():
+    """Of two confidences that are in one bin of ten, and would be in two of eleven."""
+    sure = np.tile([0.905, 0.995], 2000)
+    right = np.arange(4000) % 2 == 0  # so the gaps of one bin cancel in part
+    right[1::2][:1810] = True
+    gaps = right - sure
+    assert calibration_error(sure, right) == pytest.approx(abs(gaps.mean()))
+    assert calibration_error(sure, right, n_bins=11) > abs(gaps.mean()) + 0.05
+    assert calibration_bounds(sure, right, 2, 0.95)[1] < 0.03
+    assert calibration_bounds(sure, right, 2, 0.95, n_bins=11)[0] > 0.05
+
+
+def test_each_row_has_a_calibration_error_of_its_own():
+    rng = np.random.default_rng(0)
+    sure = rng.random((3, 50))
+    right = rng.random((3, 50)) < 0.5
+    expected = [calibration_error(one, of_one) for one, of_one in zip(sure, right, strict=True)]
+    np.testing.assert_allclose(calibration_error(sure, right), expected)
+    np.testing.assert_allclose(calibration_error(sure.T, right.T, axis=0), expected)
+
+
+def test_a_confidence_that_is_rounded_to_more_than_1_is_one_of_1():
+    log_proba = np.log([[1.005, 1e-9], [0.95, 0.05]])
+    confidence, success = confidence_and_success(log_proba, np.array([1, 0]))
+    np.testing.assert_allclose(confidence, [1, 0.95])
+    expected = calibration_error(np.array([1.0, 0.95]), success)
+    assert expected_calibration_error(log_proba, [1, 0]) == pytest.approx(expected)
+    low, high = calibration_bounds(np.tile(confidence, 20), np.tile(success, 20), 2, 0.95)
+    assert 0 < low < expected < high <= 1
+
+
 def capital(values, mean, n_halvings):
     """What a sceptic has after all bets, in a slow loop."""
     total, norm = 0.0, sum(1 / k for k in range(1, n_halvings + 2))
@@ -108,12 +145,12 @@ def capital(values, mean, n_halvings):
     return total
 
 
-def test_the_bound_is_where_the_capital_reaches_its_level():
-    values = np.random.default_rng(0).uniform(0.3, 1, size=16)
-    low, _ = mean_bounds(values, 0, 1, 0.9)
-    assert capital(values, low, n_halvings=4) == pytest.approx(10, rel=1e-6)
-    _, high = mean_bounds(values, 0, 1, 0.9)
-    assert capital(1 - values, 1 - high, n_halvings=4) == pytest.approx(10, rel=1e-6)
+@pytest.mark.parametrize(("n_values", "n_halvings"), [(1, 2), (16, 4), (17, 5)])
+def test_the_bound_is_where_the_capital_reaches_its_level(n_values, n_halvings):
+    values = np.random.default_rng(0).uniform(0.3, 1, size=n_values)
+    low, high = mean_bounds(values, 0, 1, 0.9)
+    assert capital(values, low, n_halvings) == pytest.approx(10, rel=1e-6)
+    assert capital(1 - values, 1 - high, n_halvings) == pytest.approx(10, rel=1e-6)
     assert betting_interval(values, confidence=0.8) == mean_bounds(values, 0, 1, 0.9)
 
 
@@ -147,9 +184,10 @@ def test_bounds_are_not_much_wider_than_a_normal_approximation_where_that_holds(
         (([[0.5]],), "values have shape (1, 1)"),
         (([0.5, np.nan],), "are not all 0 or more"),
         (([-0.1],), "are not all 0 or more"),
-        (([1.5],), "values are not all 1 at most: 1.5 is not."),
+        (([0.5, 1.5],), "values are not all 1 at most: 1.5 is not."),
         ((["a"],), "values"),
         (([0.5], 1, 0), "lowest=1 and highest=0; expected two numbers, the smaller one first."),
+        (([0.5], 0.5, 0.5), "lowest=0.5 and highest=0.5; expected two numbers, the smaller one"),
         (([0.5], 0, np.inf), "highest=inf"),
         (([0.5], None), "lowest=None"),
         (([0.5], 0, 1, 95), "confidence=95"),

@@ -34,6 +34,7 @@ def rows_of(label):
     return [i for i, group in enumerate(GROUPS) if group == label]
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("which", ["maps", "uneven"])
 def test_means_intervals_quantiles_and_counts_are_those_of_a_loop(which, request):
     maps = request.getfixturevalue(which)
@@ -108,12 +109,40 @@ def test_maps_that_cancel_have_no_mean_but_a_share_and_a_spread():
     assert summary.quantiles[1][0, 0, 0, 4] - summary.quantiles[0][0, 0, 0, 4] > 1
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_map_of_zeros_has_no_share_and_is_left_out():
     maps = np.array([[[1.0, 1.0], [2.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
     share = summarise_maps(maps, [0, 0]).channel_share
     np.testing.assert_allclose(share.mean[0, 0], [0.5, 0.5])
     assert np.isnan(share.low).all()  # of one series
     assert np.isnan(summarise_maps(np.zeros((2, 9)), [0, 0]).channel_share.mean).all()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("exponent", [-1000, 1020])
+def test_the_size_of_the_values_does_not_matter(exponent):
+    """Neither do squares overflow, nor do values vanish beside those of another timestep."""
+    maps = padded([np.array([1.0, 1.25, 0.0, 1.75]), np.array([1.5, 1.0, 1.25]), np.ones(4)])
+    sizes = np.array([0, exponent, exponent, exponent])
+    found, plain = (summarise_maps(m, [0, 0, 0]).saliency for m in (np.ldexp(maps, sizes), maps))
+    for one, expected in zip(found, plain, strict=True):
+        np.testing.assert_array_equal(one[0, 0, 0], np.ldexp(expected[0, 0, 0], sizes))
+
+
+def test_shares_do_not_depend_on_the_size_of_each_map():
+    maps = np.array([[1.0, 1.25, 0.0, 1.75], [1.5, 1.0, 1.25, 0.0], [1.0, 1.0, 1.0, 1.0]])
+    with np.errstate(over="ignore"):  # of the interval of such maps
+        large = summarise_maps(np.ldexp(maps, [[0], [1023], [-1000]]), [0, 0, 0])
+    plain = summarise_maps(maps, [0, 0, 0])
+    np.testing.assert_allclose(large.timestep_share, plain.timestep_share)
+
+
+def test_channels_that_are_given_no_names_have_numbers(maps):
+    assert summarise_maps(maps, GROUPS).channel_names == ("channel 0", "channel 1", "channel 2")
+    both = {name: m[:, :2] for name, m in maps.items()}
+    assert summarise_maps(both, GROUPS).channel_names == ("channel 0", "channel 1")
+    alone = summarise_maps(maps["teacher"][:, 0], GROUPS)
+    assert alone.channel_names == ("all channels",)
 
 
 def test_frames_have_a_row_for_each_place(maps):
@@ -129,12 +158,16 @@ def test_frames_have_a_row_for_each_place(maps):
     assert place["share"] == summary.timestep_share[1, 1, 1, 7]
     assert (summarise_maps(maps["student"], GROUPS).to_frame()["model"] == "model").all()
     channels = summary.channels_to_frame()
+    shares = ["n_series", "share", "share_low", "share_high"]
+    correlations = ["correlation_of_means", "mean_correlation"]
+    assert list(channels) == ["model", "class", "channel", *shares, *correlations]
     assert len(channels) == 2 * 3 * 3
     row = channels.set_index(["model", "class", "channel"]).loc["student", "b", "z"]
     assert row["share"] == summary.channel_share.mean[1, 1, 2]
     assert row["correlation_of_means"] == summary.correlation_of_means[0, 1, 2]
     overall = summary.channels_to_frame(by_class=False)
-    assert "class" not in overall and (overall["n_series"] == 7).all()
+    assert list(overall) == ["model", "channel", *shares]
+    assert overall["channel"].tolist() == 2 * ["x", "y", "z"] and (overall["n_series"] == 7).all()
     np.testing.assert_allclose(overall["share"], summary.channel_share_overall.mean.ravel())
 
 
@@ -213,6 +246,14 @@ BAD = {
         lambda: summarise_maps(ONE, [0, 0, 1], channel_names=["x"]),
         r"channel_names=\['x'\]; expected a list of 2 different names",
     ),
+    "a text for names": (
+        lambda: summarise_maps(ONE, [0, 0, 1], channel_names="xy"),
+        "^channel_names='xy'; expected a list of 2",
+    ),
+    "a number for names": (
+        lambda: summarise_maps(ONE, [0, 0, 1], channel_names=2),
+        "^channel_names=2; expected a list of 2",
+    ),
     "a name twice": (
         lambda: summarise_maps(ONE, [0, 0, 1], channel_names=["x", "x"]),
         "2 different names",
@@ -244,6 +285,14 @@ BAD = {
     "series of other lengths": (
         lambda: summarise_maps(ONE, [0, 0, 1], X=nan_at(1, slice(None), 4)),
         "X has shape .* of the same lengths",
+    ),
+    "an infinite value of a series": (
+        lambda: summarise_maps(ONE, [0, 0, 1], X=np.where(np.arange(5) == 2, np.inf, ONE)),
+        "X has shape .* finite series",
+    ),
+    "equal quantiles": (
+        lambda: summarise_maps(ONE, [0, 0, 1], quantiles=(0.5, 0.5)),
+        "expected the lower one first",
     ),
     "one quantile": (lambda: summarise_maps(ONE, [0, 0, 1], quantiles=0.1), "quantiles=0.1"),
     "quantiles in percent": (

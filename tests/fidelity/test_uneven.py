@@ -49,9 +49,11 @@ def log_proba(panel):
 
 
 @pytest.mark.parametrize("curve", [deletion_curve, insertion_curve])
-def test_curves_replace_what_is_there(maps, curve):
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_curves_replace_what_is_there(maps, curve, per_channel):
     panel, target, fill = padded(maps[1])[:, None], np.array([0, 1, 1, 0]), np.zeros((1, 1, 1))
-    _, together = curve(log_proba, panel, padded(maps[0]), target, fill)
+    of_panel = padded(maps[0])[:, None] if per_channel else padded(maps[0])
+    _, together = curve(log_proba, panel, of_panel, target, fill)
     for i, (one, series) in enumerate(zip(*maps, strict=True)):
         _, alone = curve(log_proba, series[None, None], one[None], target[i : i + 1], fill)
         np.testing.assert_allclose(together[i], alone[0], atol=1e-6)

@@ -187,6 +187,19 @@ def test_top_overlap_takes_the_earlier_of_equal_values():
         assert top_overlap([one], [other], share=0.5) == expected
 
 
+def test_a_top_has_one_value_at_least():
+    assert top_overlap([[3.0, 2.0, 1.0, 0.0]], [[3.0, 0.0, 1.0, 2.0]]) == 1
+    assert top_overlap([[3.0, 2.0, 1.0, 0.0]], [[3.0, 0.0, 1.0, 2.0]], share=0.5) == 1 / 3
+
+
+def test_correlations_stay_within_their_limits_whatever_is_rounded():
+    maps = np.random.default_rng(0).normal(size=(2000, 7))
+    for factor, limit in ((3.0, 1.0), (-0.1, -1.0)):
+        found = per_series_correlation(maps, factor * maps)
+        assert np.abs(found).max() <= 1
+        np.testing.assert_allclose(found, limit)
+
+
 def test_areas_of_maps_that_are_to_find_a_mask():
     for values in [*MAPS.values(), *CONSTANT.values()]:
         for true in itertools.product((False, True), repeat=4):
@@ -226,11 +239,12 @@ def test_area_under_a_curve():
     ]  # fmt: skip
     assert area(shares, [proba])[0] == pytest.approx(float(sum(steps)), rel=1e-14)
     assert area(shares, np.zeros((1, 11)))[0] == 0
-    for wrong in ([0.0, np.nan], [0.0, np.inf], [1.0, 0.0]):
+    assert area([0.0, 0.5, 0.5, 1.0], [[1.0, 1.0, 0.0, 0.0]])[0] == 0.5  # a step
+    for wrong in ([0.0, np.nan, 1.0], [0.0, 1.0, np.inf], [0.0, 1.0, 0.5]):
         with pytest.raises(ParameterError, match="shares that rise"):
-            area(wrong, [[1.0, 0.0]])
+            area(wrong, [[1.0, 0.0, 0.0]])
     with pytest.raises(ParameterError, match="hold NaN or infinity"):
-        area([0.0, 1.0], [[np.inf, -np.inf]])
+        area([0.0, 1.0], [[0.0, np.inf]])
 
 
 def tail(k, n, share):
@@ -258,6 +272,7 @@ def test_intervals_of_counts_too_large_for_an_integer_type():
     assert low == pytest.approx(2.5317807984e-32) and high == pytest.approx(5.5716433909e-30)
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("values", [[0.0], [1.0], [0.0, 1e-310], [1e-300, 1.0], [-0.0, 5e-324]])
 def test_bounds_by_betting_enclose_the_mean_of_extreme_values(values):
     for n in (1, 100):

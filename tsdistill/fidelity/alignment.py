@@ -115,10 +115,11 @@ def best_shifts(panel: FloatArray, class_index: IntArray, max_shift: int) -> Int
     shifts : ndarray of shape (n_instances,), int64
         Positive means later. 0 for the only series of a class.
     """
+    panel = panel - np.nanmin(panel, axis=(0, 2), keepdims=True)  # constant channels are exactly 0
     centre = np.nanmean(panel, axis=(0, 2), keepdims=True)
     deviation = np.nanstd(panel, axis=(0, 2), keepdims=True)
     scaled = (panel - centre) / np.where(deviation > 0, deviation, 1)
-    shifts = np.zeros(len(panel), dtype=np.int64)
+    shifts = np.empty(len(panel), dtype=np.int64)
     for k in np.unique(class_index):
         rows = np.flatnonzero(class_index == k)
         shifts[rows] = _shifts_within(scaled[rows], max_shift)
@@ -131,7 +132,7 @@ def _shifts_within(panel: FloatArray, max_shift: int) -> IntArray:
     chosen = np.zeros(len(panel), dtype=np.int64)
     present = ~np.isnan(panel)
     total, count = np.where(present, panel, 0).sum(axis=0), present.sum(axis=0)
-    for _ in range(MOST_SWEEPS if len(panel) > 1 else 0):
+    for _ in range(MOST_SWEEPS):
         before = chosen.copy()
         for i, series in enumerate(panel):
             copies = moved(series, tried)

@@ -389,12 +389,12 @@ def pair(
             f"teacher has shape {teacher.shape} and student {student.shape}; expected the same "
             f"shape ({axes}), none of them 0."
         )
-    missing = np.isnan(teacher), np.isnan(student)
-    allowed = missing[0] & missing[1] if ends else np.zeros_like(missing[0])
-    for name, array in zip(("teacher", "student"), missing, strict=True):
-        if (array & ~allowed).any():
+    of_teacher, of_student = np.isnan(teacher), np.isnan(student)
+    allowed = of_teacher & of_student & ends
+    for name, missing in (("teacher", of_teacher), ("student", of_student)):
+        if n_missing := (missing & ~allowed).sum():
             where = ", where the other has values; expected none there." * ends
             raise ParameterError(
-                f"{name} has NaN in {(array & ~allowed).sum()} places{where or '; expected none.'}"
+                f"{name} has NaN in {n_missing} places{where or '; expected none.'}"
             )
     return teacher, student

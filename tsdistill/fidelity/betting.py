@@ -10,6 +10,7 @@ values.
 """
 
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -100,7 +101,7 @@ def mean_bounds(
     Parameters
     ----------
     values : ndarray of shape (n_instances,)
-        From ``lowest`` to ``highest``.
+        From ``lowest`` to ``highest``; those that rounding put beyond count as the nearer one.
     lowest, highest : float
     confidence : float in (0, 1)
     times : float, default=1
@@ -110,8 +111,8 @@ def mean_bounds(
     -------
     low, high : float
     """
-    share = np.clip((values - lowest) / (highest - lowest), 0.0, 1.0)
     width = highest - lowest
+    share = np.clip((values - lowest) / width, 0.0, 1.0)
     low = lowest + width * _lower_bound(share, confidence, times)
     high = highest - width * _lower_bound(1 - share, confidence, times)
     return float(low), float(high)
@@ -153,7 +154,7 @@ def calibration_bounds(
     bins = bins_of(confidence_of, n_bins)
     shares, weights = _bets(times * len(gap))
     members = [gap[bins == b] for b in np.unique(bins)]
-    choices = np.indices((2,) * len(members)).reshape(len(members), -1).T
+    choices = np.array(list(product((0, 1), repeat=len(members))))
 
     def log_wealth(log_mean: float) -> FloatArray:
         gains = np.array(
@@ -168,24 +169,25 @@ def calibration_bounds(
     alpha = 1 - confidence
     low = _crossing(lambda m: log_wealth(m).max(), np.log(2**possible / alpha), top)
     high = _crossing(lambda m: log_wealth(m).min(), -np.log(alpha), top)
-    return max(0.0, 2 * low - 1), min(1.0, 1 - 2 * high)
+    return max(0.0, 2 * low - 1), 1 - 2 * high
 
 
 def _lower_bound(values: FloatArray, confidence: float, times: float) -> float:
     """Lower bound of the mean of values in [0, 1]."""
-    if not values.any():
+    mean = values.mean()
+    if mean == 0:
         return 0.0
     shares, weights = _bets(times * len(values))
 
     def log_wealth(log_mean: float) -> float:
         return float(logsumexp(np.log(weights) + times * _log_gain(values, log_mean, shares)))
 
-    return _crossing(log_wealth, -np.log1p(-confidence), np.log(values.mean()))
+    return _crossing(log_wealth, -np.log1p(-confidence), np.log(mean))
 
 
 def _bets(n_instances: float) -> tuple[FloatArray, FloatArray]:
     """Shares of the capital that are bet each time, and how the capital is spread over them."""
-    n_shares = 1 + max(0, int(np.ceil(np.log2(4 * np.sqrt(n_instances)))))
+    n_shares = 1 + int(np.ceil(np.log2(4 * np.sqrt(n_instances))))
     weights: FloatArray = 1 / np.arange(1, n_shares + 1)
     shares = LARGEST_BET * 0.5 ** np.arange(n_shares, dtype=np.float64)
     return shares, weights / weights.sum()
@@ -205,5 +207,5 @@ def _crossing(log_wealth: Callable[[float], float], level: float, top: float) ->
     """
     if log_wealth(SMALLEST_LOG_MEAN) < level:
         return 0.0
-    log_mean = brentq(lambda m: log_wealth(m) - level, SMALLEST_LOG_MEAN, top, xtol=1e-10)
+    log_mean = brentq(lambda m: log_wealth(m) - level, SMALLEST_LOG_MEAN, top)
     return float(np.exp(log_mean))

@@ -57,13 +57,14 @@ def expected_calibration_error(log_proba: ArrayLike, y: ArrayLike, n_bins: int =
 @usual_float_errors()
 def confidence_and_success(log_proba: FloatArray, y: IntArray) -> tuple[FloatArray, BoolArray]:
     """Probability of each series' predicted class, and whether that class is the true one."""
-    confidence: FloatArray = np.exp(log_proba.max(axis=1))
+    confidence: FloatArray = np.exp(np.minimum(log_proba.max(axis=1), 0))  # 1 at most if rounded
     return confidence, log_proba.argmax(axis=1) == y
 
 
 def bins_of(confidence: FloatArray, n_bins: int) -> IntArray:
     """The bin of each confidence, from 0 on, see :func:`expected_calibration_error`."""
-    return np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
+    bins: IntArray = np.maximum(np.ceil(confidence * n_bins).astype(int) - 1, 0)
+    return bins
 
 
 @usual_float_errors()

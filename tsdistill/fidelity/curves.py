@@ -242,12 +242,10 @@ def _curve(
     n_points = int(n_points)
     shares = np.linspace(0, 1, n_points)
     proba = np.empty((len(panel), n_points))
-    most_copies = min(COPIES_A_QUERY, rows_that_fit(panel[0:1].nbytes, BYTES_A_QUERY))
+    most_copies = min(COPIES_A_QUERY, rows_that_fit(panel[0].nbytes, BYTES_A_QUERY))
     for part in batches(len(panel), max(1, most_copies // n_points)):
         flat = maps[part].reshape(len(maps[part]), -1)
-        rank = np.empty(flat.shape, dtype=np.int64)  # 0 for the highest value
-        order = np.argsort(-flat, axis=1, kind="stable")
-        np.put_along_axis(rank, order, np.broadcast_to(np.arange(flat.shape[1]), flat.shape), 1)
+        rank = np.argsort(np.argsort(-flat, kind="stable"))  # 0 for the highest value of a series
         n_values = (~np.isnan(flat)).sum(axis=1)[:, None, None]
         reached = rank[:, None] < np.round(shares[:, None] * n_values)
         reached = reached.reshape(len(flat), n_points, *maps.shape[1:])

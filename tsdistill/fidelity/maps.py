@@ -89,10 +89,10 @@ def per_series_correlation(
         maps = [m - np.nanmean(m, axis=1, keepdims=True) for m in maps]
     a, b = (np.nan_to_num(m, copy=False) for m in maps)
     size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    counted = ~constant & (size > 0)
-    product = (a * b).sum(axis=1)
-    correlation = np.clip(np.divide(product, size, out=np.zeros_like(size), where=counted), -1, 1)
-    return np.where(counted, correlation, undefined)
+    product = np.clip((a * b).sum(axis=1), -size, size)  # which rounding may exceed
+    correlation: FloatArray = np.full(size.shape, undefined, np.float64)
+    np.divide(product, size, out=correlation, where=~constant)
+    return correlation
 
 
 def _flat_pair(teacher: ArrayLike, student: ArrayLike) -> list[FloatArray]:
@@ -196,10 +196,8 @@ def per_series_overlap(teacher: ArrayLike, student: ArrayLike, share: float = 0.
     flat = _flat_pair(teacher, student)
     n_values = (~np.isnan(flat[0])).sum(axis=1, keepdims=True)
     n_top = np.maximum(1, np.round(share * n_values))
-    tops = [np.zeros(m.shape, dtype=bool) for m in flat]
-    for top, m in zip(tops, flat, strict=True):
-        order = np.argsort(-m, axis=1, kind="stable")  # NaN last
-        np.put_along_axis(top, order, np.arange(m.shape[1]) < n_top, axis=1)
+    ranks = [np.argsort(np.argsort(-m, kind="stable")) for m in flat]  # NaN last
+    tops = [rank < n_top for rank in ranks]
     both = (tops[0] & tops[1]).sum(axis=1)
     return np.where(_any_constant(flat), 0.0, both / (tops[0] | tops[1]).sum(axis=1))
 

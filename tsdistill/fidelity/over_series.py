@@ -65,8 +65,8 @@ def mean_interval(values: FloatArray, confidence: float) -> MeanInterval:
     squares = (np.where(present, values - mean, 0) ** 2).sum(axis=0)
     several = count > 1
     variance = np.divide(squares, count - 1, out=np.full(count.shape, np.nan), where=several)
-    quantile = students_t.ppf((1 + confidence) / 2, np.where(several, count - 1, 1))
-    half = quantile * np.sqrt(variance / np.maximum(count, 1))
+    quantile = students_t.ppf((1 + confidence) / 2, count - 1)
+    half = quantile * np.sqrt(variance / count)  # NaN where there are fewer than two values
     return MeanInterval(*(np.ldexp(part, exponent) for part in (mean, mean - half, mean + half)))
 
 
@@ -110,9 +110,9 @@ def shares(maps: FloatArray) -> FloatArray:
     >>> shares(np.array([[[-1.0, 3.0, np.nan]]])).tolist()
     [[[0.25, 0.75, 0.0]]]
     """
-    size = np.nan_to_num(np.abs(maps), nan=0.0)
-    largest = size.max(axis=(1, 2), keepdims=True)
-    size = size / np.where(largest > 0, largest, 1)  # so that no sum overflows
+    size = np.nan_to_num(np.abs(maps))
+    _, exponent = np.frexp(size.max(axis=(1, 2), keepdims=True))
+    size = np.ldexp(size, -exponent)  # exact, so that no sum overflows
     total = size.sum(axis=(1, 2), keepdims=True)
     found: FloatArray = np.divide(size, total, out=np.full(size.shape, np.nan), where=total > 0)
     return found

@@ -84,7 +84,7 @@ def per_series_auprc(maps: ArrayLike, mask: ArrayLike) -> FloatArray:
     """
     maps, mask = _with_mask(maps, mask)
     real = ~np.isnan(maps)
-    order = np.argsort(-maps, axis=1, kind="stable")
+    order = np.argsort(-maps, kind="stable")
     maps, found = np.take_along_axis(maps, order, 1), np.take_along_axis(mask, order, 1)
     is_last = np.ones_like(mask)  # among the values equal to it
     is_last[:, :-1] = maps[:, :-1] != maps[:, 1:]
