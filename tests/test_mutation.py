@@ -181,3 +181,13 @@ def test_what_becomes_of_mutants(checkout):
     ]
     assert "    a > b  ->" not in second and "    1 + 1  ->  1 - 1" in second
     assert "a > b  ->  a >= b: For the sake of the test." in second
+
+
+def test_what_is_listed_as_equal_is_a_mutant_of_the_sources(load):
+    mutation = load("mutation")
+    names = ("file", "source", "before", "after")
+    pairs = mutation.mutants_in(mutation.ROOMS)
+    mutants = {tuple(getattr(mutant, name) or "" for name in names) for mutant, _ in pairs}
+    listed = mutation.accepted(FOLDER / "mutation_equal.toml")
+    assert listed and not set(listed) - mutants
+    assert all(reason.endswith(".") for reason in listed.values())
