@@ -1,5 +1,6 @@
 """The C file compiles without a warning, and answers as the classifier does."""
 
+import re
 import shutil
 import subprocess
 
@@ -14,6 +15,7 @@ from tests.conftest import bump_teacher
 from tests.export.conftest import OwnNetwork, bumps, small
 from tsdistill import SaliencyDistilledClassifier
 from tsdistill.exceptions import ExportError, FolderMissingError
+from tsdistill.export.c import texts_of
 from tsdistill.objectives import ExplanationAutoencoder
 from tsdistill.students import FCN, GRU, Inception, Lite, ResNet
 
@@ -231,6 +233,28 @@ def test_modules_of_the_user_are_written_as_torch_runs_them_or_not_at_all(run, t
         small(lambda *shape: LastState(*shape, n_layers=2)).to_c(tmp_path / "other.c")
 
 
+@needs_compiler
+def test_parts_that_are_joined_twice_are_copied(run):
+    class Twice(nn.Module):
+        """Two GRUs, the first of more states than a series has timesteps."""
+
+        def __init__(self, n_channels, n_timepoints, n_classes):
+            super().__init__()
+            self.first = nn.GRU(2 * n_channels, 25, batch_first=True)
+            self.second = nn.GRU(25, 2, batch_first=True)
+            self.linear = nn.Linear(6, n_classes)
+
+        def forward(self, x):
+            x = torch.cat([x, x], 1).transpose(1, 2)
+            states, last = self.second(self.first(x)[0])
+            mean = states.mean(1)
+            return self.linear(torch.cat([mean, last[-1], mean], 1))
+
+    classifier = small(Twice)
+    X = bumps()[0]
+    np.testing.assert_allclose(run(classifier, X)[2], classifier.predict_proba(X), atol=1e-5)
+
+
 def test_a_network_that_is_not_its_layers_one_after_another_is_refused(tmp_path):
     class Hooked(nn.Sequential):
         def __init__(self, n_channels, n_timepoints, n_classes):
@@ -245,10 +269,38 @@ def _doubled(module, given, output):
     return 2 * output
 
 
-def test_dates_and_long_labels_are_readable(tmp_path):
-    dates = np.array(["2020-01-01", "2021-01-01", "2022-01-01"], dtype="M8[ns]")
-    small(labels=["a" * 5000, "b", "c"]).to_c(tmp_path / "student.c")
-    assert max(map(len, (tmp_path / "student.c").read_text().splitlines())) < 2000
-    from tsdistill.export.c import texts_of
+def test_labels_are_readable_in_the_comment_and_whole_in_the_strings(tmp_path):
+    odd = ["a" * 501, "b??/\n", "c*/ /*\x7f~ ü"]
+    small(labels=odd).to_c(tmp_path / "student.c")
+    comment, code = (tmp_path / "student.c").read_text(encoding="ascii").split("#include", 1)
+    assert f" *           {'a' * 60}, b? ?/?, c* / / *?~ ?.\n" in comment
+    strings = f'"{"a" * 500}", "b\\077\\077/\\012", "c*/ /*\\177~ \\303\\274"'
+    assert f"tsdistill_classes[TSDISTILL_N_CLASSES] = {{{strings}}};\n" in code
 
-    assert texts_of(dates)[0].startswith("2020-01-01")
+
+def test_bytes_and_dates_are_labels_as_they_are_read():
+    dates = np.array(["2020-01-01", "2021-01-01"], dtype="M8[ns]")
+    assert [text[:10] for text in texts_of(dates)] == ["2020-01-01", "2021-01-01"]
+    assert texts_of(dates - dates[0]) == ["0 nanoseconds", "31622400000000000 nanoseconds"]
+    assert texts_of(np.array([b"a\xff" * 300, b"b"])) == [b"a\xff" * 250, b"b"]
+    assert texts_of(np.array([1.5, 2.0])) == ["1.5", "2.0"]
+
+
+def test_numbers_are_written_as_short_as_they_are_read_back(fitted, tmp_path):
+    fitted.to_c(tmp_path / "student.c")
+    text = (tmp_path / "student.c").read_text()
+    arrays = re.findall(r"static const float \w+\[(\d+)\] = \{\n(.*?)\n\};", text, flags=re.DOTALL)
+    found = [row.replace("\n", " ").split(", ") for _, row in arrays]
+    assert [len(numbers) for numbers in found] == [int(n) for n, _ in arrays]
+    written = {one.strip() for numbers in found for one in numbers}
+    assert all(re.fullmatch(r"-?\d\.\d+e[+-]\d\df", one) for one in written)
+    linear = list(fitted.student_.module_.parameters())[-2].detach().numpy()
+    expected = set(linear.ravel())
+    assert expected <= {np.float32(one[:-1]) for one in written}
+    assert max(map(len, written)) <= len("-1.23456789e-10f")
+
+
+def test_parts_of_a_join_are_written_where_they_are_joined(tmp_path):
+    small("inception").to_c(tmp_path / "student.c")
+    text = (tmp_path / "student.c").read_text()
+    assert "conv_f(" in text and "join(" not in text

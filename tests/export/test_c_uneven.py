@@ -2,13 +2,19 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from tests.estimators import test_missing, test_uneven
+from tests.export.conftest import bumps, small
 from tests.export.test_c import COMPILER, CROSS, STRICT, needs_compiler
 from tsdistill.exceptions import ExportError
+from tsdistill.export.c import c_source
+from tsdistill.inputs.forms import UnevenForm
 from tsdistill.students import FCN, GRU, STUDENTS, Lite, Student
 from tsdistill.students.base import Standardise
 
@@ -123,10 +129,42 @@ def test_it_compiles_for_a_small_processor(tmp_path):
     subprocess.run(command, check=True, cwd=tmp_path, capture_output=True, text=True)
 
 
+class EvenKernels(nn.Module):
+    """Layers whose padding differs on both sides, a sum with a join, and a stride."""
+
+    def __init__(self, n_channels, n_timepoints, n_classes):
+        super().__init__()
+        self.first = nn.Conv1d(n_channels, 3, 4, padding="same")
+        self.second = nn.Conv1d(3, 3, 2, padding="same", dilation=3)
+        self.parts = nn.ModuleList([nn.Conv1d(3, 1, 1), nn.Conv1d(3, 2, 1)])
+        self.pool = nn.MaxPool1d(3, stride=2, padding=1)
+        self.linear = nn.Linear(3, n_classes)
+
+    def forward(self, x):
+        x = self.second(self.first(x).relu())
+        x = x + torch.cat([self.parts[0](x), self.parts[1](x)], 1)
+        return self.linear(self.pool(x).mean(2))
+
+
+@needs_compiler
+def test_even_kernels_of_the_users_module_see_as_far_as_in_torch(run):
+    class OfAnyLength:
+        def to_c(self, path):
+            uneven = UnevenForm("list", 2, 24, ())
+            model = replace(classifier._fitted_student(), uneven=uneven, lengths=(20, 24))
+            path.write_text(c_source(model), encoding="utf-8")
+
+    classifier = small(EvenKernels, 2, n_timepoints=24)
+    X = [bumps(2, n)[0][0] for n in (20, 21, 24)]
+    _, proba = run(OfAnyLength(), X)
+    with torch.no_grad():
+        network = classifier.student_.module_
+        expected = [network(torch.tensor(one[None])).softmax(1)[0].tolist() for one in X]
+    np.testing.assert_allclose(proba, expected, atol=1e-5)
+
+
 class Flattened(Student):
     def build(self, n_channels, n_timepoints, n_classes):
-        from torch import nn
-
         return nn.Sequential(
             Standardise(n_channels), nn.Flatten(), nn.Linear(n_channels * n_timepoints, n_classes)
         )

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,14 @@ from sklearn.exceptions import NotFittedError
 
 from tests.conftest import bump_teacher
 from tests.export.conftest import OwnNetwork, bumps, needs_browser, needs_node, small
+from tests.export.test_c_uneven import EvenKernels
 from tsdistill import SaliencyDistilledClassifier
+from tsdistill._version import __version__
 from tsdistill.exceptions import ExportError, FolderMissingError, ParameterError
+from tsdistill.export.page import page_of
+from tsdistill.inputs.forms import UnevenForm
 from tsdistill.objectives import ExplanationAutoencoder
+from tsdistill.perturbation.baselines import Baselines
 from tsdistill.students import GRU, Inception, Lite
 
 STUDENTS = [
@@ -59,6 +65,14 @@ def test_an_autoencoder_is_written_too(page, in_javascript):
     proba = in_javascript(page(classifier), "Student.given().map(x => Student.predict(x))")
     expected = classifier.predict_proba(classifier._baselines.series[: len(proba)])
     np.testing.assert_allclose(proba, expected, atol=1e-4)
+
+
+@needs_node
+def test_even_kernels_of_the_users_module_see_as_far_as_in_torch(page, in_javascript):
+    classifier = small(EvenKernels, 2)
+    X = bumps(2)[0]
+    proba = in_javascript(page(classifier, X), "Student.given().map(x => Student.predict(x))")
+    np.testing.assert_allclose(proba, classifier.predict_proba(X)[: len(proba)], atol=1e-4)
 
 
 @needs_node
@@ -129,6 +143,83 @@ def test_many_donors_give_way_to_means(page):
     text = page(classifier).read_text(encoding="utf-8")
     assert "the mean of the channel takes its place" in text
     assert page(classifier).stat().st_size < 100_000
+
+
+def model_in(text):
+    """The constant of a page that holds all it knows."""
+    return json.loads(re.search(r"const MODEL = (.*);", text)[1])
+
+
+def test_a_page_shows_as_many_series_as_100_kb_hold(fitted):
+    model, X = fitted._fitted_student(), np.tile(bumps()[0], (80, 1, 1))
+    text = page_of(model, X)
+    n = len(model_in(text)["lengths"])
+    assert n < len(X)
+    assert 100_000 - 500 - 2 * len("AAAA" * 27 + "20,") < len(text.encode()) < 100_000
+    assert model_in(page_of(model, X[:5]))["lengths"] == [20] * 5
+
+
+def test_a_page_of_long_series_shows_three(fitted):
+    model = fitted._fitted_student()
+    for n, expected in ((5, 3), (3, 3), (2, 2), (1, 1)):
+        assert (
+            model_in(page_of(model, np.ones((n, 1, 30_000), np.float32)))["lengths"]
+            == [30_000] * expected
+        )
+
+
+@pytest.mark.parametrize(("n_timepoints", "fill"), [(375, "opposing"), (376, "mean")])
+def test_series_of_other_classes_take_30_kb_at_most(n_timepoints, fill, fitted):
+    baselines = Baselines(  # 15 series of 375 float32 are 30,000 characters
+        np.zeros((15, 1, n_timepoints), np.float32), np.arange(15) % 3,
+        np.ones((1, 1, n_timepoints), np.float32),
+    )  # fmt: skip
+    text = page_of(replace(fitted._fitted_student(), baselines=baselines), bumps()[0])
+    shown = {"opposing": "that stretch of series of other classes", "mean": "the mean of the"}
+    assert f"when {shown[fill]}" in model_in(text)["about"]
+    assert len(model_in(text)["donor_lengths"]) == (15 if fill == "opposing" else 1)
+
+
+@pytest.mark.parametrize(
+    ("classes", "title", "labels"),
+    [
+        (np.array([1, 2]), "1, 2?", ["1", "2"]),
+        (np.array(["a", "b", "c", "d" * 41]), f"a, b, c, {'d' * 40}?", ["a", "b", "c", "d" * 41]),
+        (np.arange(5), "0, 1, 2, 3, ...?", list("01234")),
+        (np.array([b"a\xff", b"<"]), "a\ufffd, &lt;?", ["a\ufffd", "<"]),
+        (np.array(["\ud800", "b"], dtype=object), "?, b?", ["?", "b"]),
+    ],
+)
+def test_the_title_names_the_first_classes(classes, title, labels, fitted):
+    model = replace(fitted._fitted_student(), classes=classes)
+    text = page_of(model, bumps()[0][:1], "zero")
+    assert f"<title>Which class is this series: {title}</title>" in text
+    found = model_in(text)
+    assert found["classes"] == labels
+    assert f"tells {len(labels)} classes of series of 20 timesteps apart" in found["about"]
+    assert "when zero takes its place" in found["about"]
+
+
+def test_the_page_names_channels_lengths_and_windows(fitted):
+    model = small(n_channels=2)._fitted_student()
+    given = model_in(page_of(model, bumps(2)[0][:1]))
+    assert given["channels"] == ["0", "1"] and "series of 2 x 20 timesteps" in given["about"]
+    assert (given["fewest"], given["most"], given["gaps"]) == (20, 20, False)
+    assert (given["width"], given["share"]) == (2, None)
+    assert "A stretch is 2 timesteps." in given["details"]
+    assert f"Written by tsdistill {__version__}." in given["details"]
+    uneven = replace(
+        model, channels=["x", 3], uneven=UnevenForm("list", 3, 20, ()), lengths=(15, 20),
+        width=0.12345,
+    )  # fmt: skip
+    given = model_in(page_of(uneven, bumps(2)[0][:1]))
+    assert given["channels"] == ["x", "3"] and "series of 2 x 2 to 20 timesteps" in given["about"]
+    assert (given["fewest"], given["most"], given["gaps"]) == (2, 20, False)
+    assert (given["width"], given["share"]) == (None, 0.12345)
+    assert "A stretch is 0.123 of the timesteps of a series." in given["details"]
+    gaps = replace(uneven, uneven=UnevenForm("array", 3, 20, (), gaps=True))
+    with pytest.raises(ExportError, match="does not fill the gaps"):
+        page_of(gaps, bumps(2)[0][:1])
 
 
 @pytest.mark.slow

@@ -117,6 +117,7 @@ def test_missing_is_saved_as_it_was_in_fit(tmp_path):
         lambda config: config["series"]["uneven"].update(lengths=[39, 100]),
         lambda config: config.update(format=1),
         lambda config: config.update(format=2.0),
+        lambda config: config.update(window_width=1.5),
         lambda config: config["series"].pop("uneven"),
     ],
 )

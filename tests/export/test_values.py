@@ -105,3 +105,34 @@ def test_labels_of_a_hostile_file_are_refused(value):
 def test_values_of_a_hostile_file_are_refused(value):
     with pytest.raises(SavedFileError):
         decoded(value)
+
+
+def nested(value, n):
+    for _ in range(n):
+        value = [value]
+    return value
+
+
+def test_values_are_nested_eight_deep_at_most():
+    for value, deep in ((1, 8), ((), 7), ({}, 7), ([], 7)):
+        assert decoded(through_json(encoded(nested(value, deep)))) == nested(value, deep)
+        with pytest.raises(ExportError):
+            encoded(nested(value, deep + 1))
+    assert encoded(np.zeros((2, 2))) == [[0.0, 0.0], [0.0, 0.0]]
+    for deep in ({"dict": [[1, {"dict": [[1, nested(1, 7)]]}]]}, {"tuple": [nested(1, 8)]}):
+        with pytest.raises(SavedFileError, match="nested too deeply"):
+            decoded(deep)
+    assert decoded({"dict": [[1, {"tuple": [nested(1, 6)]}]]}) == {1: (nested(1, 6),)}
+
+
+def test_labels_take_one_megabyte_beyond_what_the_longest_needs():
+    for width, kept in ((2**17, "<U131072"), (2**17 + 1, "<U2")):
+        labels = np.array(["a", "bc"], dtype=f"<U{width}")
+        assert encoded_labels(labels) == {"dtype": kept, "values": ["a", "bc"]}
+    assert decoded_labels({"dtype": "<U131072", "values": ["a", "bc"]}).tolist() == ["a", "bc"]
+    with pytest.raises(SavedFileError, match="<U131073 is wider than its values"):
+        decoded_labels({"dtype": "<U131073", "values": ["a", "bc"]})
+    long = np.array(["a" * 2**18, "b"])
+    np.testing.assert_array_equal(decoded_labels(encoded_labels(long)), long)
+    many = np.zeros(2**17 + 1)
+    assert encoded_labels(many)["dtype"] == "<f8"

@@ -114,8 +114,7 @@ def _functions(program, calls):
     ):
         for kind in sorted(needed.get(name, ())):
             weight = "int8_t" if kind == "q" else "float"
-            plain = function if kind == "q" else function.replace("(float)weight", "weight")
-            yield plain.replace("KIND", kind).replace("WEIGHT", weight).rstrip()
+            yield function.replace("KIND", kind).replace("WEIGHT", weight).rstrip()
 
 
 def _kind(step):
@@ -128,8 +127,6 @@ def _place(place, length):
     if place is None:
         return "series"
     start, n_before = place
-    if isinstance(length, int):
-        return f"memory + {start + n_before * length}"
     return f"memory + {start}" + (f" + {n_before} * {length}" if n_before else "")
 
 
@@ -160,24 +157,19 @@ def _call(program, step, number, places, lengths, arrays):
             f"conv_{kind}", n_in, length, n_out, n_places, width, s.get("stride"),
             s.get("dilation"), s.get("padding"), s.get("groups"), *names.values(), relu,
         ),
-        "linear": (f"linear_{kind}", _times(n_in, length), n_out, *names.values()),
+        "linear": (f"linear_{kind}", f"{n_in} * {length}", n_out, *names.values()),
         "gru": (f"gru_{kind}", n_in, n_out, n_places, s.get("backwards"), *names.values()),
         "max_pool": (
             "max_pool", n_in, length, n_places, s.get("length"), s.get("stride"), s.get("padding")
         ),
-        "add": ("add", _times(n_out, n_places), relu),
-        "relu": ("relu", _times(n_out, n_places)),
+        "add": ("add", f"{n_out} * {n_places}", relu),
+        "relu": ("relu", f"{n_out} * {n_places}"),
         "mean": ("mean", n_in, length),
         "last": ("last", n_in, length),
     }  # fmt: skip
     function, *arguments = sizes[step.operation]
     values = [_place(places.get(value), lengths[value]) for value in (*step.inputs, step.output)]
     return f"{function}({', '.join([*values, *map(str, arguments)])});"
-
-
-def _times(n_channels, length):
-    """Numbers in a value, in C."""
-    return n_channels * length if isinstance(length, int) else f"{n_channels} * {length}"
 
 
 def _joined(program, step, places, lengths):
@@ -189,14 +181,14 @@ def _joined(program, step, places, lengths):
         if places.get(value) != (start, n_before):
             source = _place(places.get(value), lengths[value])
             target = _place((start, n_before), length)
-            copies.append(f"join({source}, {target}, {_times(n_channels, length)});")
+            copies.append(f"join({source}, {target}, {n_channels} * {length});")
         n_before += n_channels
     return "\n    ".join(copies) or "/* parts lie side by side already */"
 
 
 def _add_array(arrays, name, values, kind):
     flat = values.ravel()
-    texts = [str(v) for v in flat.tolist()] if kind == "int8_t" else [_float(v) for v in flat]
+    texts = [str(v) if kind == "int8_t" else _float(v) for v in flat]
     lines = [
         "    " + ", ".join(texts[i : i + NUMBERS_A_LINE])
         for i in range(0, len(texts), NUMBERS_A_LINE)
@@ -206,10 +198,7 @@ def _add_array(arrays, name, values, kind):
 
 def _float(value):
     """A float32 in the shortest form that C reads back exactly."""
-    if not np.isfinite(value):
-        raise ExportError("the student has weights that are NaN or infinite.")
-    text = np.format_float_scientific(value, unique=True, trim="0")
-    return f"{text}f"
+    return np.format_float_scientific(value, trim="0") + "f"
 
 
 def texts_of(classes):
@@ -223,8 +212,8 @@ def texts_of(classes):
     -------
     texts : list of str or bytes
     """
-    labels = classes.astype(str) if classes.dtype.kind in "mM" else classes
-    return [_cut(label) for label in labels.tolist()]
+    labels = map(str, classes) if classes.dtype.kind in "mM" else classes.tolist()
+    return [_cut(label) for label in labels]
 
 
 def _cut(label):

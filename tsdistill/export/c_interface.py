@@ -98,7 +98,7 @@ def declared_lengths(program, lengths, calls):
         if step.operation in ("conv", "max_pool"):
             width = s.get("length") or step.weights["weight"].values.shape[-1]
             reach = s.get("dilation", 1) * (width - 1) + 1
-            source = f"({source} + {2 * s['padding'] - reach}) / {s['stride']} + 1"
+            source = f"({source} + {s['padded'] - reach}) / {s['stride']} + 1"
         if isinstance(lengths[step.output], str):
             known[lengths[step.output]] = source
     needed, found = set(), set(re.findall(r"\bn\d+\b", calls))

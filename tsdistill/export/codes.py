@@ -39,7 +39,7 @@ class CodesOf:
 
         None instead of these if some output is no multiple of known codes.
         """
-        if weight.ndim < 2 or not weight.any():
+        if weight.ndim < 2 or not weight.size:
             return None
         for axis in range(weight.ndim):
             rows = np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1)

@@ -61,6 +61,8 @@ def program_of(network, n_channels, n_timepoints, gives_proba=False):
     )
     program = Program(steps, lowering.shapes, result.number, gives_proba, softmaxed)
     fold(program)
+    if not all(np.isfinite(weight.values).all() for weight in program.weights):
+        raise ExportError(f"the student {name} has weights that are NaN or infinite.")
     check_answers(program, network, n_channels, n_timepoints)
     if rounding is not None:
         codes_of = CodesOf(rounding)
@@ -147,7 +149,7 @@ class _Lowering:
             )
         try:
             return lower(self, answer, module, *arguments, **named)
-        except TypeError as error:
+        except (TypeError, AttributeError) as error:
             raise ExportError(
                 f"{what} of the student is used in an unknown way: {error}"
             ) from error
@@ -174,8 +176,7 @@ def _tensor_of(value):
 
 
 def _array(values):
-    values = values.detach().numpy() if isinstance(values, torch.Tensor) else values
-    return np.array(values, dtype=np.float32)
+    return values.detach().numpy().astype(np.float32)
 
 
 def _need(condition, what):
@@ -222,13 +223,14 @@ def _conv(
 ):
     _need(x.axes == "ct" and isinstance(weight, torch.Tensor), "a convolution")
     stride, dilation = _single(stride), _single(dilation)
-    if padding == "same":
-        padding = dilation * (weight.shape[2] - 1) // 2
-    padding = 0 if padding == "valid" else _single(padding)
+    if padding == "same":  # an even kernel has more after the series than before it
+        padded = dilation * (weight.shape[2] - 1)
+    else:
+        padded = 0 if padding == "valid" else 2 * _single(padding)
     bias = torch.zeros(len(weight)) if bias is None else bias
     return lowering.step(
         "conv", [x], answer, "ct", {"weight": weight, "bias": bias},
-        stride=stride, padding=padding, dilation=dilation, groups=int(groups),
+        stride=stride, padding=padded // 2, padded=padded, dilation=dilation, groups=int(groups),
     )  # fmt: skip
 
 
@@ -258,9 +260,10 @@ def _join(lowering, answer, module, values, dim=0):
 def _max_pool(lowering, answer, module, value):
     plain = not module.return_indices and not module.ceil_mode and _single(module.dilation) == 1
     _need(plain and value.axes == "ct", "a pooling")
+    padding = _single(module.padding)
     return lowering.step(
         "max_pool", [value], answer, "ct", length=_single(module.kernel_size),
-        stride=_single(module.stride), padding=_single(module.padding),
+        stride=_single(module.stride), padding=padding, padded=2 * padding,
     )  # fmt: skip
 
 
@@ -269,22 +272,17 @@ def _avg_pool(lowering, answer, module, value):
     length, plain = _single(module.kernel_size), not module.ceil_mode and module.count_include_pad
     _need(plain and value.axes == "ct", "a pooling")
     n_channels = value.tensor.shape[1]
-    weights = {
-        "weight": torch.full((n_channels, 1, length), 1 / length),
-        "bias": torch.zeros(n_channels),
-    }
-    return lowering.step(
-        "conv", [value], answer, "ct", weights, stride=_single(module.stride),
-        padding=_single(module.padding), dilation=1, groups=n_channels,
+    weight = torch.full((n_channels, 1, length), 1 / length)
+    return _conv(
+        lowering, answer, None, value, weight, None, module.stride, module.padding,
+        groups=n_channels,
     )  # fmt: skip
 
 
 def _mean(lowering, answer, module, value, dim=None, keepdim=False):
-    dim = _single(dim) if dim is not None else None
-    over_time = (
-        dim is not None and value.axes and dim % (len(value.axes) + 1) - 1 == (value.axes.find("t"))
-    )
-    _need(over_time and not keepdim, "a mean")
+    time = 1 + value.axes.find("t")  # 0 for a vector, which has no timesteps
+    over = list(dim) if isinstance(dim, (tuple, list)) else [dim]
+    _need(time and over in ([time], [time - 3]) and not keepdim, "a mean")
     return lowering.step("mean", [value], answer, "c")
 
 
@@ -327,8 +325,7 @@ def _get_item(lowering, answer, module, value, item):
 
 
 def _gru(lowering, answer, module, value, *state):
-    plain = (module.batch_first and module.dropout in (0, 0.0)) or module.num_layers == 1
-    _need(plain and module.batch_first and value.axes == "tc" and not state, "a GRU")
+    _need(module.batch_first and value.axes == "tc" and not state, "a GRU")
     zeros = torch.zeros(3 * module.hidden_size)
     for layer in range(module.num_layers):
         states = []

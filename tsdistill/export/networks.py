@@ -60,7 +60,7 @@ def described(network):
 
 def encoded_student(configuration):
     """The configuration of a built-in student as JSON has it."""
-    parameters = configuration.get_params(deep=False)
+    parameters = configuration.get_params()
     return {
         "name": _NAMES[type(configuration)],
         "parameters": {name: encoded(value) for name, value in parameters.items()},
@@ -79,7 +79,7 @@ def decoded_student(value):
         configuration = STUDENTS[value["name"]]()
         parameters = {name: decoded(one) for name, one in value["parameters"].items()}
         parameters = BEFORE.get(value["name"], {}) | parameters
-        if parameters.keys() != configuration.get_params(deep=False).keys():
+        if parameters.keys() != configuration.get_params().keys():
             raise ValueError(f"it has the parameters {sorted(configuration.get_params())}")
         return configuration.set_params(**parameters)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -271,14 +271,14 @@ def check_same_state(network, state, error):
 
 def _check_size(configuration, n_tensors):
     """Refuse a configuration of more layers than there are tensors, before it is built."""
-    parameters = configuration.get_params(deep=False)
+    parameters = configuration.get_params()
     repeats = [parameters[name] for name in ("n_blocks", "n_layers") if name in parameters]
     lengths = [len(v) for v in parameters.values() if isinstance(v, (list, tuple))]
     counts = [*repeats, *lengths]
     most = min(n_tensors, MOST_REPEATS)
     if not all(is_whole(n) and n > 0 for n in counts) or math.prod(counts) > most:
         raise SavedFileError(
-            f"a {type(configuration).__name__} of {str(counts)[:60]} layers does not fit the "
+            f"{type(configuration).__name__} of {str(counts)[:60]} layers does not fit the "
             f"{n_tensors} tensors of the file."
         )
     if not all(

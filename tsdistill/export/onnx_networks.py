@@ -15,8 +15,8 @@ from tsdistill.perturbation.uneven import at_relative_place, widths_of
 from tsdistill.students.masking import lengths_of
 from tsdistill.students.receptive_field import is_local
 
-CONSTANTS = ("donors", "inside", "one_hot", "spread", "starts", "width", "counts", "donor_lengths")
-"""Buffers of the networks that explain, which are no weights."""
+CONSTANTS = ("donors", "one_hot", "spread")
+"""Buffers of float32 of the networks that explain, which are no weights."""
 WORTH_IT = 0.5
 """Above this share of the arithmetic, stretches cost more than they save."""
 

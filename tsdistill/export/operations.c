@@ -59,7 +59,7 @@ static void conv_KIND(const float *x, float *y, int n_in, int length, int n_out,
         for (i = 0; i < per_group; i++) {
             const float *from = x + (first_in + i) * length;
             for (k = 0; k < width; k++) {
-                const float w = (float)weight[(o * per_group + i) * width + k];
+                const float w = weight[(o * per_group + i) * width + k];
                 const int shift = k * dilation - padding;
                 int first = shift < 0 ? (-shift + stride - 1) / stride : 0;
                 int last = (length - 1 - shift) / stride;
@@ -158,7 +158,7 @@ static void linear_KIND(const float *x, float *y, int n_in, int n_out, const WEI
     for (o = 0; o < n_out; o++) {
         float sum = 0.0f;
         for (i = 0; i < n_in; i++) {
-            sum += (float)weight[o * n_in + i] * x[i];
+            sum += weight[o * n_in + i] * x[i];
         }
         y[o] = sum * (scale ? scale[o] : 1.0f) + bias[o];
     }
@@ -177,7 +177,7 @@ static float gate_KIND(const float *x, int n, int step, const WEIGHT *weight, co
     int i;
     float sum = 0.0f;
     for (i = 0; i < n; i++) {
-        sum += (float)weight[row * n + i] * x[i * step];
+        sum += weight[row * n + i] * x[i * step];
     }
     return sum * (scale ? scale[row] : 1.0f) + bias[row];
 }

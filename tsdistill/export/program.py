@@ -8,21 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-OPERATIONS = {
-    "affine": "y[c, t] = (x[c, t] - shift[c]) * scale[c] + offset[c]",
-    "fill": "y[c, t] = x[c, t], gaps filled; y[n + c, t] = heed[c] where x[c, t] is NaN, or 0",
-    "conv": "y[o, t] = bias[o] + sum_i,k weight[o, i, k] x[i, t * stride + k * dilation - padding]",
-    "relu": "y = max(x, 0)",
-    "add": "y = x + z",
-    "max_pool": "y[c, t] = max_k x[c, t * stride + k - padding]",
-    "mean": "y[c] = mean_t x[c, t]",
-    "last": "y[c] = x[c, n - 1]",
-    "join": "values one after another",
-    "linear": "y[o] = bias[o] + sum_i weight[o, i] x[i], over the whole value",
-    "gru": "y[:, t]: states of one direction of one layer",
-}
-"""What a step may do; with ``relu`` set, negative results become 0."""
-
 
 @dataclass
 class Weight:
@@ -44,17 +29,32 @@ class Weight:
 
 @dataclass
 class Step:
-    """One operation.
+    """One operation; with ``relu`` set, negative results become 0.
+
+    ========  ======================================================================
+    affine    y[c, t] = (x[c, t] - shift[c]) * scale[c] + offset[c]
+    fill      y[c, t] = x[c, t], gaps filled; y[n + c, t] = heed[c] in a gap, else 0
+    conv      y[o, t] = bias[o] + sum_i,k weight[o, i, k] x[i, t * stride + k * dilation - padding]
+    relu      y = max(x, 0)
+    add       y = x + z
+    max_pool  y[c, t] = max_k x[c, t * stride + k - padding]
+    mean      y[c] = mean_t x[c, t]
+    last      y[c] = x[c, n - 1]
+    join      values one after another
+    linear    y[o] = bias[o] + sum_i weight[o, i] x[i], over the whole value
+    gru       y[:, t]: states of one direction of one layer
+    ========  ======================================================================
 
     Attributes
     ----------
     operation : str
-        A name in :data:`OPERATIONS`.
+        One of the first column.
     inputs : list of int
         Numbers of the values that it reads.
     output : int
         Number of the value that it writes.
     settings : dict of str to int
+        "padded" counts what surrounds the input on both sides, "padding" what precedes it.
     weights : dict of str to Weight
     relu : bool
     """
@@ -87,8 +87,8 @@ class Program:
     steps: list
     shapes: list
     result: int
-    gives_proba: bool = False
-    is_softmaxed: bool = False
+    gives_proba: bool
+    is_softmaxed: bool
 
     def size(self, value):
         """Numbers in a value."""
@@ -101,8 +101,8 @@ class Program:
         total = 0
         for step in self.steps:
             length = self.shapes[step.output][1]
-            for name, weight in step.weights.items():
-                if weight.values.ndim >= 2 and name.startswith("weight"):
+            for weight in step.weights.values():
+                if weight.values.ndim >= 2:
                     total += weight.values.size * length
         return total
 
@@ -151,7 +151,7 @@ class Program:
         follows = [True]
         for step in self.steps:
             of_inputs = all(follows[value] for value in step.inputs)
-            follows.append(of_inputs and step.operation not in ("mean", "last", "linear"))
+            follows.append(of_inputs and step.operation not in ("mean", "last"))
         return follows
 
 
@@ -163,23 +163,20 @@ def _places(program):
     for number, step in enumerate(program.steps):
         for value in step.inputs:
             readers.setdefault(value, []).append(number)
-    readers.setdefault(program.result, []).append(len(program.steps))
     home, inside = _homes(program, readers)
     root = {value: _root(value, home) for value in range(1, len(program.shapes))}
     first, last, size = {}, {}, {}
     for number, step in enumerate(program.steps):
         where = root[step.output]
         first.setdefault(where, number)
-        size[where] = max(size.get(where, 0), program.size(where))
+        size[where] = program.size(where)
         for value in (step.output, *step.inputs):
             if value:
                 last[root[value]] = max(number, *readers.get(value, [number]))
-    taken, starts, n_numbers = [], {}, 0
-    for where in sorted(first, key=first.get):
+    starts = {}
+    for where in first:  # in the order in which they are written first
         others = sorted(
-            (starts[other], size[other])
-            for other in taken
-            if last[other] >= first[where] and first[other] <= last[where]
+            (start, size[other]) for other, start in starts.items() if last[other] >= first[where]
         )
         at = 0
         for start, length in others:
@@ -187,14 +184,11 @@ def _places(program):
                 break
             at = max(at, start + length)
         starts[where] = at
-        taken.append(where)
-        n_numbers = max(n_numbers, at + size[where])
-    places = {}
-    for value, where in root.items():
-        if where in starts:
-            before = _offset(value, home, inside) // program.shapes[value][1]
-            places[value] = starts[where], before
-    return places, n_numbers
+    places = {
+        value: (starts[where], _offset(value, home, inside) // program.shapes[value][1])
+        for value, where in root.items()
+    }
+    return places, max(start + size[where] for where, start in starts.items())
 
 
 def _homes(program, readers):

@@ -35,21 +35,21 @@ def _fill(x, shape, heed):
     return np.concatenate([np.array(filled), heed[:, None] * missing])
 
 
-def _windows(x, width, shape, stride, padding, dilation=1, fill=0.0):
+def _windows(x, width, shape, stride, padding, padded, dilation=1, fill=0.0):
     """Windows (n_channels, n_places, width) of a map."""
-    padded = np.pad(x, ((0, 0), (padding, padding + width * dilation)), constant_values=fill)
+    around = np.pad(x, ((0, 0), (padding, padded - padding)), constant_values=fill)
     places = np.arange(shape[1])[:, None] * stride + np.arange(width) * dilation
-    return padded[:, places]
+    return around[:, places]
 
 
-def _conv(x, shape, stride, padding, dilation, groups, weight, bias):
-    windows = _windows(x, weight.shape[2], shape, stride, padding, dilation)
+def _conv(x, shape, stride, padding, padded, dilation, groups, weight, bias):
+    windows = _windows(x, weight.shape[2], shape, stride, padding, padded, dilation)
     parts = zip(np.split(windows, groups), np.split(weight, groups), strict=True)
     return np.concatenate([np.einsum("itk,oik->ot", w, k) for w, k in parts]) + bias[:, None]
 
 
-def _max_pool(x, shape, length, stride, padding):
-    return _windows(x, length, shape, stride, padding, fill=-np.inf).max(axis=2)
+def _max_pool(x, shape, length, stride, padding, padded):
+    return _windows(x, length, shape, stride, padding, padded, fill=-np.inf).max(axis=2)
 
 
 def _join(*parts, shape):

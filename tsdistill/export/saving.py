@@ -285,12 +285,12 @@ def _is_known(objective):
     return (
         isinstance(objective, Objective)
         and getattr(objectives, kind.__name__, None) is kind
-        and all(map(is_plain, objective.get_params(deep=False).values()))
+        and all(map(is_plain, objective.get_params().values()))
     )
 
 
 def _encoded_objective(objective):
-    parameters = objective.get_params(deep=False)
+    parameters = objective.get_params()
     return {
         "name": type(objective).__name__,
         "parameters": {name: encoded(value) for name, value in parameters.items()},
@@ -351,13 +351,20 @@ def decoded_factors(value, depth=0):
 
 def with_factors(teacher, factors):
     """A bound teacher with the scales of :func:`decoded_factors`."""
-    try:
-        return teacher.with_factors_of(factors)
-    except (TypeError, ValueError) as error:
+    if not _of_one_structure(teacher, factors):
         raise TeacherError(
             f"teacher={teacher!r} is not built as the teacher that the student was distilled from: "
-            "that one was a list of other models. Pass that teacher."
-        ) from error
+            "that one was a list of other models, or no list. Pass that teacher."
+        )
+    return teacher.with_factors_of(factors)
+
+
+def _of_one_structure(teacher, factors):
+    """Whether a teacher is a list of as many models as scales were saved of, or none of both."""
+    mine, theirs = teacher.inner, factors.inner
+    if mine is None or theirs is None:
+        return mine is theirs
+    return len(mine) == len(theirs) and all(map(_of_one_structure, mine, theirs))
 
 
 def _bound(teacher, config, fitted):

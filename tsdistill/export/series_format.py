@@ -45,13 +45,13 @@ def decoded_format(value):
     if not (found.channel_names is None or isinstance(found.channel_names, list)):
         raise SavedFileError("the names of the channels are damaged.")
     counts = found.n_channels, found.n_timepoints, found.n_features_in
-    n_names = {len(n) for n in (found.feature_names_in, found.channel_names) if n is not None}
+    named = (found.feature_names_in, found.n_features_in), (found.channel_names, found.n_channels)
     if (
         not all(is_whole(n) and n > 0 for n in counts)
         or found.ndim not in (2, 3)
         or (found.ndim == 2 and found.n_channels != 1)
         or found.n_features_in != (found.n_timepoints if found.ndim == 2 else found.n_channels)
-        or not n_names <= {found.n_features_in, found.n_channels}
+        or any(names is not None and len(names) != n for names, n in named)
         or (found.lengths is not None and found.lengths[1] > found.n_timepoints)
     ):
         raise SavedFileError(f"the format of the series cannot be: {str(value)[:200]}.")
