@@ -1,10 +1,12 @@
 """``python -m tsdistill``: what a CI sees of it."""
 
 import hashlib
+import io
 import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,6 +19,8 @@ from tests.conftest import bump_teacher
 from tests.swap.bumps import TEACHER, bumps, fitted_student
 from tsdistill import SaliencyDistilledClassifier, Teacher
 from tsdistill.__main__ import main
+from tsdistill.exceptions import ParameterError
+from tsdistill.swap.command import imported, read_arrays
 from tsdistill.teachers.answer_store import folder_of
 from tsdistill.teachers.querying import QueryOptions, query
 
@@ -225,6 +229,60 @@ def test_what_cannot_be_used_is_said_in_one_line(there, capsys, arguments, messa
     shown = capsys.readouterr()
     assert shown.out == "" and shown.err.startswith(f"tsdistill: {message}")
     assert shown.err.count("\n") == 1
+
+
+def array_bytes(shape, values, version=(1, 0)):
+    """An array as NumPy writes it, with a header that may say another shape than it has."""
+    content = io.BytesIO()
+    header = {"descr": "<f8", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(content, header)
+    written = bytearray(content.getvalue() + np.asarray(values, "<f8").tobytes())
+    written[6:8] = version
+    return bytes(written)
+
+
+@pytest.mark.parametrize(
+    ("shape", "n_values", "version", "what"),
+    [
+        ((4, 20), 79, (1, 0), "X.npy has another size than its header says."),
+        ((4, 20), 81, (1, 0), "X.npy has another size than its header says."),
+        ((4, 20), 80, (3, 0), "X.npy is no array of numbers or texts."),
+    ],
+)
+def test_arrays_that_are_not_what_they_say_are_refused(tmp_path, shape, n_values, version, what):
+    with zipfile.ZipFile(tmp_path / "data.npz", "w") as archive:
+        archive.writestr("X.npy", array_bytes(shape, np.zeros(n_values), version))
+    with pytest.raises(ParameterError) as caught:
+        read_arrays(tmp_path / "data.npz")
+    assert f"cannot be read: {what} Write it by numpy.savez" in str(caught.value)
+
+
+def test_what_no_deflate_can_have_compressed_is_refused(tmp_path):
+    """A directory that gives the size of the header, for a member of a few bytes."""
+    content = bytearray(array_bytes((10**7,), []))
+    size, path = len(content) + 8 * 10**7, tmp_path / "data.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("X.npy", bytes(content))
+    written = bytearray(path.read_bytes())
+    at = written.rindex(b"PK\1\2") + 24  # the size of the member in the directory
+    written[at : at + 4] = size.to_bytes(4, "little")
+    path.write_bytes(written)
+    with pytest.raises(ParameterError, match="another size than its header says"):
+        read_arrays(path)
+
+
+def test_zeros_that_compress_as_far_as_deflate_can_are_read(tmp_path):
+    zeros = np.zeros((1000, 1000))
+    np.savez_compressed(tmp_path / "data.npz", X=zeros)
+    assert zeros.nbytes > 1000 * (tmp_path / "data.npz").stat().st_size
+    np.testing.assert_array_equal(read_arrays(tmp_path / "data.npz")["X"], zeros)
+
+
+def test_a_module_of_the_current_folder_comes_before_others_of_its_name(there, tmp_path):
+    (tmp_path / "two_of_a_name.py").write_text("here = False")
+    (there / "two_of_a_name.py").write_text("here = True")
+    sys.path.insert(0, str(tmp_path))
+    assert imported("two_of_a_name:here", "student") is True
 
 
 def test_help_names_exit_statuses_and_arrays(capsys):

@@ -39,7 +39,9 @@ def answers(classifier, *given, explain=True, fill="opposing"):
 
 
 @pytest.mark.parametrize("fill", ["opposing", "mean", "zero"])
-@pytest.mark.parametrize("student", [FCN(2), "lite", of_probabilities], ids=["fcn", "lite", "probabilities"])
+@pytest.mark.parametrize(
+    "student", [FCN(2), "lite", of_probabilities], ids=["fcn", "lite", "probabilities"]
+)
 def test_answers_and_maps_are_those_of_the_classifier(student, fill):
     n_timepoints = 80 if isinstance(student, FCN) else 20  # computed where a window reaches
     student = student() if student is of_probabilities else student

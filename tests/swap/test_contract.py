@@ -17,7 +17,7 @@ from tests.conftest import Counted, bump_teacher
 from tests.swap.bumps import NAMES, TEACHER, bumps, fitted_student
 from tsdistill import DeferringClassifier, SaliencyDistilledClassifier, SwapContract, Teacher
 from tsdistill.exceptions import ParameterError, TeacherError
-from tsdistill.fidelity import clopper_pearson
+from tsdistill.fidelity import betting_interval, clopper_pearson
 from tsdistill.inputs import files
 
 EVERYTHING = {
@@ -146,6 +146,19 @@ def test_answers_from_a_file_take_the_place_of_a_teacher(student, held_out, resu
     assert contract.check(student, X, y, TEACHER).digests == result.digests
 
 
+def test_maps_are_bounded_as_correlations_from_minus_1_to_1(student, held_out):
+    X, y = held_out[0][:40], held_out[1][:40]
+    maps = [student.explain(X, target=student.teacher_.predict(X), of=of, fill="mean")
+            for of in ("teacher", "student")]  # fmt: skip
+    expected = [np.corrcoef(a, b)[0, 1] for a, b in zip(*maps, strict=True)]
+    proba = student.teacher_.predict_proba(X)
+    line = SwapContract(saliency=0.1, kl=1).check(
+        student, X, y, teacher_proba=proba, teacher_maps=maps[0]
+    ).lines[1]  # fmt: skip
+    assert line.measured == pytest.approx(np.mean(expected))
+    assert line.bound == pytest.approx(betting_interval(expected, -1, 1, 0.9)[0])
+
+
 def test_another_teacher_is_compared(student, held_out):
     turned = Teacher(lambda X: np.roll(bump_teacher(X), 1, axis=1), classes=NAMES.tolist())
     line = SwapContract(agreement=0.9).check(student, held_out[0], teacher=turned).lines[0]
@@ -271,15 +284,6 @@ def test_random_states_and_series_are_left_as_they_were(student, held_out):
     before = np.random.get_state()[1].copy()
     SwapContract(saliency=0.1, us_one_series=10**6).check(student, X)
     np.testing.assert_array_equal(np.random.get_state()[1], before)
-
-
-def test_the_table_holds_every_line(result):
-    frame = result.to_frame()
-    assert list(frame.index) == [line.code for line in result.lines]
-    assert frame.loc["TSD101", "bound"] == result.lines[0].bound
-    assert np.isnan(frame.loc["TSD401", "n_series"])
-    assert frame["message"].tolist() == [line.message for line in result.lines]
-    assert repr(result) == "<ContractResult: broken, 13 demands; print it>"
 
 
 def test_json_holds_the_evidence(result, tmp_path):

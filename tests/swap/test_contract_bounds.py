@@ -5,7 +5,11 @@ import pytest
 from scipy.stats import beta
 
 from tsdistill.swap.bounds import (
+    HIGH,
+    LOW,
+    Calibration,
     Counted,
+    Found,
     Mean,
     Median,
     NetShare,
@@ -29,6 +33,9 @@ def test_a_share_has_exact_bounds():
     assert high == pytest.approx(beta.ppf(0.95, 491, 10))
     assert Share(500, 500).bounds(0.95) == (pytest.approx(0.05 ** (1 / 500)), 1)
     assert Share(0, 500).bounds(0.95)[0] == 0
+    assert Share(1, 1).bounds(0.95) == pytest.approx((0.05, 1))
+    assert Share(0, 1).bounds(0.95) == pytest.approx((0, 0.95))
+    assert Share(0, 0).bounds(0.95) == (0, 1) and Share(0, 0).measured is None
 
 
 def test_each_bound_of_a_difference_of_shares_holds_at_its_level():
@@ -41,6 +48,37 @@ def test_each_bound_of_a_difference_of_shares_holds_at_its_level():
     plus, minus = Share(5, 500).bounds(0.975), Share(9, 500).bounds(0.975)
     expected = plus[0] - minus[1], plus[1] - minus[0]
     assert NetShare(5, 9, 500).bounds(0.95) == pytest.approx(expected)
+
+
+SURE, RIGHT = np.linspace(0.5, 1, 60), np.arange(60) % 4 > 0
+
+
+@pytest.mark.parametrize(
+    ("found", "measured"),
+    [
+        (Share(45, 60), 0.75),
+        (ShareOfEachClass((Share(45, 60), Share(3, 4))), None),
+        (NetShare(5, 8, 60), -0.05),
+        (Mean(SURE, 0, 1), 0.75),
+        (Calibration(SURE, RIGHT, 2), None),
+    ],
+)
+def test_bounds_are_of_the_series_that_there_are_unless_more_are_asked_for(found, measured):
+    low, high = found.bounds(0.9)
+    assert (low, high) == found.bounds(0.9, 1.0)
+    assert low < found.bounds(0.9, 4.0)[0] < found.bounds(0.9, 4.0)[1] < high
+    assert found.n == found.n_all == (64 if isinstance(found, ShareOfEachClass) else 60)
+    if measured is not None:
+        assert found.measured == pytest.approx(measured)
+
+
+def test_the_smallest_share_of_a_class_is_bounded_from_below_by_that_of_one_class():
+    small, large = Share(40, 60, "of a"), Share(55, 60, "of b")
+    found = ShareOfEachClass((large, small))
+    assert found.bounds(0.9) == (small.bounds(0.9)[0], small.bounds(0.95)[1])
+    assert found.source(LOW, 0.9) is found.source(HIGH, 0.9) is small
+    few, many = Share(9, 10, "of a"), Share(70, 100, "of b")  # of twice as many, b would be lower
+    assert ShareOfEachClass((many, few)).source(LOW, 0.95) is few
 
 
 def test_each_bound_of_a_median_holds_at_its_level():
@@ -90,7 +128,9 @@ def test_a_line_holds_its_numbers():
     line = line_of("negative_flips", 0.05, Share(4, 400))
     _, high = Share(4, 400).bounds(0.95)
     assert (line.status, line.bound, line.measured, line.n_series) == ("kept", high, 0.01, 400)
+    assert line.n_to_settle is None
     line = line_of("negative_flips", 0.005, Share(12, 400))
+    assert line.n_to_settle is None
     assert line.status == "broken" and line.bound == Share(12, 400).bounds(0.95)[0]
     line = line_of("negative_flips", 0.012, Share(4, 400))
     assert line.status == "undecided" and line.bound == high and line.n_to_settle > 400
@@ -108,7 +148,9 @@ def test_a_line_holds_its_numbers():
 )
 def test_as_many_series_as_are_told_settle_a_line_and_fewer_do_not(name, limit, found):
     line = line_of(name, limit, found)
-    assert line.status == "undecided"
+    assert line.status == "undecided" and line.n_series == found.n
+    assert f" on {found.n} series (" in line.message
+    assert line.message.endswith(f"about {line.n_to_settle:,} series would settle it")
 
     def status(n):
         if isinstance(found, Share):
@@ -159,13 +201,96 @@ def test_durations_that_straddle_the_limit_are_to_be_measured_again():
     assert line_of("us_one_series", 950.0, Median(durations)).status == "broken"
 
 
-@pytest.mark.parametrize(
-    ("bound", "limit", "text"),
-    [(0.97996, 0.98, ">= 0.979"), (0.98034, 0.98, ">= 0.9803"), (0.98051, 0.9805, ">= 0.98051")],
-)
-def test_bounds_are_rounded_so_that_they_hold_and_tell_the_limit(bound, limit, text):
-    class Fixed(Share):
-        def bounds(self, confidence, times=1.0):
-            return bound, 1.0
+class Fixed(Found):
+    """Found as a test says it."""
 
-    assert f"shown {text} at" in line_of("agreement", limit, Fixed(9, 10)).message
+    def __init__(self, measured, low, high, n=500):
+        self.measured, self.n, self.found = measured, n, (low, high)
+
+    def bounds(self, confidence, times=1.0):
+        return self.found
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "found", "text"),
+    [
+        ("agreement", 0.98, Fixed(0.99, 0.97996, 1), "shown >= 0.979 at"),
+        ("agreement", 0.98, Fixed(0.99, 0.98034, 1), "shown >= 0.9803 at"),
+        ("agreement", 0.9805, Fixed(0.99, 0.98051, 1), "shown >= 0.98051 at"),
+        ("agreement", 0.5, Fixed(0.98, 0.97, 1), "shown >= 0.97 at 95 % on 500 series (0.98 meas"),
+        ("agreement", 0.9805, Fixed(0.99, 0.9805, 1), "shown >= 0.9805 at"),
+        ("kl", 0.01235, Fixed(0.01, 0, 0.01235), "shown <= 0.01235 at"),
+        ("agreement", 0.3, Fixed(0.5, 0.30000000000006, 1), "shown >= 0.30000000000006 at"),
+        ("agreement", 0.3, Fixed(0.5, 0.3000000000000005, 1), "shown >= 0.3 at"),
+        ("agreement", 0.5, Fixed(0.2, 0, 0.3333), "shown < 0.334 at"),
+        ("agreement", 0.5, Fixed(0.0, 0, 0.3333), "(0 measured)"),
+        ("agreement", 0.5, Fixed(0.49996, 0, 1), "(0.49996 measured)"),
+        ("agreement", 0.5, Fixed(0.5, 0, 1), "shown >= 0 at 95 % on 500 series (0.5 measured)"),
+        ("saliency", -0.6, Fixed(-0.4, -0.4321, 0), "shown >= -0.433 at"),
+        ("saliency", 0.6, Fixed(0.123456, -0.4321, 0.43219), "shown < 0.433 at 95 % on 500 series "
+                                                             "(0.123 measured)"),
+        ("kl", 0.02, Fixed(0.01, 0, 0.0123456), "shown <= 0.0124 at"),
+        ("kl", 0.02, Fixed(0.09, 0.08765, 0.1), "shown > 0.0876 at"),
+        ("kl", 0.02, Fixed(0.01, 0, 1.2341e-5), "shown <= 1.24e-05 at"),
+        ("us_one_series", 2000, Fixed(900, 800, 999.96, None), "shown <= 1,000 at 95 % (900 meas"),
+        ("us_one_series", 2000, Fixed(900, 800, 1234.56, None), "shown <= 1,240 at"),
+        ("us_one_series", 1238, Fixed(900, 800, 1234.56, None), "shown <= 1,235 at"),
+        ("us_one_series", 1234.9, Fixed(1234.51, 800, 1234.56, None), "shown <= 1,234.6 at 95 % "
+                                                                      "(1,230 measured)"),
+        ("us_one_series", 1234.9, Fixed(1e6 / 3, 3e5, 1e6, None), "shown > 300,000 at 95 % "
+                                                                  "(333,000 measured)"),
+        ("us_one_series", 1234.9, Fixed(1.0, -np.inf, np.inf, None), "shown <= inf at"),
+    ],
+)  # fmt: skip
+def test_numbers_are_rounded_so_that_they_hold_and_tell_the_limit(name, limit, found, text):
+    assert text in line_of(name, limit, found).message
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "low", "high", "status"),
+    [
+        ("agreement", 0.5, 0.5, 0.7, "kept"),
+        ("agreement", 0.5, 0.3, 0.5, "undecided"),
+        ("agreement", 0.5, 0.3, 0.4999, "broken"),
+        ("kl", 0.5, 0.3, 0.5, "kept"),
+        ("kl", 0.5, 0.5, 0.7, "undecided"),
+        ("kl", 0.5, 0.5001, 0.7, "broken"),
+    ],
+)
+def test_a_bound_on_the_limit_keeps_a_demand_and_breaks_none(name, limit, low, high, status):
+    line = line_of(name, limit, Fixed((low + high) / 2, low, high))
+    assert line.status == status
+
+
+def test_a_bound_that_is_no_number_is_none():
+    assert line_of("us_one_series", 9, Fixed(1.0, -np.inf, np.inf, None)).bound is None
+
+
+@pytest.mark.parametrize(("confidence", "text"), [(0.95, "at 95 %"), (0.9999, "at 99.99 %")])
+def test_the_confidence_is_told_in_percent(confidence, text):
+    assert text in line_of("agreement", 0.5, Share(490, 500), confidence).message
+
+
+@pytest.mark.parametrize(
+    ("limit", "found"),
+    [(0.98, Share(99, 100)), (0.985, Share(990, 1000)), (0.5, Share(4, 9)), (0.4, Share(1, 2))],
+)
+def test_as_many_series_as_are_told_are_the_fewest_in_two_digits(limit, found):
+    needed = line_of("agreement", limit, found).n_to_settle
+    times = 1.0
+    while (bounds := found.bounds(0.95, times))[0] < limit <= bounds[1]:
+        times *= 1.01
+    unit = 10 ** max(0, len(str(needed)) - 2)
+    assert times * found.n / 1.01 <= needed <= times * found.n * 1.03 + unit
+    assert needed % unit == 0
+
+
+def test_up_to_a_million_times_as_many_series_are_told():
+    needed = {times: 0.039974 / (times * 1000) for times in (5e5, 9e5, 1.2e6)}
+    for times, square in needed.items():
+        line = line_of("agreement", 0.985 - square**0.5, Share(985, 1000))
+        assert line.status == "undecided"
+        if times < 2**20:
+            assert line.n_to_settle == pytest.approx(1000 * times, rel=0.12)
+        else:
+            assert line.n_to_settle is None

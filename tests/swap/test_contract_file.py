@@ -5,6 +5,7 @@ import pytest
 
 from tsdistill import SwapContract
 from tsdistill.exceptions import FileMissingError, ParameterError, PathError
+from tsdistill.swap.demands import DEMANDS
 
 TEXT = """
 # of the watch
@@ -29,8 +30,12 @@ def test_a_contract_is_read_from_a_text_or_a_file(tmp_path):
     path.write_text(TEXT)
     assert SwapContract.from_toml(path) == SwapContract.from_toml(str(path)) == expected
     assert SwapContract.from_toml("demands.agreement = 0.98") == SwapContract(agreement=0.98)
+    assert SwapContract.from_toml("[demands]\nkl = 1  # see lite.toml") == SwapContract(kl=1)
+    odd = SwapContract.from_toml("demands.kl = 1\nmeta.a = '\ud800'")
+    assert odd == SwapContract(kl=1, meta={"a": "\ud800"})
     assert list(expected.demands) == ["agreement", "kl", "weights", "us_one_series"]
     assert repr(SwapContract(kl=0.1)) == "SwapContract(kl=0.1, confidence=0.95)"
+    assert len({expected, SwapContract.from_toml(TEXT), SwapContract(kl=0.1)}) == 2
 
 
 @pytest.mark.parametrize(
@@ -65,10 +70,13 @@ def test_what_is_written_is_read_again(contract):
             "the contract has the unknown name 'demand'; expected 'confidence', 'demands', "
             "'meta'. Did you mean 'demands'?",
         ),
+        ("conf = 0.9\n", "the contract has the unknown name 'conf'; expected 'confidence', "
+                         "'demands', 'meta'. Did you mean 'confidence'?"),
         ("zzz = 1\n", "the contract has the unknown name 'zzz'; expected 'confidence', "
                       "'demands', 'meta'."),
         ("demands = 3\n", "the contract: demands=3; expected a table, [demands]."),
         ("meta = 3\n[demands]\nkl = 1", "the contract: meta=3; expected a table, [meta]."),
+        ("[demands]\n", "the contract demands nothing; expected at least one of agreement"),
         ("confidence = 0.9\n", "the contract demands nothing; expected at least one of agreement"),
         ("[demands]\nkl = \n", "the contract is no TOML: "),
         ("[demands]\nkl = 1\n[meta]\na = 3", "meta={'a': 3}; expected texts by name"),
@@ -79,7 +87,33 @@ def test_what_is_written_is_read_again(contract):
 def test_what_cannot_be_read_is_said(text, message):
     with pytest.raises(ParameterError) as caught:
         SwapContract.from_toml(text)
-    assert str(caught.value).startswith(message)
+    told = str(caught.value)
+    assert told == message if message.endswith((".", "?")) else told.startswith(message)
+
+
+@pytest.mark.parametrize("part", ["a", "a-b_9", '"a b"', "'a.b'", "a \t"])
+def test_names_of_too_many_parts_are_refused_before_they_are_read(part):
+    deep = ".".join(33 * [part]) + " = 1\n"
+    with pytest.raises(ParameterError, match="the contract has a name of too many parts: "):
+        SwapContract.from_toml(deep)
+    with pytest.raises(ParameterError, match="the contract has the unknown name 'a"):
+        SwapContract.from_toml(".".join(32 * [part]) + " = 1\n")
+
+
+@pytest.mark.parametrize("letter", ["x", "é"])
+def test_a_contract_is_read_whole_or_not_at_all(letter, tmp_path):
+    """As many bytes as are allowed, and one more: the demands come last."""
+    demands, path = "\n[demands]\nkl = 1\n", tmp_path / "contract.toml"
+    n_letters, rest = divmod(262_144 - len(demands) - 1, len(letter.encode()))
+    text = "#" + rest * "x" + n_letters * letter + demands
+    path.write_text(text, encoding="utf-8")
+    assert SwapContract.from_toml(text) == SwapContract.from_toml(path) == SwapContract(kl=1)
+    text = "#" + text
+    path.write_text(text, encoding="utf-8")
+    for source, name in ((text, "the contract"), (path, f"contract {str(path)!r}")):
+        with pytest.raises(ParameterError) as caught:
+            SwapContract.from_toml(source)
+        assert str(caught.value) == f"{name} is too long; expected 262144 bytes at most."
 
 
 def test_files_that_cannot_be_read(tmp_path):
@@ -135,3 +169,43 @@ def test_limits_that_cannot_be_demanded(arguments, message):
         SwapContract(**arguments)
     assert str(caught.value).startswith(message)
     SwapContract(agreement=0.98, net_accuracy=0.01)  # no contradiction
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "relation", "lowest", "highest"),
+    [
+        ("TSD101", "agreement", ">=", 0, 1),
+        ("TSD102", "kl", "<=", 0, -np.log(1e-4)),
+        ("TSD103", "js", "<=", 0, np.log(2)),
+        ("TSD104", "class_agreement", ">=", 0, 1),
+        ("TSD201", "saliency", ">=", -1, 1),
+        ("TSD301", "negative_flips", "<=", 0, 1),
+        ("TSD302", "net_accuracy", ">=", -1, 1),
+        ("TSD303", "ece", "<=", 0, 1),
+        ("TSD401", "weights", "<=", 0, None),
+        ("TSD402", "constant_bytes", "<=", 0, None),
+        ("TSD403", "memory_bytes", "<=", 0, None),
+        ("TSD404", "multiplications", "<=", 0, None),
+        ("TSD405", "us_one_series", "<=", 0, None),
+    ],
+)
+def test_a_demand_has_its_code_for_ever_and_excludes_both_ends(
+    code, name, relation, lowest, highest
+):
+    assert (DEMANDS[name].code, DEMANDS[name].relation) == (code, relation)
+    for end, inside in ((lowest, 1), (highest, -1)):
+        if end is not None:
+            with pytest.raises(ParameterError, match=f"{name}="):
+                SwapContract(**{name: end})
+            step = 1 if highest is None else 1e-9
+            assert SwapContract(**{name: end + inside * step}).demands == {
+                name: end + inside * step
+            }
+
+
+def test_demands_that_just_do_not_contradict_each_other_can_be_made():
+    for name in ("agreement", "class_agreement"):
+        contract = SwapContract(**{name: 0.75}, net_accuracy=0.25)
+        assert contract.demands == {name: 0.75, "net_accuracy": 0.25}
+        with pytest.raises(ParameterError, match="on a share of 0.25 at most cannot be right"):
+            SwapContract(**{name: 0.75}, net_accuracy=np.nextafter(0.25, 1))

@@ -150,6 +150,39 @@ def test_clone_and_search_keep_both_models(swap):
     assert get_tags(model).input_tags.three_d_array and not get_tags(model).target_tags.required
 
 
+def test_series_of_unequal_length_reach_both_models_as_they_were_given(quick):
+    rng = np.random.default_rng(0)
+    series = [rng.normal(size=n) + n % 2 for n in range(10, 30)]
+    heard = []
+
+    def teacher(X):
+        heard.extend(X)
+        one = np.array([np.mean(x) > 0.5 for x in X], dtype=float)
+        return np.column_stack([1 - one, one])
+
+    labels = np.arange(20) % 2
+    student = quick(teacher, student="fcn", max_epochs=1, n_mixtures=0).fit(series, labels)
+    heard.clear()
+    other = Teacher(lambda X: teacher(X), classes=[0, 1])
+    swap = DeferringClassifier(student, other, 0.9, 0.5).fit(series)
+    swap._max_uncertainty = -1.0  # the teacher answers all
+    np.testing.assert_array_equal(swap.predict(series[:5]), teacher(series[:5]).argmax(axis=1))
+    assert len(heard) >= 25 and not any(np.isnan(x).any() for x in heard)
+
+
+def test_gaps_are_allowed_where_the_student_has_learnt_them(quick, toy, swap):
+    X, y = toy
+    for missing, gap in (("refuse", 0.0), ("mask", np.nan)):
+        with_gap = X.copy()
+        with_gap[0, 3:5] = gap
+        student = quick(
+            lambda X: bump_teacher(np.nan_to_num(X)), student="fcn", missing=missing, max_epochs=1
+        ).fit(with_gap, y)
+        model = DeferringClassifier(student, max_disagreement=0.9)
+        assert get_tags(model).input_tags.allow_nan == (missing == "mask")
+    assert not get_tags(DeferringClassifier(swap[0], bump_teacher)).input_tags.allow_nan
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [

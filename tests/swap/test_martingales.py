@@ -66,6 +66,11 @@ def test_bounds_without_series_and_of_many_at_once():
         float(disagreement_bound(3, 100, 0.5, 0.05)),
         float(disagreement_bound(40, 2000, 0.5, 0.01)),
     ]
+    with np.errstate(divide="raise", invalid="raise"):  # nor is a user warned
+        assert disagreement_bound([0, 5], [0, 5], 1.0, ERROR).tolist() == [1, 1]
+    apart = disagreement_bound([0, 10**5], [10**6, 10**6], 0.5, ERROR)
+    alone = [float(disagreement_bound(k, 10**6, 0.5, ERROR)) for k in (0, 10**5)]
+    assert apart == pytest.approx(alone)
     large = disagreement_bound(10**6, 10**10, 0.02, ERROR)
     assert 0.005 < large < 0.0051
 
@@ -132,6 +137,20 @@ def test_bets_on_ranks_are_densities():
         assert 1 - 1e-3 < lower + upper < 1 + 1e-9
     assert len(rank_bets(0.5)) == N_RANK_BETS and min(rank_bets(0.99)) > 0
     assert np.isfinite(rank_bets(1.0)).all() and np.isfinite(rank_bets(2.0**-53)).all()
+
+
+def test_bets_on_ranks_are_the_lines_and_powers_that_they_are_said_to_be():
+    for rank in (0.04, 0.25, 0.5, 0.81):
+        slopes = [1 + slope * (rank - 0.5) for slope in (1.8, 0.6, -0.6, -1.8)]
+        powers = [
+            density for p in (rank, 1 - rank) for density in (p**-0.5 / 2, 0.8 + 0.2 * p**-0.75 / 4)
+        ]
+        assert rank_bets(rank) == pytest.approx(slopes + powers)
+
+
+def test_what_one_rank_pays_is_limited_at_either_end():
+    assert rank_bets(1e-30)[4:6] == rank_bets(1.0)[6:8]
+    assert rank_bets(1.0)[6:8] == pytest.approx((0.5e6, 0.8 + 0.05e9))
 
 
 def test_ranks_equal_a_slow_count():

@@ -65,6 +65,14 @@ def test_unnamed_teachers_get_the_students_labels_and_strangers_are_refused(toy,
     [
         (lambda X: np.full((len(X), 2), 0.5), r"answered 480 series in shape \(480, 2\)"),
         (lambda X: 3 * bump_teacher(X), "480 of 480 series with rows that do not sum to 1"),
+        (
+            lambda X: np.where(np.arange(len(X))[:, np.newaxis] < 7, [1.5, -0.5, 0.0], 1 / 3),
+            "7 of 480 series with rows that do not sum to 1",
+        ),
+        (
+            lambda X: np.where(np.arange(len(X))[:, np.newaxis] < 7, np.nan, 3 * bump_teacher(X)),
+            "473 of 480 series with rows that do not sum to 1",
+        ),
     ],
 )
 def test_students_that_give_no_probabilities(swap, proba, message):
@@ -72,6 +80,26 @@ def test_students_that_give_no_probabilities(swap, proba, message):
     student.predict_proba = proba
     with pytest.raises(ParameterError, match=message):
         DeferringClassifier(student, bump_teacher).fit(swap[1])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, int, object])
+def test_answers_are_taken_in_double_precision(swap, dtype):
+    X, named = swap[1][:30], Teacher(bump_teacher, classes=[0, 1, 2])
+    student = Shaky([0, 0, 0])
+    student.predict_proba = lambda X: np.eye(3)[bump_teacher(X).argmax(axis=1)].astype(dtype)
+    pair = model_pair.ModelPair(student, named.bind(X))
+    proba, labels, uncertainty = pair.student_answers(X, X)
+    assert (proba.dtype, uncertainty.dtype) == (np.float64, np.float64)
+    np.testing.assert_array_equal(labels, bump_teacher(X).argmax(axis=1))
+    assert (uncertainty == 0).all()
+
+
+def test_rows_within_the_tolerance_are_probabilities(swap):
+    X, named = swap[1][:2], Teacher(bump_teacher, classes=[0, 1, 2])
+    student = Shaky([0, 0, 0])
+    student.predict_proba = lambda X: np.array([[1.0005, 0.0005, -0.001], [0.5009, 0.5, 0.0]])
+    proba, labels, _ = model_pair.ModelPair(student, named.bind(X)).student_answers(X, X)
+    assert proba.tolist() == student.predict_proba(X).tolist() and labels.tolist() == [0, 0]
 
 
 def test_students_of_sktime_and_of_searches_bring_their_teacher(quick, toy, swap):
@@ -93,6 +121,36 @@ def test_students_of_sktime_and_of_searches_bring_their_teacher(quick, toy, swap
         DeferringClassifier(pipeline).fit(swap[1])
     both = DeferringClassifier(pipeline, bump_teacher, max_disagreement=0.3, confidence=0.9)
     assert both.fit(swap[1]).predict_proba(swap[1][:2]).shape == (2, 3)
+
+
+def test_a_pipeline_of_sktime_does_not_bring_the_teacher_of_what_it_made_of_the_series(toy, swap):
+    from sktime.transformations.series.exponent import ExponentTransformer
+
+    from tsdistill.sktime import SaliencyDistilledTSC
+
+    X, y = toy
+    inside = SaliencyDistilledTSC(bump_teacher, "fcn", max_epochs=1, n_windows=4, n_mixtures=0)
+    pipeline = (ExponentTransformer(power=3) * inside).fit(X[:, np.newaxis], y)
+    more = swap[1][:30, np.newaxis]
+    with pytest.raises(ParameterError, match="a ClassifierPipeline has no teacher of its own that"):
+        DeferringClassifier(pipeline, max_disagreement=0.9).fit(more)
+    both = DeferringClassifier(pipeline, bump_teacher, max_disagreement=0.9).fit(more)
+    np.testing.assert_array_equal(both.predict(more), pipeline.predict(more))
+
+
+def test_the_students_own_teacher_passed_again_keeps_the_scale_of_fit(quick, toy, swap):
+    def calibrated(model):
+        return Teacher(model, classes=[0, 1, 2], scale="calibrated")
+
+    student = quick(calibrated(bump_teacher), max_epochs=1).fit(*toy)
+    assert student.teacher_.factor != 1
+    again = DeferringClassifier(student, calibrated(bump_teacher), 0.9, 0.5).fit(swap[1])
+    assert again.teacher_.factor == student.teacher_.factor
+    other = calibrated(lambda X: bump_teacher(X))
+    other = DeferringClassifier(student, other, 0.9, 0.5).fit(swap[1])
+    plain = Teacher(bump_teacher, classes=[0, 1, 2])
+    plain = DeferringClassifier(student, plain, 0.9, 0.5).fit(swap[1])
+    assert other.teacher_.factor == plain.teacher_.factor == 1
 
 
 def test_classes_that_only_the_teacher_knows_are_answered(toy):
@@ -200,6 +258,16 @@ def test_students_hear_the_names_of_columns(quick, toy, swap):
             model.predict(more)
         with pytest.raises(ValueError, match="feature names"):
             DeferringClassifier(student, bump_teacher, 0.3, 0.9).fit(more[names[::-1]])
+
+
+def test_students_without_names_do_not_hear_those_of_columns(toy, swap):
+    frame = pd.DataFrame(swap[1], columns=[f"t{i}" for i in range(20)])
+    student = KNeighborsClassifier(5).fit(*toy)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = DeferringClassifier(student, bump_teacher, 0.3, 0.9).fit(frame)
+        labels = model.predict(frame)
+    np.testing.assert_array_equal(labels, model.predict(swap[1]))
 
 
 def test_students_without_names_get_arrays(toy, swap):
@@ -320,7 +388,9 @@ def test_probabilities_a_rounding_error_below_0_count_as_0(swap):
     assert model.deferral_rate_ == np.mean(X[:, 0] > 0.8) == model.defers(X).mean()
 
 
-def test_a_torch_teacher_is_asked_where_it_lies_beside_another_student(swap, monkeypatch):
+def test_a_torch_teacher_is_asked_where_it_lies_beside_another_student(
+    quick, toy, swap, monkeypatch
+):
     student, X = swap
     devices = []
 
@@ -334,3 +404,7 @@ def test_a_torch_teacher_is_asked_where_it_lies_beside_another_student(swap, mon
     monkeypatch.setattr(teacher, "to", None)  # as if it could not be moved
     DeferringClassifier(student, Teacher(teacher), 0.99, 0.5).fit(X).predict(X)
     assert devices and set(devices) == {None}
+    devices.clear()
+    student = quick(student="fcn", max_epochs=1, device="cpu").fit(*toy)
+    DeferringClassifier(student, bump_teacher, 0.99, 0.5).fit(X).predict(X)
+    assert {str(device) for device in devices} == {"cpu"}

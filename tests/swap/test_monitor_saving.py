@@ -160,6 +160,104 @@ def test_values_of_the_wrong_kind_end_in_a_named_error_or_change_nothing(
             SwapMonitor.load(path, watched)
 
 
+DAMAGED = [  # what is changed, and what is said of it
+    (lambda config, _: config["counts"].update(n_seen=2**62 + 1), "a count"),
+    (lambda config, _: config["counts"].update(n_seen=-1), "a count"),
+    (lambda config, _: config["counts"].update(n_seen=3.0), "a count"),
+    (lambda config, _: config["steps"].update(input=-1), "a count"),
+    (lambda config, _: config.update(alarms=[["input", -1]]), "a count"),
+    (lambda config, _: config.update(stretches=[[1, 0, -1]]), "a count"),
+    (lambda config, _: config["counts"].update(spacing=0), "the spacing of the history"),
+    (lambda config, _: config.update(alarms=[["noise", 3]]), "an alarm"),
+    (lambda config, _: config["counts"].update(n_announced=1), "an alarm"),
+    (lambda config, _: config.update(stretches=[]), "a stretch"),
+    (lambda config, _: config.update(stretches=[[1, 0, 0]] * 3), "a stretch"),
+    (lambda config, _: config.update(stretches=[[1, 0, 0], [2, 0]]), "a stretch"),
+    (lambda config, _: config.update(stretches=[[1, 0, 0], [0, 9, 0]]), "a stretch"),
+    (lambda _, parts: parts.update(moments=parts["moments"].astype(np.int32)), "the history"),
+    (lambda _, parts: parts.update(moments=parts["moments"][0]), "the history"),
+    (lambda _, parts: parts.update(moments=parts["moments"][:, 1:]), "the history"),
+    (lambda _, parts: parts.update(moments=np.ones((256, 8), np.int64)), "the history"),
+    (lambda _, parts: parts["moments"].__setitem__((3, 2), -1), "the history"),
+    (lambda _, parts: parts["moments"].__setitem__((3, -1), 0), "the history"),
+    (lambda _, parts: parts["wealth.disagreement"].__setitem__(2, -0.1),
+     "the evidence of disagreement"),
+    (lambda _, parts: parts.update({"wealth.input": np.ones(8, np.float32)}),
+     "the evidence of input"),
+    (lambda _, parts: parts.update({"wealth.confidence": np.ones(5)}),
+     "the evidence of confidence"),
+    (lambda _, parts: parts["bins.input"].__setitem__(2, -1), "the counts of input"),
+    (lambda _, parts: parts.update({"bins.confidence": parts["bins.confidence"][1:]}),
+     "the counts of confidence"),
+    (lambda _, parts: parts.update({"bins.input": parts["bins.input"].astype(float)}),
+     "the counts of input"),
+    (lambda _, parts: parts.update(more=np.ones(1)), "the number of its parts"),
+    (lambda config, _: config["steps"].update(more=1), "the number of its parts"),
+    (lambda config, _: config["generator"].update(bit_generator="PCG64DXSM"),
+     "the random generator"),
+    (lambda config, _: config["generator"].update(more=1), "the random generator"),
+    (lambda config, _: config["generator"]["state"].update(more=1), "the random generator"),
+    (lambda config, _: config["generator"]["state"].update(state=2**128), "the random generator"),
+    (lambda config, _: config["generator"]["state"].update(state=-1), "the random generator"),
+    (lambda config, _: config["generator"]["state"].update(inc=2**128 + 1),
+     "the random generator"),
+    (lambda config, _: config["generator"]["state"].update(inc=2), "the random generator"),
+    (lambda config, _: config["generator"].update(uinteger=2**32), "the random generator"),
+    (lambda config, _: config["generator"].update(uinteger=-1), "the random generator"),
+    (lambda config, _: config["generator"].update(has_uint32=2), "the random generator"),
+    (lambda config, _: config["generator"].update(has_uint32=True), "the random generator"),
+]  # fmt: skip
+
+
+def test_what_cannot_be_is_named(monitor, watched, tmp_path):
+    monitor.save(tmp_path / "state")
+    for change, what in DAMAGED:
+        config, parts = read_archive(tmp_path / "state")
+        change(config, parts)
+        write_archive(tmp_path / "damaged", config, parts)
+        with pytest.raises(SavedFileError) as caught:
+            SwapMonitor.load(tmp_path / "damaged", watched)
+        assert str(caught.value) == f"the state of the monitor is damaged: {what} cannot be.", what
+
+
+def test_the_largest_numbers_that_can_be_are_read(monitor, watched, tmp_path):
+    monitor.save(tmp_path / "state")
+    config, parts = read_archive(tmp_path / "state")
+    config["counts"].update(n_seen=2**62, n_announced=1)
+    config["alarms"], config["stretches"] = [["input", 0]], [[1, 0, 0], [2, 2**62, 0]]
+    config["generator"]["state"].update(state=2**128 - 1, inc=2**128 - 1)
+    config["generator"].update(uinteger=2**32 - 1, has_uint32=1)
+    parts["moments"] = np.ones((255, 8), np.int64)
+    parts["wealth.input"][:], parts["bins.input"][:] = 0, 0
+    write_archive(tmp_path / "state", config, parts)
+    loaded = SwapMonitor.load(tmp_path / "state", watched)
+    assert loaded.n_seen_ == 2**62 and loaded.alarms_ == {"input": 0}
+    assert len(loaded.history_["n_seen"]) == 256
+
+
+def test_later_versions_find_the_parts_of_a_state_by_their_names(monitor, tmp_path):
+    config, parts = read_archive_of(monitor, tmp_path)
+    assert (config["format"], config["kind"]) == (1, "SwapMonitor")
+    assert list(config) == [
+        "format", "kind", "swap", "promise", "counts", "steps", "alarms", "stretches", "generator"
+    ]  # fmt: skip
+    assert set(config["promise"]) == {"audit_rate", "max_disagreement", "confidence"}
+    assert set(config["counts"]) == {
+        "n_seen", "n_deferred", "n_audited", "n_asked", "n_disagreed", "n_watched", "n_waiting",
+        "spacing", "n_failures", "n_to_skip", "n_announced",
+    }  # fmt: skip
+    assert set(parts) == {
+        "wealth.disagreement", "wealth.confidence", "wealth.input", "bins.confidence",
+        "bins.input", "moments",
+    }  # fmt: skip
+
+
+def test_a_monitor_that_audits_every_series_can_be_loaded(watched, tmp_path):
+    monitor = seen_by(SwapMonitor(watched, audit_rate=1.0), watched_series(20), 5)
+    monitor.save(tmp_path / "state")
+    assert SwapMonitor.load(tmp_path / "state", watched).n_audited_ == 20
+
+
 def read_archive_of(monitor, tmp_path):
     monitor.save(tmp_path / "whole")
     return read_archive(tmp_path / "whole")

@@ -163,9 +163,34 @@ def test_the_bound_of_the_answered_series_holds_for_all_ranks_at_once():
     assert found["answered"]["bound"] == pytest.approx(beta.ppf(1 - error, k + 1, m - k))
 
 
+def test_series_at_the_threshold_are_answered():
+    uncertainty, names = np.array([0.1, 0.2, 0.3]), np.array([True, True, True])
+    answers = CalibrationAnswers(uncertainty, uncertainty > 0.15, {"a": names})
+    assert promises().shares(answers, 0.2)[0]["all"]["share"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("names", "maps", "confidence"),
+    [
+        (["all"], False, 0.9),
+        (["class"], True, 0.9),
+        (["class", "answered"], False, 0.95),
+        (["answered"], True, 0.9),  # the error is split, but not for the classes
+    ],
+)
+def test_bounds_of_classes_share_the_error_where_they_are_promised(names, maps, confidence):
+    answers = drawn()
+    promised = promises(promise=names, min_saliency=0.8 if maps else None)
+    _, classes = promised.shares(answers, 0.3)
+    for label, one in classes.items():
+        k = (answers.differs & answers.named[label] & (answers.uncertainty <= 0.3)).sum()
+        assert one["bound"] == pytest.approx(beta.ppf(confidence, k + 1, one["n"] - k))
+
+
 def test_where_nothing_is_answered_nothing_is_known_of_the_answered():
     found, classes = promises(promise=["answered", "all"]).shares(drawn(), -np.inf)
     assert math.isnan(found["answered"]["share"]) and found["answered"]["n"] == 0
+    assert math.isnan(found["answered"]["bound"])
     assert found["all"]["share"] == 0 and classes["c"]["share"] == 0
 
 
@@ -179,6 +204,7 @@ def test_where_nothing_is_answered_nothing_is_known_of_the_answered():
         ({"promise": {"all"}}, r"promise=\{'all'\}"),
         ({"promise": ["all", ["class"]]}, "promise="),
         ({"min_saliency": 1}, "min_saliency=1; expected None, or a correlation between -1 and 1"),
+        ({"min_saliency": -1}, "min_saliency=-1; expected None, or a correlation between -1 and 1"),
         ({"min_saliency": "high"}, "min_saliency='high'"),
         ({"min_saliency": float("nan")}, "min_saliency=nan"),
         ({"min_saliency": True}, "min_saliency=True"),
@@ -257,6 +283,22 @@ def test_too_few_series_of_a_class_are_told_how_many_are_needed():
         "it would 22 times). Pass more series, a smaller confidence, a promise without "
         "'class', or a larger max_disagreement: with these series 0.206 is possible."
     )
+
+
+def test_the_class_of_the_fewest_series_decides_what_is_possible():
+    number = np.arange(400)
+    named = {"a": number >= 25, "b": number < 10, "c": (number >= 10) & (number < 25)}
+    with pytest.raises(ParameterError, match="'b' 10 times .*; class 'c' 15 times .* 0.206 is pos"):
+        promises(promise="class").check_enough_of_each_class(named)
+    six = dict.fromkeys(range(6), number < 0)
+    with pytest.raises(ParameterError, match="class 5 never. Pass"):
+        promises(promise="class").check_enough_of_each_class(six | {6: number >= 0})
+
+
+def test_the_series_that_would_do_are_rounded_up():
+    named = {"a": np.arange(400) >= 7, "b": np.arange(400) < 7}
+    with pytest.raises(ParameterError, match=r"'b' 7 times \(in some 1,258 series it would 22"):
+        promises(promise="class").check_enough_of_each_class(named)
 
 
 def test_a_class_that_the_teacher_never_names_is_refused():

@@ -117,6 +117,18 @@ def test_a_map_without_correlation_counts_as_unlike(unsure):
     assert (fidelity.per_series_correlation(a, b) == 0).all()
 
 
+def test_there_are_no_unlike_maps_where_the_student_may_answer_nothing(unsure):
+    student, X = unsure
+
+    def otherwise(series):
+        return np.roll(np.eye(3)[student.predict(series)], 1, axis=1)
+
+    teacher = Teacher(otherwise, classes=[0, 1, 2])
+    swap = DeferringClassifier(student, teacher, 0.01, min_saliency=0.5).fit(X)
+    assert swap.deferral_rate_ == 1
+    assert swap.promises_["saliency"]["share"] == 0
+
+
 def test_a_class_that_the_student_does_not_know_has_no_like_maps(quick, toy, unsure):
     X, y = toy
     teacher = LogisticRegression().fit(X, y)

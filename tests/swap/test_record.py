@@ -25,7 +25,11 @@ def test_series_count_when_the_teacher_is_next_heard_of():
     found.see([True], [False], [False])
     assert found.n_watched == 11
     see(found, [False] * 5)
+    assert not found.teacher_is_away
     found.teacher_failed()  # perhaps it was away all the time
+    assert found.teacher_is_away
+    found.teacher_answered(1)
+    assert not found.teacher_is_away
     see(found, [True])
     assert (found.n_seen, found.n_watched) == (17, 12)
 
@@ -46,6 +50,16 @@ def test_recent_stretches_equal_a_slow_loop():
         assert moment["watched"] == max(last - start, 0)
         assert moment["differ"] == (audited & differs)[lately].sum()
         assert moment["stretch"] == start // STRETCH + 1
+
+
+def test_moments_are_kept_at_even_distances_whatever_begins_between():
+    found = record()
+    for _ in range(5000):
+        see(found, [False])
+    kept = [moment[0] for moment in found.moments]
+    assert found.spacing == 32 and STRETCH % found.spacing != 0
+    assert kept == list(range(32, 5001, 32))
+    assert found.stretches[-1][0] == 5000 // STRETCH + 1
 
 
 def test_errors_of_all_stretches_add_up_to_the_whole():

@@ -41,8 +41,18 @@ def test_statistics_equal_a_slow_loop(nan, dtype):
         np.testing.assert_array_equal(statistics_of(np.asfortranarray(X)), rows)
 
 
-def test_series_of_one_value_have_no_steps():
-    assert statistics_of(np.array([[3.0]])).tolist() == [[3.0, 0.0, 0.0]]
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([3.0], [3.0, 0.0, 0.0]),
+        ([1.0, 4.0], [2.5, 1.5, 3.0]),
+        ([np.nan, 3.0, np.nan], [3.0, 0.0, 0.0]),
+        ([1.0, 4.0, np.nan], [2.5, 1.5, 3.0]),
+        ([np.nan, np.nan], [0.0, 0.0, 0.0]),
+    ],
+)
+def test_series_of_a_few_values_have_the_steps_that_they_have(values, expected):
+    assert statistics_of(np.array([values])).tolist() == [expected]
 
 
 def test_the_score_is_made_from_other_series_than_are_counted():
@@ -58,6 +68,43 @@ def test_the_score_is_made_from_other_series_than_are_counted():
     assert (again.input_counts != whole.input_counts).any()
     expected = np.bincount(bins_of(whole.strangeness(X[counted]), whole.input_edges), minlength=64)
     np.testing.assert_array_equal(whole.input_counts, expected)
+
+
+def test_bins_end_at_scores_that_were_seen_and_hold_as_many_each():
+    X, uncertainty = watched_series(900), np.random.default_rng(1).random(900)
+    reference, first = Reference.of(uncertainty, X), np.arange(900) % 3 == 0
+    for edges, scores in (
+        (reference.uncertainty_edges, uncertainty[first]),
+        (reference.input_edges, reference.strangeness(X[first])),
+    ):
+        assert len(edges) == 63 and np.isin(edges, scores).all()
+        in_bins = np.diff([0, *np.searchsorted(np.sort(scores), edges, side="right"), 300])
+        assert in_bins.min() >= 4 and in_bins.max() <= 6
+
+
+def test_strangeness_is_the_mean_square_in_deviations_of_the_series_of_fit():
+    X = watched_series(3000)
+    reference, statistics = Reference.of(np.zeros(3000), X), statistics_of(X)
+    np.testing.assert_allclose(reference.scale, statistics.std(axis=0), rtol=0.1)
+    np.testing.assert_allclose(reference.centre, statistics.mean(axis=0), atol=0.05)
+    parts = ((statistics - reference.centre) / reference.scale) ** 2
+    np.testing.assert_allclose(reference.strangeness(X), parts.mean(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("level", "deviation", "scale"),
+    [
+        (0.0, 5.0, [0.05, 0.05, 0.05]),
+        (0.0, 0.0, [1.0, 1.0, 1.0]),
+        (-4e6, 0.0, [4.0, 1.0, 1.0]),
+    ],
+)
+def test_what_does_not_vary_has_a_small_scale_and_never_none(level, deviation, scale):
+    X = np.tile(level + deviation * np.array([-1.0, 1.0, 1.0, -1.0]), (90, 1))
+    reference = Reference.of(np.zeros(90), X)
+    np.testing.assert_allclose(reference.scale, scale)
+    strange = reference.strangeness(X[:1] + 0.5)
+    assert strange == pytest.approx([(0.5 / scale[0]) ** 2 / 3])
 
 
 def test_rounding_errors_of_standardised_series_are_not_strange():
@@ -129,6 +176,10 @@ def test_drift_is_found_whenever_it_comes(n_before, drifted):
         lambda found: found.update({"reference.input_counts": np.zeros(3, int)}),
         lambda found: found["reference.input_counts"].__setitem__(0, -1),
         lambda found: found.update({"reference.input_edges": found["reference.input_edges"][::-1]}),
+        lambda found: found["reference.input_edges"].__setitem__(
+            1, found["reference.input_edges"][0]
+        ),
+        lambda found: found["reference.uncertainty_counts"].__setitem__(3, -1),
         lambda found: found.update({"reference.centre": np.zeros(3, np.float32)}),
         lambda found: found.update({"reference.input_edges": np.float64(1.0)}),
     ],
@@ -139,3 +190,15 @@ def test_a_damaged_reference_is_refused(change):
     change(found)
     with pytest.raises(SavedFileError, match="the reference of the swap is"):
         Reference.from_tensors(found, 1)
+
+
+def test_a_reference_is_of_as_many_channels_as_the_swap():
+    X = np.random.default_rng(0).normal(size=(90, 2, 15))
+    found = Reference.of(np.zeros(90), X).tensors()
+    again = Reference.from_tensors(found, 2)
+    np.testing.assert_array_equal(
+        again.strangeness(X), Reference.of(np.zeros(90), X).strangeness(X)
+    )
+    for n_channels in (1, 3):
+        with pytest.raises(SavedFileError, match="the reference of the swap is damaged"):
+            Reference.from_tensors(found, n_channels)

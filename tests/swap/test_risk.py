@@ -86,6 +86,24 @@ def test_series_needed_is_the_least_number_that_can_promise(share, level):
     assert largest_with(np.linspace(0, 0.5, n)[1:], nothing[1:], share, level) == -np.inf
 
 
+def test_series_without_an_answer_come_last_in_the_curve():
+    uncertainty = np.array([0.25, np.inf, 0.5, np.inf])
+    curve = risk_curve(uncertainty, np.array([False, True, True, False]), 0.9)
+    assert curve["threshold"].tolist() == [0.75, 0.5, -1.0]
+    assert curve["deferral_rate"].tolist() == [0.75, 0.5, 0.0]
+    assert curve["disagreement"].tolist() == [0.0, 0.25, 0.5]
+
+
+def test_series_needed_pass_where_the_last_digit_of_a_logarithm_decides():
+    rounded_down = 0
+    for n in range(1, 60):
+        limit = 1 - 0.05 ** (1 / n)
+        needed = series_needed(limit, 0.95)
+        assert needed in (n, n + 1) and binom.cdf(0, needed, limit) <= 1 - 0.95
+        rounded_down += needed == n + 1
+    assert 0 < rounded_down < 59
+
+
 def test_bounds_are_those_that_the_binomial_test_just_rejects():
     for k, n in [(0, 10), (3, 40), (39, 40)]:
         bound = upper_bound(k, n, 0.9)

@@ -12,6 +12,7 @@ from tests.conftest import bump_teacher
 from tests.export.test_archive import archive_of, members_of
 from tsdistill import DeferringClassifier, SaliencyDistilledClassifier, Teacher
 from tsdistill.exceptions import ExportError, SavedFileError, TeacherError, TsdistillError
+from tsdistill.export.archive import read_archive
 
 
 @pytest.fixture
@@ -77,6 +78,23 @@ def rewritten(path, change):
     path.write_bytes(archive_of((name, json.dumps(config)), tensors))
 
 
+def test_later_versions_find_its_parts_by_their_names(fitted, tmp_path):
+    fitted.save(tmp_path / "swap")
+    config, tensors = read_archive(tmp_path / "swap")
+    assert (config["kind"], list(config)) == (
+        "DeferringClassifier", ["format", "kind", "student", "swap"]
+    )  # fmt: skip
+    assert set(config["swap"]) == {
+        "parameters", "guarantee", "classes", "teacher_is_the_students", "teacher_classes",
+        "teacher_factors", "series", "numbers", "promises", "class_disagreement",
+    }  # fmt: skip
+    curve = ("threshold", "deferral_rate", "disagreement", "bound")
+    reference = vars(fitted._reference)
+    expected = {f"curve.{name}" for name in curve} | {f"reference.{name}" for name in reference}
+    assert {name for name in tensors if not name.startswith("student.")} == expected
+    np.testing.assert_array_equal(tensors["curve.bound"], fitted.curve_["bound"])
+
+
 def test_a_file_written_before_there_were_promises_is_read(fitted, series, tmp_path):
     def before(state):
         del state["promises"], state["class_disagreement"]
@@ -108,6 +126,7 @@ def test_a_file_written_before_there_were_promises_is_read(fitted, series, tmp_p
         lambda state: state["class_disagreement"].pop(),
         lambda state: state.update(class_disagreement=[1, 2, 3]),
         lambda state: state.update(guarantee=[0.1]),
+        lambda state: state["numbers"].update(deferral_rate_="few"),
     ],
 )
 def test_damaged_promises_are_refused(fitted, tmp_path, change):

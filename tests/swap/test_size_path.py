@@ -59,7 +59,8 @@ def test_students_come_from_the_smallest_to_the_largest(path):
         assert row["bytes"] == costs["constant_bytes"]
         assert row["memory"] == costs["memory_bytes"]
         assert row["multiplications"] == costs["multiplications"]
-    assert (path.frame[["microseconds", "seconds"]] > 0).all(axis=None)
+    assert (path.frame["seconds"] > 0).all()
+    assert path.frame["microseconds"].between(10, 10**6).all()  # up to a second
 
 
 def test_each_student_is_the_one_that_a_fit_of_its_own_would_give(path, data, teacher):
@@ -132,10 +133,20 @@ ROWS = {
         ({"agreement": 0.8, "saliency": 0.7}, "b"),
         ({"agreement": 0.8, "saliency": 0.7, "max_bytes": 4000}, "b"),
         ({"max_weights": 1000}, "a"),
+        ({"agreement": 0}, "a"),
+        ({"saliency": -1}, "a"),
+        ({"max_memory": 500}, "b"),
+        ({"max_memory": 499}, "c"),
+        ({"max_multiplications": 900}, "a"),
+        ({"max_multiplications": 60}, "b"),
+        ({"max_microseconds": 50}, "b"),
+        ({"max_microseconds": 40}, "c"),
     ],
 )
 def test_the_smallest_whose_bounds_clear_the_demands_is_chosen(demands, chosen):
-    assert made_up(**ROWS).smallest(**demands) == chosen
+    costs = {"memory": [900, 500, 100], "multiplications": [900, 60, 50]}
+    rows = ROWS | costs | {"microseconds": [90.0, 50.0, 40.0]}
+    assert made_up(**rows).smallest(**demands) == chosen
 
 
 @pytest.mark.parametrize(
@@ -174,6 +185,9 @@ def test_demands_that_are_met_one_by_one_alone_are_told(data):
         ({"agreement": 1.2}, r"agreement=1.2; expected a number in \[0, 1\]"),
         ({"agreement": float("nan")}, "agreement=nan"),
         ({"saliency": "high"}, "saliency='high'"),
+        ({"saliency": 1.01}, r"saliency=1.01; expected a number in \[-1, 1\]"),
+        ({"saliency": -1.01}, r"saliency=-1.01; expected a number in \[-1, 1\]"),
+        ({"agreement": -0.01}, r"agreement=-0.01; expected a number in \[0, 1\]"),
         ({"kl": -1}, "kl=-1"),
         ({"max_wieghts": 3}, "max_wieghts=3 is no limit; expected some of max_weights"),
         ({"max_bytes": 0}, "max_bytes"),
@@ -236,6 +250,12 @@ def test_the_front_has_the_students_that_no_smaller_one_beats():
     assert on_front(frame).tolist() == [True, False, False, True]
 
 
+def test_the_table_tells_the_front(path):
+    front = path.to_frame()["front"]
+    np.testing.assert_array_equal(front, on_front(path.frame))
+    assert front.iloc[0] and path.frame.index.name == "student"
+
+
 def test_the_default_students_begin_with_a_few_hundred_weights(data, teacher):
     counts = [
         sum(p.numel() for p in one.build(1, 150, 2).parameters()) for one in STUDENTS.values()
@@ -244,7 +264,8 @@ def test_the_default_students_begin_with_a_few_hundred_weights(data, teacher):
     assert 100 < counts[0] < 300
     assert len(counts) == 6
     for name, one in STUDENTS.items():
-        assert name.split()[:2] == [f"{type(one).__name__.lower()},", str(one.n_filters)]
+        filters = f"{one.n_filters} filter{'s' * (one.n_filters > 1)}"
+        assert name == f"{type(one).__name__.lower()}, {filters}"
 
 
 def test_a_picture_shows_every_student_with_its_bound(path):

@@ -75,8 +75,6 @@ class Share(Found):
 
     def bounds(self, confidence, times=1.0):
         k, n = times * self.n_successes, times * self.n
-        if n == 0:
-            return 0.0, 1.0
         return 1 - float(upper_bound(n - k, n, confidence)), float(upper_bound(k, n, confidence))
 
 

@@ -44,8 +44,6 @@ def read_contract(source: Path) -> dict[str, Any]:
         If it is no TOML, or holds an unknown name.
     """
     text, where = _text_of(source)
-    if len(text) > LARGEST:
-        raise ParameterError(f"{where} is too long; expected {LARGEST} bytes at most.")
     if deep := DEEP_NAME.search(text):
         raise ParameterError(f"{where} has a name of too many parts: {shown(deep[0])}.")
     try:
@@ -59,7 +57,7 @@ def read_contract(source: Path) -> dict[str, Any]:
             raise ParameterError(f"{where}: {name}={shown(table)}; expected a table, [{name}].")
     check_names(demands, DEMANDS, f"[demands] of {where}")
     confidence = {"confidence": tables["confidence"]} if "confidence" in tables else {}
-    return demands | confidence | ({} if meta is None else {"meta": meta})
+    return demands | confidence | {"meta": meta}
 
 
 def check_names(given, known, where):
@@ -105,12 +103,14 @@ def written_contract(
 def _text_of(source):
     """The text of a contract, and how messages call it."""
     if isinstance(source, str) and _is_text(source):
+        _check_length(len(source.encode("utf-8", "replace")), "the contract")
         return source, "the contract"
     check_path("source", source)
     shown_path = os.fspath(source)
     try:
         with open(source, "rb") as file:
             content = file.read(LARGEST + 1)
+        _check_length(len(content), f"contract {shown_path!r}")
         return content.decode("utf-8"), f"contract {shown_path!r}"
     except FileNotFoundError as error:
         raise FileMissingError(f"contract {shown_path!r}: there is no such file.") from error
@@ -118,6 +118,11 @@ def _text_of(source):
         raise PathError(f"contract {shown_path!r} cannot be read: {error}.") from error
     except UnicodeDecodeError as error:
         raise ParameterError(f"contract {shown_path!r} is no text in UTF-8: {error}.") from error
+
+
+def _check_length(n_bytes, where):
+    if n_bytes > LARGEST:
+        raise ParameterError(f"{where} is too long; expected {LARGEST} bytes at most.")
 
 
 def _is_text(source):

@@ -12,7 +12,6 @@ from sklearn.utils.validation import check_is_fitted
 from tsdistill.estimators.holds_teacher import ShowsItsConstructor, copied_around
 from tsdistill.estimators.scoring import ScoresLabels
 from tsdistill.exceptions import ParameterError
-from tsdistill.inputs.files import check_folder
 from tsdistill.inputs.panel import as_panel, check_resolution
 from tsdistill.inputs.series import read_series
 from tsdistill.inputs.types import Device, Path, Series
@@ -283,7 +282,6 @@ class DeferringClassifier(
         from tsdistill.swap.saving import saved_swap
 
         check_is_fitted(self, "threshold_")
-        check_folder(path)
         write_archive(path, *saved_swap(self))
 
     @classmethod

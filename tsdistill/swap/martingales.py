@@ -40,7 +40,7 @@ about log(t) of the evidence against it.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -144,7 +144,6 @@ class Evidence:
     wealth: list
     scale: float
     n_steps: int = 0
-    _unused: float = field(default=None, repr=False)
 
     def __post_init__(self):
         self._unused = unused_share(self.n_steps, self.scale)

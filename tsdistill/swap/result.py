@@ -124,9 +124,9 @@ class ContractResult:
 
         numbers = ["demand", "measured", "bound", "n_series", "n_to_settle"]
         columns = ["name", "status", "relation", *numbers, "message"]
-        rows = {line.code: {name: getattr(line, name) for name in columns} for line in self.lines}
-        frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-        frame.index.name = "code"
+        rows = [[getattr(line, name) for name in columns] for line in self.lines]
+        codes = pd.Index([line.code for line in self.lines], name="code")
+        frame = pd.DataFrame(rows, index=codes, columns=columns)
         typed: pd.DataFrame = frame.astype(dict.fromkeys(numbers, float))
         return typed
 

@@ -76,8 +76,7 @@ def page_of_result(result: Any, title: str) -> str:
         for line in result.lines
     ]
     head = "".join(f"<th>{name}</th>" for name in ("", "code", "what is demanded", "what is shown"))
-    student = {key: value for key, value in result.student.items() if key != "classes"}
-    student["classes"] = ", ".join(result.student["classes"])
+    student = result.student | {"classes": ", ".join(result.student["classes"])}
     parts = [
         f"<style>{STYLE}{OWN_STYLE}</style></head>\n",
         f'<body class="tsdistill">\n<h1>{escape(title)}</h1>\n',

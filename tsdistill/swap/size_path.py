@@ -141,9 +141,7 @@ def size_path(
         answers = whole.answers("teacher")
         n = len(whole.panel)
         drawn = np.sort(np.random.default_rng(0).permutation(n)[: int(n_explained)])
-        explained = whole.rows(drawn)
-        if maps is not None:
-            explained = explained.knowing("teacher", answers[drawn], maps)
+        explained = whole.rows(drawn).knowing("teacher", answers[drawn], maps)
         maps = explained.map_of("teacher")
         rows[name] = measured(one, whole, explained, level)
     frame = pd.DataFrame.from_dict(rows, orient="index").sort_values("weights", kind="stable")
