@@ -157,7 +157,7 @@ def test_series_of_unequal_length_reach_both_models_as_they_were_given(quick):
 
     def teacher(X):
         heard.extend(X)
-        one = np.array([np.mean(x) > 0.5 for x in X], dtype=float)
+        one = 1 / (1 + np.exp([2 - 4 * np.mean(x) for x in X]))
         return np.column_stack([1 - one, one])
 
     labels = np.arange(20) % 2
