@@ -289,6 +289,7 @@ def table(options):
     for room in (*options.rooms, "all"):
         of_room = [row for row in rows if room in (room_of(row["file"]), "all")]
         print(line_of(room, of_room, n_mutants[room] if room != "all" else len(now)))
+    print(by_size(rows, n_mutants))
     for row in rows:
         if row["result"] in MISSED and room_of(row["file"]) in options.rooms:
             print(f"\n{row['id']}  {row['result']}  {row['test']}\n    {row['source']}")
@@ -310,6 +311,18 @@ def line_of(room, rows, n_mutants):
             interval = binomtest(k, n).proportion_ci(0.95, method="exact")
             shown += f" [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
     return shown
+
+
+def by_size(rows, n_mutants):
+    """The share of all mutants that is detected, as far as samples of the rooms tell."""
+    counted, detected = Counter(), Counter()
+    for row in rows:
+        counted[room_of(row["file"])] += row["result"] != "equal"
+        detected[room_of(row["file"])] += row["result"] in DETECTED
+    rooms = [room for room in n_mutants if counted[room]]
+    share = sum(n_mutants[room] * detected[room] / counted[room] for room in rooms)
+    share /= max(1, sum(n_mutants[room] for room in rooms))
+    return f"each room counted by its mutants: {100 * share:.1f} %"
 
 
 def show(options):

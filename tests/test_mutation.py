@@ -179,6 +179,7 @@ def test_what_becomes_of_mutants(checkout):
     assert second.splitlines()[3].split() == [
         *("fidelity", "16", "16", "1", "8", "2", "1", "4", "66.7", "%")
     ]
+    assert second.splitlines()[5] == "each room counted by its mutants: 66.7 %"
     assert "    a > b  ->" not in second and "    1 + 1  ->  1 - 1" in second
     assert "a > b  ->  a >= b: For the sake of the test." in second
 

@@ -34,6 +34,10 @@ def test_gradient_loss_does_not_depend_on_the_unit_of_the_series():
     units = torch.tensor([1e-20, 1e-10, 1.0, 1e20]).view(4, 1, 1)
     torch.testing.assert_close(gradient_cosine_loss(units * a, b), gradient_cosine_loss(a, b))
     assert gradient_cosine_loss(0 * a, b).tolist() == [1, 1, 1, 1]
+    small, none = (torch.tensor([[[1e20, least]]]) for least in (1e-30, 0.0))
+    torch.testing.assert_close(
+        gradient_cosine_loss(small, b[:1, :1, :2]), gradient_cosine_loss(none, b[:1, :1, :2])
+    )
 
 
 def test_a_map_of_zeros_has_finite_slopes_and_changes_no_other():
