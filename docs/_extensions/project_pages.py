@@ -1,10 +1,14 @@
-"""Pages of the project's root (CONTRIBUTING, CHANGELOG) as pages of the site, links adapted."""
+"""Pages of the root (CONTRIBUTING, CHANGELOG, SECURITY) as pages of the site, links adapted."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = {"contributing": "CONTRIBUTING.md", "changelog": "CHANGELOG.md"}
+PAGES = {
+    "contributing": "CONTRIBUTING.md",
+    "changelog": "CHANGELOG.md",
+    "security": "SECURITY.md",
+}
 LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
 
 
