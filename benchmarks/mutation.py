@@ -43,6 +43,7 @@ import random
 import sys
 import time
 from collections import Counter, defaultdict
+from fnmatch import fnmatch
 
 from mutation_changes import mutants_of
 from mutation_tests import Chosen, Sources, Tests, start, wait
@@ -255,6 +256,8 @@ def row_of(mutant, what, result, seconds, test):
 def run(options):
     prepare()
     pairs = list(mutants_in(options.rooms))
+    if options.files:
+        pairs = [p for p in pairs if any(fnmatch(p[0].file, f"*{of}") for of in options.files)]
     if options.sample:
         pairs = sampled(pairs, options.sample, options.seed)
     known = read(options.csv)
@@ -340,6 +343,7 @@ def main():
     parser.add_argument("command", choices=["run", "table", "show"])
     parser.add_argument("id", nargs="?", help="of the mutant to show")
     parser.add_argument("--rooms", nargs="+", choices=ROOMS, default=ROOMS)
+    parser.add_argument("--files", nargs="+", help="ends of paths or patterns: c.py, students/*.py")
     parser.add_argument("--csv", type=pathlib.Path, default=ROOT / "docs" / "mutation.csv")
     parser.add_argument("--coverage", type=pathlib.Path, default=ROOT / ".coverage")
     parser.add_argument(

@@ -1,10 +1,12 @@
 """What the properties share; tests/conftest.py shows on how many cases each was tried."""
 
+import os
 import re
 
 import pytest
 
 from tests.fuzz import cases  # noqa: F401  # before any property is read
+from tests.fuzz.resumed import Resumed, leave_out
 from tests.fuzz.students import fitted
 
 FOLDER = "tests/fuzz/"
@@ -16,8 +18,16 @@ def imported():
     fitted()
 
 
-def pytest_collection_modifyitems(items):
+def pytest_configure(config):
+    if "FUZZ_EXAMPLES" in os.environ and not hasattr(config, "workerinput"):
+        seed = config.getoption("--hypothesis-seed", None)
+        path = config.rootpath / "build" / "fuzz" / f"{os.environ['FUZZ_EXAMPLES']}-{seed}.csv"
+        config.pluginmanager.register(Resumed(path), Resumed.__name__)
+
+
+def pytest_collection_modifyitems(config, items):
     """Let any teacher and any series be warned of; elsewhere such a warning is an error."""
+    leave_out(config, items)
     for item in items:
         if item.nodeid.startswith(FOLDER):
             item.add_marker(pytest.mark.filterwarnings("ignore::UserWarning"))
