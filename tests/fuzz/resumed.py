@@ -32,8 +32,8 @@ class Resumed:
 
     def pytest_terminal_summary(self, terminalreporter, exitstatus):
         if self.cases:
-            told = f"and before, by {os.path.relpath(self.path)}: {sum(self.cases.values()):,} cases of"
-            terminalreporter.write_line(f"{told} {len(self.cases)} properties")
+            told = f"{sum(self.cases.values()):,} cases of {len(self.cases)} properties"
+            terminalreporter.write_line(f"and before, by {os.path.relpath(self.path)}: {told}")
         if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             self.path.unlink(missing_ok=True)
 
