@@ -32,12 +32,12 @@ coverage: .venv/test
 	$(BIN)/python -m coverage json --quiet -o - | $(BIN)/python .ci/branch_coverage.py 95
 
 # The properties of tests/fuzz on many more cases than in `make test`. EXAMPLES=10000 says on how
-# many, SEED=1 which. Failures are kept in .hypothesis/, and tried first in the next run. A run that
-# is interrupted goes on when it is started again (tests/fuzz/resumed.py).
+# many, SEED=1 which. Without SEED they are others each time, and failures are kept in .hypothesis/
+# and tried first in the next run. A run that is interrupted goes on when it is started again
+# (tests/fuzz/resumed.py).
 EXAMPLES ?= 10000
-SEED ?= 1
 fuzz: .venv/test
-	FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) --hypothesis-seed=$(SEED) tests/fuzz
+	FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) $(addprefix --hypothesis-seed=,$(SEED)) tests/fuzz
 
 # Part of the tests on the lowest versions that setup.cfg allows, which warn of each other.
 test-lowest: .venv-lowest/installed

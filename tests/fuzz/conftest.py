@@ -20,7 +20,7 @@ def imported():
 
 def pytest_configure(config):
     if "FUZZ_EXAMPLES" in os.environ and not hasattr(config, "workerinput"):
-        seed = config.getoption("--hypothesis-seed", None)
+        seed = config.getoption("--hypothesis-seed", None) or "any"
         path = config.rootpath / "build" / "fuzz" / f"{os.environ['FUZZ_EXAMPLES']}-{seed}.csv"
         config.pluginmanager.register(Resumed(path), Resumed.__name__)
 

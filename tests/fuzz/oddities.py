@@ -71,7 +71,7 @@ def spoiled(draw):
         return lists
     if held == "list of arrays":
         return list(objects)
-    return objects if deep or held == "objects" else pd.DataFrame(objects)
+    return objects if deep or held == "objects" else pd.DataFrame(objects, dtype=object)
 
 
 def _packed(X, pack):

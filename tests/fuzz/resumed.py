@@ -3,6 +3,7 @@
 Each property that passes is a line of ``build/fuzz/EXAMPLES-SEED.csv``: its name and the number of
 cases. The next run with this number and seed leaves these out, also after a mistake was mended;
 who wants all of them again deletes the file. A run in which nothing fails deletes it itself.
+What fails is written to ``EXAMPLES-SEED.txt`` at once, which pytest prints at the end.
 """
 
 import os
@@ -26,9 +27,14 @@ class Resumed:
     def pytest_runtest_logreport(self, report):
         told = dict(report.user_properties)
         if report.passed and "cases" in told:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.path, "a", encoding="utf-8") as out:
-                out.write(f"{report.nodeid},{told['cases']}\n")
+            self._add(self.path, f"{report.nodeid},{told['cases']}\n")
+        elif report.failed:
+            self._add(self.path.with_suffix(".txt"), f"{report.nodeid}\n{report.longreprtext}\n\n")
+
+    def _add(self, path, text):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a", encoding="utf-8") as out:
+            out.write(text)
 
     def pytest_terminal_summary(self, terminalreporter, exitstatus):
         if self.cases:

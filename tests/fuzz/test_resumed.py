@@ -5,8 +5,11 @@ from types import SimpleNamespace
 from tests.fuzz.resumed import Resumed, leave_out
 
 
-def told(name, passed=True, **properties):
-    return SimpleNamespace(nodeid=name, passed=passed, user_properties=list(properties.items()))
+def told(name, failure=None, **properties):
+    return SimpleNamespace(
+        nodeid=name, passed=failure is None, failed=failure is not None, longreprtext=failure,
+        user_properties=list(properties.items()),
+    )  # fmt: skip
 
 
 def config_of(plugin, **more):
@@ -20,10 +23,11 @@ def test_only_what_has_passed_is_left_out_of_the_next_run(tmp_path):
     path = tmp_path / "fuzz" / "10-1.csv"
     first = Resumed(path)
     first.pytest_runtest_logreport(told("a[x,y]", cases=10))
-    first.pytest_runtest_logreport(told("b", passed=False, cases=3))
+    first.pytest_runtest_logreport(told("b", "X=[1.0]", cases=3))
     first.pytest_runtest_logreport(told("setup of c"))
     second = Resumed(path)
     assert second.cases == {"a[x,y]": 10}
+    assert "b\nX=[1.0]" in path.with_suffix(".txt").read_text()
     items = [SimpleNamespace(nodeid=name) for name in ("a[x,y]", "b", "c")]
     left = list(items)
     config = config_of(second)
