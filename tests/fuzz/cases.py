@@ -1,9 +1,10 @@
 """On how many cases the properties are tried.
 
 In CI each is tried on the same 300 cases every time. With ``FUZZ_EXAMPLES`` in the environment, as
-``make fuzz`` sets it, on as many as it says. hypothesis keeps failures in ``.hypothesis``, and tries
-them first in the next run, unless a seed says which cases these are. Of a property marked with ``FEWER`` a case takes a tenth of a second, since it
-trains two students or draws many maps: it is tried on a fifth of the cases.
+``make fuzz`` sets it, on as many as it says. hypothesis keeps failures in ``.hypothesis``, and
+tries them first in the next run, unless a seed says which cases these are. Of a property marked
+with ``FEWER`` a case takes a tenth of a second, since it trains two students or draws many maps: it
+is tried on a fifth of the cases.
 """
 
 import os
