@@ -136,3 +136,17 @@ def test_balanced_classes_take_huge_weights():
 def test_answers_of_nan_are_told_whatever_other_layout_is_refused(X):
     with pytest.raises(TeacherError, match="GaussianNB answered NaN or infinity for 2 of 2"):
         tiny(GaussianNB()).fit(X, HALVES)
+
+
+@pytest.mark.parametrize("value", [torch.tensor(-74.0), np.array(-74.0)])
+def test_a_value_without_axes_is_a_number_among_objects(value):
+    X = FLAT_SERIES.astype(object)
+    cell = np.empty((), dtype=object)
+    cell[()] = value
+    X[0, 0] = cell
+    plain = FLAT_SERIES.copy()
+    plain[0, 0] = -74.0
+    student = fitted()
+    np.testing.assert_array_equal(student.predict_proba(X), student.predict_proba(plain))
+    with pytest.raises(PanelError, match=r"X\[5\] is .*-74.*, where X\[0\] is a series"):
+        student.predict_proba([*FLAT_SERIES[:5], value])

@@ -185,6 +185,10 @@ def _is_nested(frame):
 
 
 def _is_sequence(cell):
+    if (
+        getattr(cell, "ndim", 1) == 0
+    ):  # arrays and tensors of no axis raise where asked for a length
+        return False
     return hasattr(cell, "__len__") and not isinstance(cell, (str, bytes, Mapping))
 
 
