@@ -185,9 +185,7 @@ def _is_nested(frame):
 
 
 def _is_sequence(cell):
-    if (
-        getattr(cell, "ndim", 1) == 0
-    ):  # arrays and tensors of no axis raise where asked for a length
+    if getattr(cell, "ndim", 1) == 0:  # arrays and tensors without axes raise in len
         return False
     return hasattr(cell, "__len__") and not isinstance(cell, (str, bytes, Mapping))
 
