@@ -21,10 +21,21 @@ from tsdistill.exceptions import (
     SavedFileError,
     TsdistillError,
 )
-from tsdistill.export.archive import COMMENT, archive_bytes, read_archive, write_archive
+from tsdistill.export.archive import (
+    COMMENT,
+    LARGEST_CONFIG,
+    archive_bytes,
+    content_of,
+    read_archive,
+    write_archive,
+)
 
 CONFIG = {"format": 1, "kind": "test", "list": [1, 2.5, None, "ü"]}
-TENSORS = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.array(3)}
+TENSORS = {
+    "b": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "a": np.array(3),
+    "columns first": np.arange(6.0).reshape(2, 3).T,
+}
 DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -97,6 +108,46 @@ def test_any_zip_program_opens_a_file(tmp_path):
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
         assert json.loads(archive.read("config.json")) == CONFIG
+        assert b'\n "kind": "test",\n' in archive.read("config.json")  # to be read by people, too
+        assert {member.date_time for member in archive.infolist()} == {DATE}
+
+
+def test_what_json_does_not_have_is_not_written():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        archive_bytes(CONFIG | {"share": np.nan}, TENSORS)
+
+
+def test_a_configuration_may_have_its_greatest_length():
+    text = json.dumps(CONFIG).encode().ljust(LARGEST_CONFIG)
+    tensors = members_of(archive_bytes(CONFIG, TENSORS))[1]
+    assert content_of(archive_of(("config.json", text), tensors))[0] == CONFIG
+    with pytest.raises(SavedFileError, match="4194305 bytes; expected 4194304 at most"):
+        content_of(archive_of(("config.json", text + b" "), tensors))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b'{"format": 1, "more": {"a": 1, "a": 1}}', "a name appears twice"),
+        (b'{"format": 1, "more": [1e999]}', "1e999 is too large"),
+        (b'{"format": 1, "more": [-Infinity]}', "-Infinity is no number"),
+    ],
+)
+def test_what_is_no_plain_json_is_said(text, message):
+    tensors = members_of(archive_bytes(CONFIG, TENSORS))[1]
+    with pytest.raises(SavedFileError, match=message):
+        content_of(archive_of(("config.json", text), tensors))
+
+
+def test_a_member_that_says_it_is_compressed_is_refused_before_it_is_read():
+    content = archive_bytes(CONFIG, TENSORS)[: -len(COMMENT.format("0" * 64))]
+    with zipfile.ZipFile(io.BytesIO(sealed(content))) as archive:
+        starts = archive.start_dir, content.index(b"PK\1\2", archive.start_dir + 1)
+    for start in starts:
+        changed = bytearray(content)
+        changed[start + 10] = zipfile.ZIP_DEFLATED  # the method, in the directory at the end
+        with pytest.raises(SavedFileError, match="are compressed, overlap"):
+            content_of(sealed(bytes(changed)))
 
 
 def test_an_older_file_stays_if_writing_fails(tmp_path, monkeypatch):
@@ -111,8 +162,9 @@ def test_an_older_file_stays_if_writing_fails(tmp_path, monkeypatch):
 
 def test_paths_that_cannot_be_are_said(tmp_path, fitted):
     for path, error in ((tmp_path, FolderGivenError), (tmp_path / "no" / "f", FolderMissingError)):
-        with pytest.raises(error):
-            fitted.save(path)
+        for write in (fitted.save, lambda path: write_archive(path, CONFIG, TENSORS)):
+            with pytest.raises(error):
+                write(path)
     with pytest.raises(ParameterError, match="path=3; expected a path"):
         fitted.save(3)
     with pytest.raises(FileMissingError, match="there is no such file"):
