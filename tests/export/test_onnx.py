@@ -164,13 +164,18 @@ def test_a_student_of_another_dtype_ends_in_a_named_error(tmp_path):
 def test_the_file_says_what_is_in_it_and_nothing_of_this_machine(session, tmp_path):
     classifier = small(labels=["früh", "b", "c"])
     report = classifier.fidelity_report(bumps()[0], n_explained=2)
-    session(classifier, explain=True, fill="mean", report=report)
+    opened = session(classifier, explain=True, fill="mean", report=report)
+    shapes = {one.name: one.shape for one in (*opened.get_inputs(), *opened.get_outputs())}
+    assert shapes == {
+        "series": ["n_instances", 1, 20], "target": ["n_instances"],
+        "proba": ["n_instances", 3], "saliency": ["n_instances", 20],
+    }  # fmt: skip
     model = onnx.load(tmp_path / "student.onnx")
     about = {prop.key: prop.value for prop in model.metadata_props}
     assert json.loads(about["classes"]) == ["b", "c", "früh"]
     assert (about["n_channels"], about["n_timepoints"], about["window"]) == ("1", "20", "2")
     assert about["fill"] == "mean" and float(about["agreement"]) == report.agreement
-    assert {one.name for one in model.graph.input} == {"series", "target"}
+    assert [one.version for one in model.opset_import if one.domain == ""] == [20]
     assert [one.name for one in model.graph.output] == ["proba", "saliency"]
     content = (tmp_path / "student.onnx").read_bytes()
     for trace in (b".py", b"/tsdistill", b"site-packages", b"stack_trace"):

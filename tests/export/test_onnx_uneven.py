@@ -48,6 +48,12 @@ def test_series_of_any_length_get_answers_and_maps_of_the_classifier(student, tm
     about = {p.key: p.value for p in session_model(tmp_path).metadata_props}
     assert json.loads(about["lengths"]) == list(classifier._series_lengths)
     assert "length: int64" in session_model(tmp_path).doc_string
+    shapes = {one.name: one.shape for one in (*session.get_inputs(), *session.get_outputs())}
+    assert shapes == {
+        "series": ["n_instances", 1, "n_timepoints"], "length": ["n_instances"],
+        "target": ["n_instances"], "proba": ["n_instances", len(classifier.classes_)],
+        "saliency": ["n_instances", "n_timepoints"],
+    }  # fmt: skip
 
 
 def session_model(folder):
