@@ -26,7 +26,7 @@ from tsdistill.estimators.types import (
 from tsdistill.exceptions import PanelError
 from tsdistill.inputs.formats import channel_names, check_channel_names
 from tsdistill.inputs.forms import as_array_or_frames
-from tsdistill.inputs.plain import as_plain
+from tsdistill.inputs.labels import as_labels
 from tsdistill.inputs.types import Device, Float32Array, LabelArray, RandomSource, Series
 from tsdistill.objectives.base import Objective
 from tsdistill.students import Lite
@@ -220,7 +220,7 @@ class SaliencyDistilledTSC(HoldsTeacher, SktimeMethods, BaseClassifier):
         """
         check_not_own_teacher(self)
         gaps = self.missing == "mask"
-        names, X, labels = channel_names(X), as_array_or_frames(X, gaps), as_plain(y, "y")
+        names, X, labels = channel_names(X), as_array_or_frames(X, gaps), as_labels(y)
         try:
             labels = np.array(labels) if isinstance(labels, (list, tuple)) else labels
         except ValueError as error:

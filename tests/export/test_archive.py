@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import pickle
 import struct
 import tracemalloc
@@ -18,6 +19,7 @@ from tsdistill.exceptions import (
     FolderMissingError,
     MissingExtraError,
     ParameterError,
+    PathError,
     SavedFileError,
     TsdistillError,
 )
@@ -172,6 +174,17 @@ def test_paths_that_cannot_be_are_said(tmp_path, fitted):
     with pytest.raises(TsdistillError, match="cannot be read"):
         SaliencyDistilledClassifier.load(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_is_neither_waited_for_nor_replaced(tmp_path, fitted):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    for use in (SaliencyDistilledClassifier.load, fitted.save, fitted.to_html, fitted.to_c):
+        with pytest.raises(PathError) as caught:
+            use(path)
+        assert str(caught.value) == f"path={str(path)!r} is a device or a pipe; expected a file."
+    assert path.is_fifo()
 
 
 def test_a_missing_safetensors_names_the_extra(tmp_path, fitted, content, load, monkeypatch):

@@ -93,6 +93,18 @@ def test_a_query_that_fails_ends_in_a_named_error_and_changes_nothing(kind, toy,
 
 
 @pytest.mark.usefixtures("few_a_batch")
+def test_a_connection_that_fails_once_is_told_and_not_taken_for_an_answer(toy, injected):
+    """Else the teacher would from then on be asked in another layout of the series."""
+    for k in range(1, n_queries_of(toy) + 1):
+        points = Points(raising(lambda: ConnectionError("gone")), at=k)
+        student = SaliencyDistilledClassifier(FailsAt(bump_teacher, points), **SMALL)
+        with nothing_left_behind(), pytest.raises(TeacherError, match="ConnectionError: gone"):
+            student.fit(*toy)
+        assert points.n == k
+        injected("teacher raises once")
+
+
+@pytest.mark.usefixtures("few_a_batch")
 def test_a_fit_goes_on_from_the_query_that_failed(toy, tmp_path, injected):
     points = Points(raising(lambda: ConnectionError("gone")), stays=True)
     student = SaliencyDistilledClassifier(FailsAt(bump_teacher, points), **SMALL)

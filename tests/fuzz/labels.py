@@ -13,6 +13,13 @@ from hypothesis import strategies as st
 from tests.fuzz.choices import Made, among
 
 
+class Movement(str, enum.Enum):
+    """Labels whose names NumPy would cut to the length of their values, and so take for one."""
+
+    UPWARD = "up"
+    UPSET = "down"
+
+
 class Colour(enum.Enum):
     """Labels that are no numbers and cannot be sorted."""
 
@@ -150,5 +157,15 @@ def odd_labels(n_instances):
             [True if h else 2 for h in halves],
             [1 if h else 1.0 for h in halves],
             [0 if h else -0.0 for h in halves],
+            [Movement.UPWARD if h else Movement.UPSET for h in halves],
+            np.array(["a\0" if h else "a" for h in halves], dtype=object),
+            np.array(["2020-01-01", "NaT"], dtype="M8[D]")[halves],
+            pd.Series(2**53 + halves, dtype="Int64"),  # one number, as floats
         ]
     )
+
+
+def n_distinct(y):
+    """How many labels there are that differ, as Python compares them."""
+    values = y.tolist() if hasattr(y, "tolist") else list(y)
+    return len({one[0] if isinstance(one, list | np.ndarray) else one for one in values})

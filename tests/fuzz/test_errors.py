@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz.choices import among
 from tests.fuzz.clear_errors import outcome_of
-from tests.fuzz.labels import odd_labels
+from tests.fuzz.labels import n_distinct, odd_labels
 from tests.fuzz.oddities import DEEP_SERIES, FLAT_SERIES, any_series
 from tests.fuzz.parameters import ODD_VALUES, odd_parameters
 from tests.fuzz.students import TINY, fitted, tiny
@@ -98,6 +98,7 @@ def test_odd_labels(y, unfitted):
     student = tiny(GaussianNB() if unfitted else Scores(2))
     outcome = refused_or_right(student, FLAT_SERIES, "y", "teacher", y=y)
     if outcome.error is None:
+        assert len(student.classes_) == n_distinct(y)
         assert student.score(FLAT_SERIES, y) >= 0
 
 

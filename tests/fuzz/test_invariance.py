@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.fuzz.cases import FEWER
 from tests.fuzz.series import containers, panels, ragged, ragged_containers
 from tests.fuzz.students import tiny
-from tests.fuzz.teachers import good_teachers
+from tests.fuzz.teachers import Scores, SeedsGlobals, WritesToInput, good_teachers
 from tests.fuzz.unchanged import nothing_changes
 
 ROUNDING = 1e-4
@@ -59,12 +59,13 @@ def test_students_of_ragged_series_do_not_depend_on_the_container(data):
 def test_students_do_not_depend_on_memory_or_workers(data):
     panel = data.draw(panels((5, 8), (1, 2)))
     y = np.arange(len(panel)) % 2
-    plain = tiny().fit(panel, y)
+    teacher = data.draw(st.sampled_from([Scores(), SeedsGlobals(), WritesToInput()]))
+    plain = tiny(Scores()).fit(panel, y)
     with tempfile.TemporaryDirectory() as folder, joblib.parallel_config("threading"):
         for n_jobs in (1, 2):
             settings = {"memory": folder, "n_jobs": n_jobs}
             with nothing_changes(panel):
-                require_same(plain, tiny(**settings).fit(panel, y))
+                require_same(plain, tiny(teacher, **settings).fit(panel, y))
 
 
 @contextlib.contextmanager

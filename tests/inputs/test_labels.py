@@ -1,5 +1,7 @@
 """Labels of every kind."""
 
+import enum
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -108,3 +110,52 @@ def test_a_target_that_is_no_label_is_refused(toy, quick, target):
     student = quick(max_epochs=1).fit(X, y)
     with pytest.raises(ParameterError, match=r"^target=.*; expected labels of \[0, 1, 2\]\."):
         student.explain(X[:1], target=target)
+
+
+class Movement(str, enum.Enum):
+    """Names that begin alike, and are longer than the values."""
+
+    upward = "up"
+    upset = "flat"
+    down = "down"
+
+
+@pytest.mark.parametrize("container", [list, lambda y: pd.Series(y, dtype=object)])
+def test_members_of_a_str_enumeration_are_their_values(toy, quick, container):
+    X, codes = toy
+    y = container([list(Movement)[k] for k in codes])
+    teacher = Teacher(bump_teacher, classes=["up", "flat", "down"])
+    student = quick(teacher, max_epochs=1).fit(X, y)
+    assert student.classes_.tolist() == ["down", "flat", "up"]
+    assert student.score(X, y) == np.mean(student.predict(X) == [one.value for one in y])
+    assert student.explain(X[:1], target=Movement.upset).shape == (1, 20)
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "int64[pyarrow]"])
+def test_whole_numbers_of_pandas_stay_whole_and_apart(toy, quick, dtype):
+    X, codes = toy
+    y = pd.Series(2**53 + codes, dtype=dtype)  # as floats, two of these are one number
+    student = quick(max_epochs=1).fit(X, y)
+    assert student.classes_.tolist() == [2**53, 2**53 + 1, 2**53 + 2]
+    assert student.score(X, y) == np.mean(student.predict(X) == 2**53 + codes)
+
+
+def test_labels_that_differ_in_a_trailing_nul_keep_their_donors(toy, quick):
+    X, codes = toy
+    y = np.array(["a", "a\0", "b"], dtype=object)[codes]
+    plain = quick(max_epochs=1).fit(X, codes).predict_proba(X)
+    np.testing.assert_array_equal(quick(max_epochs=1).fit(X, y).predict_proba(X), plain)
+
+
+def test_labels_of_half_precision_are_reported(toy, quick):
+    X, codes = toy
+    student = quick(max_epochs=1).fit(X, codes.astype(np.float16))
+    report = student.fidelity_report(X, codes.astype(np.float16))
+    assert report.per_class.index.tolist() == [0.0, 1.0, 2.0]
+
+
+def test_a_time_that_is_missing_is_no_label(toy, quick):
+    X, codes = toy
+    y = np.array(["2020", "2021", "NaT"], dtype="M8[Y]")[codes]
+    with pytest.raises(PanelError, match=r"y holds NaT for \d+ of \d+ series; expected a label"):
+        quick(max_epochs=1).fit(X, y)

@@ -1,6 +1,7 @@
 """The global random states, which are seeded for a fit and restored afterwards."""
 
 import os
+import random
 import signal
 import threading
 import time
@@ -112,3 +113,26 @@ def test_a_child_can_fit_and_predict_though_another_thread_was_in_a_fit_when_it_
     finally:
         go_on.set()
         other.join()
+
+
+TOUCHES = {
+    "draws": lambda: (torch.rand(1), np.random.rand(), random.random()),
+    "seeds": lambda: (torch.manual_seed(5), np.random.seed(5), random.seed(5)),
+    "sets the default dtype": lambda: torch.set_default_dtype(torch.float64),
+}
+
+
+@pytest.mark.parametrize("touch", TOUCHES)
+def test_what_a_teacher_does_to_random_states_changes_no_student(toy, quick, tmp_path, touch):
+    """Else a student would change where the answers are kept, or given by workers."""
+    X, y = toy
+    expected = quick(max_epochs=2).fit(X, y).predict_proba(X)
+
+    def teacher(series):
+        TOUCHES[touch]()
+        return bump_teacher(series)
+
+    for memory in (None, tmp_path, tmp_path):
+        found = quick(teacher, max_epochs=2, memory=memory).fit(X, y).predict_proba(X)
+        np.testing.assert_array_equal(found, expected)
+    assert torch.get_default_dtype() == torch.float32

@@ -39,8 +39,7 @@ from tsdistill.inputs.types import (
     Series,
 )
 from tsdistill.numerics.logits import centred, proba_of
-from tsdistill.numerics.random_states import global_states_kept
-from tsdistill.numerics.tensors import ready_to_train
+from tsdistill.numerics.random_states import global_states_kept, untouched_by_a_teacher
 from tsdistill.objectives.base import Objective
 from tsdistill.teachers.cache import as_memory
 from tsdistill.teachers.chunks import in_parts
@@ -383,19 +382,20 @@ class SaliencyDistilledClassifier(
         objectives = objectives_of(self)
         seeds = Seeds.draw(self.random_state)
         continues = self.warm_start and hasattr(self, "student_")
-        with global_states_kept(seeds.training, *devices_of(self)), ready_to_train():
+        with global_states_kept(seeds.training, *devices_of(self)):
             teacher = as_teacher(self.teacher)
             series, series_format = read_fit_inputs(
                 self, teacher, X, y, sample_weight, X_unlabelled, continues=continues
             )
             recipe = recipe_of(self, objectives, series)
-            transfer_set = start_transfer_set(
-                teacher,
-                series,
-                previous=getattr(self, "_transfer_set", None) if self.warm_start else None,
-                keep_source=self.warm_start,
-                seed=seeds.teacher,
-            )
+            with untouched_by_a_teacher(*devices_of(self)):
+                transfer_set = start_transfer_set(
+                    teacher,
+                    series,
+                    previous=getattr(self, "_transfer_set", None) if self.warm_start else None,
+                    keep_source=self.warm_start,
+                    seed=seeds.teacher,
+                )
             if continues:
                 self._check_same_classes(transfer_set.teacher.classes_)
                 if self.donors is None and self.saliency not in DONORS_OF_MEASURES:

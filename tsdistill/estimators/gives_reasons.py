@@ -13,7 +13,7 @@ from tsdistill.explainers.base import ExplainerSettings
 from tsdistill.explainers.registry import find_explainer
 from tsdistill.fidelity.scorers import check_truth
 from tsdistill.inputs.checks import check_choice, check_flag
-from tsdistill.inputs.labels import target_indices
+from tsdistill.inputs.labels import as_labels, target_indices
 from tsdistill.inputs.plain import as_array
 from tsdistill.inputs.types import (
     Fill,
@@ -227,7 +227,7 @@ class GivesReasons:
     def _class_index_of(self, y: ArrayLike | None, n_instances: int) -> IntArray | None:
         if y is None:
             return None
-        labels = np.atleast_1d(as_array(y, "y"))
+        labels = np.atleast_1d(as_array(as_labels(y), "y"))
         return target_indices(labels, self.classes_, n_instances, "y")
 
     def fidelity_report(

@@ -216,7 +216,8 @@ class LeavesPython(SavesFile):
         from tsdistill.export.costs import student_costs
 
         check_is_fitted(self, "student_")
-        return student_costs(self._fitted_student())
+        with global_states_kept(0, self.student_.device):  # no other thread ends a fit meanwhile
+            return student_costs(self._fitted_student())
 
     def to_html(self, path: Path, X: Series | None = None, *, fill: Fill | None = None) -> None:
         """Write the student to one web page, which runs it in the browser.

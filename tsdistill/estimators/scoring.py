@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import accuracy_score
 
 from tsdistill.exceptions import PanelError, PanelTypeError
-from tsdistill.inputs.labels import labels_of_one_type
+from tsdistill.inputs.labels import as_labels, labels_of_one_type
 from tsdistill.inputs.plain import as_array, as_real
 from tsdistill.inputs.types import LabelArray, Series
 
@@ -15,7 +15,7 @@ def labels_to_score(y: ArrayLike | None) -> LabelArray:
     """Labels as an array; PanelError or ParameterError if they are missing or of several types."""
     if y is None:
         raise PanelError("y=None; score needs one label for each series.")
-    return labels_of_one_type(as_array(y, "y"))
+    return labels_of_one_type(as_array(as_labels(y), "y"))
 
 
 class ScoresLabels:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tsdistill.exceptions import FileMissingError, MissingExtraError, PathError, SavedFileError
-from tsdistill.inputs.files import check_folder, check_path, replaced_when_whole
+from tsdistill.inputs.files import check_folder, check_ordinary, check_path, replaced_when_whole
 from tsdistill.inputs.types import Path
 
 FORMAT_VERSIONS = 1, 2
@@ -91,13 +91,14 @@ def read_archive(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     FileMissingError
         If there is no such file.
     PathError
-        If it cannot be read.
+        If it cannot be read, or is a device or a pipe.
     SavedFileError
         If it is no such file, is cut off, was changed, or is of a later format version.
     MissingExtraError
         If safetensors is not installed.
     """
     check_path("path", path)
+    check_ordinary(path)
     shown = os.fspath(path)
     try:
         content = pathlib.Path(path).read_bytes()

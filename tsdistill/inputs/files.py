@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import stat
 import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
@@ -28,7 +29,8 @@ def check_path(name: str, path: object) -> None:
 def check_folder(path: Path) -> None:
     """Raise FolderGivenError if a path is a folder, FolderMissingError if its folder is missing.
 
-    A path that cannot even be looked at ends in a PathError.
+    A path that cannot even be looked at ends in a PathError, and so does a device or a pipe, whose
+    place a file would take.
     """
     check_path("path", path)
     path = pathlib.Path(path)
@@ -40,6 +42,17 @@ def check_folder(path: Path) -> None:
         raise FolderGivenError(f"path={str(path)!r} is a folder; pass the name of a file in it.")
     if not in_folder:
         raise FolderMissingError(f"path={str(path)!r}: the folder {path.parent} does not exist.")
+    check_ordinary(path)
+
+
+def check_ordinary(path: Path) -> None:
+    """Raise PathError if a path is a device, a pipe or a socket: reading one may never end."""
+    try:
+        kind = stat.S_IFMT(os.stat(path).st_mode)
+    except OSError:  # there is nothing, or nothing that can be reached
+        return
+    if kind not in (stat.S_IFREG, stat.S_IFDIR):
+        raise PathError(f"path={os.fspath(path)!r} is a device or a pipe; expected a file.")
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from tsdistill.exceptions import PanelError, PanelTypeError, ParameterError
 from tsdistill.inputs.checks import quoted, shown
-from tsdistill.inputs.plain import as_array
+from tsdistill.inputs.plain import as_array, as_plain
 from tsdistill.inputs.types import IntArray, LabelArray
 
 
@@ -34,6 +34,11 @@ def encode_labels(y):
         If there is only one class, y is continuous, or its labels are of several types.
     """
     y = labels_of_one_type(y)
+    if y.dtype.kind in "mM" and np.isnat(y).any():
+        raise PanelError(
+            f"y holds NaT for {np.isnat(y).sum()} of {len(y)} series; expected a label for each. "
+            "Drop these series, or pass them as X_unlabelled."
+        )
     if y.dtype.kind == "V":
         raise PanelError(f"y holds values of type {y.dtype}; expected numbers or strings.")
     try:
@@ -45,6 +50,31 @@ def encode_labels(y):
     classes, class_index = np.unique(y, return_inverse=True)
     check_two_classes(classes, "y holds")
     return classes, class_index.astype(np.int64)
+
+
+def as_labels(y: Any, name: str = "y") -> Any:
+    """Labels without tensors, masks and types of which NumPy or scikit-learn makes other labels.
+
+    Whole numbers of pandas' own dtypes would become floats, and members of a str enumeration in a
+    list their names, cut to the length of their values.
+
+    Parameters
+    ----------
+    y : object
+    name : str, default="y"
+        Name of the argument, for errors.
+
+    Raises
+    ------
+    PanelError
+        If some values are masked.
+    """
+    y = as_plain(y, name)
+    if hasattr(getattr(y, "dtype", None), "numpy_dtype") and not y.isna().any():
+        return np.asarray(y, dtype=y.dtype.numpy_dtype)
+    if isinstance(y, list | tuple) and any(isinstance(one, str) for one in y):
+        return [str.__str__(one) if isinstance(one, str) else one for one in y]
+    return str.__str__(y) if isinstance(y, str) else y
 
 
 def labels_of_one_type(y: LabelArray) -> LabelArray:
@@ -118,7 +148,7 @@ def target_indices(
     ParameterError
         If a label is not among the classes, or there is not one label per series.
     """
-    labels = as_array(target, name)
+    labels = as_array(as_labels(target, name), name)
     if labels.ndim == 0:
         labels = np.repeat(labels, n_instances)
     if labels.shape != (n_instances,):

@@ -17,8 +17,8 @@ from tsdistill.exceptions import PanelError, PanelTypeError
 from tsdistill.inputs.checks import cut
 from tsdistill.inputs.formats import as_array, channel_names, check_channel_names, form_of
 from tsdistill.inputs.forms import UnevenForm
+from tsdistill.inputs.labels import as_labels
 from tsdistill.inputs.lengths import check_ends, check_longest, is_uneven, lengths_of
-from tsdistill.inputs.plain import as_plain
 from tsdistill.inputs.types import LabelArray
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -122,7 +122,7 @@ def read_series(
     ValueError, TypeError
         Raised by scikit-learn: NaN, infinity, complex, sparse, empty, inconsistent lengths.
     """
-    form, names, y = form_of(X), channel_names(X), as_plain(y, "y")
+    form, names, y = form_of(X), channel_names(X), as_labels(y)
     X = as_array(X, uneven or gaps)
     uneven = gaps or (uneven and is_uneven(X))
     reader = copy.copy(estimator)  # scikit-learn sets attributes of the estimator it is given
@@ -185,7 +185,7 @@ def match_series(
     names, X = channel_names(X), as_array(X, uneven)
     check_channel_names(names, estimator._channel_names)
     check_same_ndim(estimator, X)
-    labels = () if y is None else (as_plain(y, "y"),)
+    labels = () if y is None else (as_labels(y),)
     if not uneven:
         check_same_shape(estimator, X)
         return _validated(estimator, X, *labels, reset=False)

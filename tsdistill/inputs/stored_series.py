@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.utils.validation import column_or_1d
 
 from tsdistill.exceptions import PanelError
+from tsdistill.inputs.labels import as_labels
 from tsdistill.inputs.panel import check_variation
-from tsdistill.inputs.plain import as_plain
 from tsdistill.inputs.series import SeriesFormat, check_same_ndim, check_same_shape
 from tsdistill.inputs.stored import StoredPanel
 
@@ -101,7 +101,7 @@ def read_stored(panel, X, y=None):
         If there is not one label for each series.
     """
     if y is not None:
-        y = column_or_1d(np.asarray(as_plain(y, "y")), warn=True)
+        y = column_or_1d(np.asarray(as_labels(y)), warn=True)
         if len(y) != len(panel):
             raise PanelError(
                 f"y has {len(y)} labels, but X has {len(panel)} series; pass one label for each."

@@ -9,6 +9,7 @@ import torch
 
 from tsdistill.numerics.forks import no_fork, now_and_in_children
 from tsdistill.numerics.logits import usual_float_errors
+from tsdistill.numerics.tensors import usual_modes
 
 _THREAD = threading.local()
 
@@ -25,8 +26,9 @@ now_and_in_children(_start)
 def global_states_kept(seed, *devices):
     """Seed the global random states of Python, NumPy and torch, and restore them afterwards.
 
-    Only one thread at a time runs the block: all threads share the random states, and the mode
-    (training or evaluation) of a teacher module that several fits use.
+    Torch's modes and NumPy's handling of float errors are the usual ones in the block. Only one
+    thread at a time runs it: all threads share the random states, and the mode (training or
+    evaluation) of a teacher module that several fits use.
 
     Parameters
     ----------
@@ -65,11 +67,7 @@ def as_the_caller():
 
 def _states_kept(seed, devices):
     gpus = _gpus_in_use(devices)
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    torch_states = torch.random.fork_rng(devices=gpus, device_type="cuda")
-    with no_fork():
-        torch_states.__enter__()
-    try:
+    with _restored_afterwards(gpus):
         random.seed(seed)
         np.random.seed(seed % 2**32)
         with no_fork():
@@ -77,8 +75,38 @@ def _states_kept(seed, devices):
             torch.default_generator.manual_seed(seed)
             if gpus:
                 torch.cuda.manual_seed_all(seed)
-        with usual_float_errors():
+        with usual_float_errors(), usual_modes():
             yield
+
+
+@contextlib.contextmanager
+def untouched_by_a_teacher(*devices):
+    """Context after which random states and torch's default dtype are as they were before.
+
+    A teacher that draws, seeds or sets them when it is asked would otherwise decide on what follows
+    in this process, but not where its answers are kept, or given by workers.
+
+    Parameters
+    ----------
+    *devices : str or torch.device
+        Where models run, as for :func:`global_states_kept`.
+    """
+    dtype = torch.get_default_dtype()
+    try:
+        with _restored_afterwards(_gpus_in_use(devices)):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+
+
+@contextlib.contextmanager
+def _restored_afterwards(gpus):
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    torch_states = torch.random.fork_rng(devices=gpus, device_type="cuda")
+    with no_fork():
+        torch_states.__enter__()
+    try:
+        yield
     except BaseException:
         with contextlib.suppress(Exception):  # of a GPU that is lost: the first error counts
             _restore(python_state, numpy_state, torch_states)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from tsdistill.numerics.shared import quiet
+from tsdistill.numerics.shared import quiet, shared
 
 
 def as_tensor(array: NDArray[Any], device: str | torch.device = "cpu") -> torch.Tensor:
@@ -50,22 +50,28 @@ def without_autocast():
 
 
 @contextlib.contextmanager
-def ready_to_train():
-    """Context with torch's modes as training needs them, whatever modes the user has set.
+def usual_modes():
+    """Context with torch's modes as they are by default, whatever modes the user has set.
 
     Gradients are computed, also inside ``torch.no_grad()`` and ``torch.inference_mode()``; new
-    weights are float32 on the CPU, also with another default dtype or device; and autocast is off.
+    tensors are float32 on the CPU, also with another default dtype or device; and autocast is off.
     """
+    on_cpu = torch.get_default_device().type == "cpu"  # else a context that slows every call
+    with (
+        shared("float32 by default", _float32_by_default),  # all threads have one default dtype
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        without_autocast(),
+        contextlib.nullcontext() if on_cpu else torch.device("cpu"),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def _float32_by_default():
     dtype = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
-    on_cpu = torch.get_default_device().type == "cpu"  # else a context that slows every call
     try:
-        with (
-            torch.inference_mode(False),
-            torch.enable_grad(),
-            without_autocast(),
-            contextlib.nullcontext() if on_cpu else torch.device("cpu"),
-        ):
-            yield
+        yield
     finally:
         torch.set_default_dtype(dtype)

@@ -186,10 +186,12 @@ def _series_donors(labels, n_windows, kind, rng):
     """Draw the donor of each window, as rows of the panel of shape (n_instances, n_windows)."""
     n_instances = len(labels)
     donor = np.empty((n_instances, n_windows), dtype=np.int64)
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
+    # By position, since NumPy does not find every label equal to itself.
+    known, kind_of = np.unique(labels, return_inverse=True)
+    for k, label in enumerate(known):
+        members = np.flatnonzero(kind_of == k)
         candidates = {
-            "opposing": np.flatnonzero(labels != label),
+            "opposing": np.flatnonzero(kind_of != k),
             "same": members,
             "any": np.arange(n_instances),
         }[kind]

@@ -226,8 +226,10 @@ def _by_class(comparison, explained, of_answers, of_maps, confidence):
 
 def _labels(labels):
     """Labels for a frame; pyarrow, which pandas takes for strings, refuses some of them."""
-    dtype = object if np.asarray(labels).dtype.kind in "OUS" else None
-    return pd.Index(labels, dtype=dtype)
+    labels = np.asarray(labels)
+    if labels.dtype == np.float16:  # of which pandas makes no index
+        labels = labels.astype(np.float64)
+    return pd.Index(labels, dtype=object if labels.dtype.kind in "OUS" else None)
 
 
 def _table_of_series(comparison, rows, y=None):

@@ -10,6 +10,7 @@ from tsdistill.exceptions import TeacherError, TeacherTimeoutError
 from tsdistill.inputs.forms import UnevenForm
 from tsdistill.inputs.lengths import has_gaps, lengths_of
 from tsdistill.inputs.panel import with_channels
+from tsdistill.numerics.halving import Halving
 from tsdistill.teachers.adapters import adapter_for, name_of
 
 MOST_LETTERS = 300
@@ -40,9 +41,14 @@ def find_layout(
         adapter.timeout = timeout
     for adapter in adapters + ([] if form is not None else _in_float64(adapters)):
         try:
-            return adapter, adapter.log_proba(panel.copy()).shape[1]
+            return adapter, _n_columns(adapter, panel, name_of(model))
         except TeacherTimeoutError:
             raise
+        except OSError as error:  # a connection that fails refuses no layout
+            raise TeacherError(
+                f"teacher {name_of(model)} failed on two series of shape {sample.shape}: "
+                f"{type(error).__name__}: {error}."
+            ) from error
         except Exception as error:  # the model is the user's: any exception can come out of it
             failures.append(error)
     if form is not None:
@@ -57,6 +63,16 @@ def find_layout(
         "was fitted on as many channels and timepoints. To use a model that takes flat features, "
         "pass a callable that reshapes X first."
     ) from error
+
+
+def _n_columns(adapter: Any, panel: NDArray[Any], name: str) -> int:
+    """The number of columns of an adapter's answers; memory that is short refuses no layout."""
+    asked = Halving().results(
+        lambda part: adapter.log_proba(panel[part].copy()).shape[1],
+        slice(0, len(panel)),
+        f"teacher {name}",
+    )
+    return max(n_columns for _, n_columns in asked)
 
 
 def _in_float64(adapters: list[Any]) -> list[Any]:

@@ -11,6 +11,7 @@ from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.formats import TO_ONE_LENGTH
 from tsdistill.inputs.stored import StoredPanel
 from tsdistill.inputs.types import FloatArray
+from tsdistill.numerics.random_states import untouched_by_a_teacher
 from tsdistill.objectives.preparation import Preparation
 from tsdistill.perturbation.baselines import Baselines
 from tsdistill.students.building import (
@@ -151,9 +152,10 @@ def distil(
         objective.check_models(preparation)
 
     # What the student is to learn, from which series and of which weight.
-    learnt = _query_teacher(transfer_set, recipe, nets, sample_weight, seeds.windows, options)
-    transfer_set, weight, held_out = learnt.transfer_set, learnt.weight, learnt.held_out
-    preparation = _prepare(preparation, transfer_set, recipe.objectives, weight, held_out)
+    with untouched_by_a_teacher(net.device):
+        learnt = _query_teacher(transfer_set, recipe, nets, sample_weight, seeds.windows, options)
+        transfer_set, weight, held_out = learnt.transfer_set, learnt.weight, learnt.held_out
+        preparation = _prepare(preparation, transfer_set, recipe.objectives, weight, held_out)
     transfer_set = dataclasses.replace(transfer_set, worked_out=preparation.used)
 
     # The weights.
