@@ -162,8 +162,9 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say how many of scikit-learn's and sktime's own checks were run, and how many faults."""
+    """Say how many checks of scikit-learn and sktime, faults, files and cases there were."""
     _tell_of_faults(terminalreporter)
+    _tell_of_files(terminalreporter)
     _tell_of_cases(terminalreporter)
     for name, test in (
         ("scikit-learn", "::test_scikit_learn_check["),
@@ -192,6 +193,14 @@ def _tell_of_faults(terminalreporter):
         terminalreporter.write_line(f"faults injected, {kind}: {n}")
     if counts:
         terminalreporter.write_line(f"faults injected in all: {counts.total()}")
+
+
+def _tell_of_files(terminalreporter):
+    """How many files, changed by an attacker, the tests in ``security/`` read."""
+    reports = terminalreporter.stats.get("passed", [])
+    n_files = sum(dict(getattr(r, "user_properties", ())).get("hostile", 0) for r in reports)
+    if n_files:
+        terminalreporter.write_line(f"hostile files read: {n_files:,}")
 
 
 def _tell_of_cases(terminalreporter):

@@ -187,6 +187,18 @@ def test_a_pipe_is_neither_waited_for_nor_replaced(tmp_path, fitted):
     assert path.is_fifo()
 
 
+def test_a_file_larger_than_memory_is_said(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_bytes(bytes(1234))
+
+    def full(path):
+        raise MemoryError
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", full)
+    with pytest.raises(PathError, match="cannot be read: it takes 1234 bytes of memory"):
+        read_archive(path)
+
+
 def test_a_missing_safetensors_names_the_extra(tmp_path, fitted, content, load, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "safetensors.numpy", None)
     for use in (lambda: fitted.save(tmp_path / "file"), lambda: load(content)):

@@ -95,7 +95,9 @@ def test_there_are_a_thousand_files(real):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_hostile_file_ends_in_a_named_error_or_changes_nothing(kind, real, tmp_path):
+def test_a_hostile_file_ends_in_a_named_error_or_changes_nothing(
+    kind, real, tmp_path, record_property
+):
     _, answers, _ = KINDS[kind]
     path, faults, n_refused = tmp_path / "hostile", [], 0
     files = hostile_files(kind, real)
@@ -124,6 +126,7 @@ def test_a_hostile_file_ends_in_a_named_error_or_changes_nothing(kind, real, tmp
     assert not faults, f"{len(faults)} of {len(files)} files:\n" + "\n".join(faults)
     assert n_refused > len(files) / 2
     assert [one.name for one in tmp_path.iterdir()] == ["hostile"]  # nothing was unpacked
+    record_property("hostile", len(files))
 
 
 def memory_in(folder):
@@ -131,7 +134,7 @@ def memory_in(folder):
 
 
 @pytest.mark.slow
-def test_a_damaged_kept_answer_is_never_used(tmp_path):
+def test_a_damaged_kept_answer_is_never_used(tmp_path, record_property):
     panel = bumps(40, 0.3)[0][:, np.newaxis].astype(np.float32)
     teacher = bound(Counted(), panel)
     expected = query(teacher, panel, memory_in(tmp_path / "whole"))
@@ -155,6 +158,7 @@ def test_a_damaged_kept_answer_is_never_used(tmp_path):
             faults.append(f"{name}: was not replaced")
         shutil.rmtree(folder)
     assert not faults, f"{len(faults)} of {len(files)} files:\n" + "\n".join(faults)
+    record_property("hostile", len(files))
 
 
 @pytest.mark.slow

@@ -106,6 +106,11 @@ def read_archive(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         raise FileMissingError(f"path={shown!r}: there is no such file.") from error
     except OSError as error:
         raise PathError(f"path={shown!r} cannot be read: {error}.") from error
+    except MemoryError as error:
+        raise PathError(
+            f"path={shown!r} cannot be read: it takes {os.path.getsize(path)} bytes of memory, "
+            "which cannot be had."
+        ) from error
     try:
         return content_of(content)
     except SavedFileError as error:

@@ -116,8 +116,8 @@ def read_arrays(path):
         raise PathError(f"{name} cannot be read: {error}.") from error
     except Exception as error:  # zipfile and NumPy raise errors of many kinds
         raise ParameterError(
-            f"{name} cannot be read: {error} Write it by numpy.savez; labels are no objects, but "
-            "numbers, or texts, such as y.astype(str)."
+            f"{name} cannot be read: {str(error).rstrip('.')}. Write it by numpy.savez; labels are "
+            "no objects, but numbers, or texts, such as y.astype(str)."
         ) from error
     if "X" not in arrays:
         raise ParameterError(f"{name} has no X, but {sorted(arrays)}; add the series as X.")
