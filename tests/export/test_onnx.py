@@ -14,7 +14,7 @@ from torch import nn
 
 from tests.conftest import bump_teacher
 from tests.export.conftest import OwnNetwork, bumps, small
-from tsdistill import SaliencyDistilledClassifier
+from tsdistill import SaliencyDistilledClassifier, __version__
 from tsdistill.exceptions import (
     ExportError,
     FolderGivenError,
@@ -174,6 +174,7 @@ def test_the_file_says_what_is_in_it_and_nothing_of_this_machine(session, tmp_pa
     about = {prop.key: prop.value for prop in model.metadata_props}
     assert json.loads(about["classes"]) == ["b", "c", "früh"]
     assert (about["n_channels"], about["n_timepoints"], about["window"]) == ("1", "20", "2")
+    assert (model.producer_name, model.producer_version) == ("tsdistill", __version__)
     assert about["fill"] == "mean" and float(about["agreement"]) == report.agreement
     assert [one.version for one in model.opset_import if one.domain == ""] == [20]
     assert [one.name for one in model.graph.output] == ["proba", "saliency"]

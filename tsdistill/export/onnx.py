@@ -148,14 +148,12 @@ def _without_paths(exported):
     for graph in graphs:
         graph.doc_string = ""
         for part in [graph, *graph.node, *graph.value_info]:
-            if hasattr(part, "metadata_props"):
-                del part.metadata_props[:]
+            del part.metadata_props[:]
         for node in graph.node:
             node.doc_string = ""
     for part in [*exported.graph.input, *exported.graph.output, *exported.graph.initializer]:
         part.doc_string = ""
-        if hasattr(part, "metadata_props"):
-            del part.metadata_props[:]
+        del part.metadata_props[:]
 
 
 def _describe(exported, model, explain, fill):
