@@ -16,6 +16,8 @@ from tsdistill import DeferringClassifier, SwapMonitor, Teacher
 from tsdistill.exceptions import ParameterError, TeacherAwayWarning, TeacherError
 from tsdistill.numerics.random_states import global_states_kept
 from tsdistill.numerics.time_limit import TimeLimit
+from tsdistill.swap.auditing import audit
+from tsdistill.swap.record import Promise, Record
 
 LIMIT = 0.2  # seconds
 LONG = 20.0
@@ -153,6 +155,27 @@ def test_a_question_that_hangs_holds_no_lock_and_no_random_state(hanging, alone)
     drawn = random.random(), np.random.rand(), torch.rand(1).item()
     random.seed(5), np.random.seed(5), torch.manual_seed(5)
     assert drawn == (random.random(), np.random.rand(), torch.rand(1).item())
+
+
+@pytest.mark.parametrize("away", [False, True])
+@pytest.mark.parametrize("deferred", [[True, False], [False, False], [True, True]], ids=str)
+def test_deferred_series_bring_a_teacher_back_and_are_no_questions_of_the_monitor(deferred, away):
+    record, asked = Record.new(Promise(0.9, 0.9, 0.95), None), []
+    for _ in range(3 * away):
+        record.teacher_failed()
+
+    def ask(rows):
+        asked.append(rows)
+        return np.array([1] * len(rows))
+
+    answer = audit(record, threading.Lock(), np.array([0, 0]), deferred, [True, True], ask)
+    rows = [i for i in (0, 1) if not deferred[i]]
+    if away:  # a deferred series was answered, or one more question is left out
+        assert answer is None and not asked and record.n_asked == 0
+        assert record.teacher_is_away is (True not in deferred)
+    else:
+        assert answer == [i in rows for i in (0, 1)] and asked == [rows][: len(rows)]
+        assert record.n_asked == len(rows)
 
 
 class LockingTeacher(WatchedTeacher):
