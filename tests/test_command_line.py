@@ -217,7 +217,7 @@ def test_a_file_is_read_whatever_its_name(there, capsys):
         ("kept.toml models_of_command:network data.npz", "a contract cannot check a Own"),
         ("kept.toml models:student:x data.npz", "path='models:student:x': there is no such file."),
         ("kept.toml student.tsd data.npz --json none/out.json", "path='none/out.json': the folder"),
-        ("none.toml none data.npz --html none/out.html", "path='none/out.html': the folder"),  # first
+        ("none.toml none data.npz --html none/out.html", "path='none/out.html': the folder"),
     ],
 )
 def test_what_cannot_be_used_is_said_in_one_line(there, capsys, arguments, message):
