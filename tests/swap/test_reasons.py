@@ -184,6 +184,7 @@ def test_promises_survive_clones_searches_and_representation(unsure):
     )
     copied = clone(swap)
     assert copied.get_params() == swap.get_params()
+    assert not any("__" in name for name in swap.get_params())  # nothing inside is for a search
     assert "promise=['answered', 'class'], min_saliency=0.5, max_unlike=0.9" in repr(copied)
     assert "promise" not in repr(DeferringClassifier(student))
     labels = bump_teacher(X).argmax(axis=1)
