@@ -68,3 +68,19 @@ def test_it_is_said_whether_all_series_have_maps(student, X):
     proba = np.exp(student._compare(X).answers("teacher"))
     given = found(student, X, "saliency", 5, GivenAnswers(proba, maps))
     assert (given.n, given.about) == (20, "")  # maps that were given are all used
+    assert given.kind_of_series == "series with maps (n_explained)"
+
+
+def test_the_time_of_one_series_is_a_median_of_microseconds_after_a_warm_up(
+    student, X, monkeypatch
+):
+    asked = []
+
+    def clock(model, panel, options, n):
+        asked.append((panel.shape, n))
+        return [0.003] + [0.001] * (n - 1)
+
+    monkeypatch.setattr("tsdistill.swap.evidence.durations", clock)
+    assert found(student, X, "us_one_series").measured == pytest.approx(1000)
+    assert [shape for shape, _ in asked] == [(1, 1, X.shape[-1])] * 2
+    assert asked[0][1] < asked[1][1]
