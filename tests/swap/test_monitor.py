@@ -336,7 +336,8 @@ def test_pictures_show_bounds_limit_and_alarms(watched, teacher):
     (text,) = display.ax_.texts
     assert text.get_text() == f"alarm: disagreement, at {monitor.alarm_at_:,}"
     ax = plt.figure().subplots()
-    assert MonitorDisplay.from_monitor(monitor, ax=ax).ax_ is ax
+    assert MonitorDisplay.from_monitor(monitor, ax=ax).ax_ is monitor.plot(ax=ax).ax_ is ax
+    assert watched.plot(ax=ax).ax_ is ax
     with pytest.raises(ParameterError, match="cannot draw a DeferringClassifier; expected a Swap"):
         MonitorDisplay.from_monitor(watched)
     plt.close("all")
