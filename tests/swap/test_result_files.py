@@ -78,6 +78,9 @@ def test_json_holds_all_of_it(tmp_path):
     text = (tmp_path / "out.json").read_text(encoding="utf-8")
     read = json.loads(text)
     assert len(text.splitlines()) > 50 and text.endswith("}\n")  # files that can be compared
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        made_up(confidence=np.nan).to_json(tmp_path / "out.json")
+    assert (tmp_path / "out.json").read_text(encoding="utf-8") == text
     lines = read.pop("lines")
     assert [line["code"] for line in lines] == ["TSD101", "TSD301", "TSD401"]
     assert lines[2] == {
@@ -90,6 +93,14 @@ def test_json_holds_all_of_it(tmp_path):
     assert read == {name: told[name] for name in same} | {
         "format": 1, "status": "broken", "passed": False
     }  # fmt: skip
+
+
+def test_files_have_names_that_say_what_they_are(tmp_path):
+    made_up().to_junit(tmp_path / "out.xml")
+    suite = ElementTree.parse(tmp_path / "out.xml").getroot()
+    assert {one.get("name") for one in suite.iter("testsuite")} == {"tsdistill contract"}
+    made_up().to_html(tmp_path / "out.html")
+    assert "<title>Swap contract</title>" in (tmp_path / "out.html").read_text(encoding="utf-8")
 
 
 def test_labels_that_json_does_not_have_are_digested_as_texts():
