@@ -188,6 +188,7 @@ def test_series_of_other_classes_take_30_kb_at_most(n_timepoints, fill, fitted):
         (np.arange(5), "0, 1, 2, 3, ...?", list("01234")),
         (np.array([b"a\xff", b"<"]), "a\ufffd, &lt;?", ["a\ufffd", "<"]),
         (np.array(["\ud800", "b"], dtype=object), "?, b?", ["?", "b"]),
+        (np.array(["a\x00b", "\x07"]), "a\ufffdb, \ufffd?", ["a\x00b", "\x07"]),
     ],
 )
 def test_the_title_names_the_first_classes(classes, title, labels, fitted):

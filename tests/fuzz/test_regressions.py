@@ -9,7 +9,7 @@ from sklearn.naive_bayes import GaussianNB
 from tests.fuzz.oddities import FLAT_SERIES
 from tests.fuzz.students import fitted, tiny
 from tests.fuzz.teachers import SPOILS, Odd, Scores
-from tsdistill import Teacher
+from tsdistill import SwapContract, Teacher
 from tsdistill.exceptions import (
     PanelError,
     PanelTypeError,
@@ -150,3 +150,16 @@ def test_a_value_without_axes_is_a_number_among_objects(value):
     np.testing.assert_array_equal(student.predict_proba(X), student.predict_proba(plain))
     with pytest.raises(PanelError, match=r"X\[5\] is .*-74.*, where X\[0\] is a series"):
         student.predict_proba([*FLAT_SERIES[:5], value])
+
+
+def test_pages_hold_no_character_that_html_does_not_have(tmp_path):
+    y = np.array(["a\0b", "c\x07\x85d"] * 3)
+    student = tiny(GaussianNB().fit(FLAT_SERIES, y)).fit(FLAT_SERIES, y)
+    student.to_html(tmp_path / "student.html", FLAT_SERIES)
+    report = student.fidelity_report(FLAT_SERIES, y, n_explained=1)
+    report.to_html(tmp_path / "report.html", title="\0")
+    checked = SwapContract(class_agreement=0.1, meta={"\0": "\x07"}).check(student, FLAT_SERIES)
+    checked.to_html(tmp_path / "checked.html", title="\0")
+    for page in tmp_path.iterdir():
+        text = page.read_text(encoding="utf-8")
+        assert not {"\0", "\x07", "\x85"}.intersection(text) and "\ufffd" in text

@@ -15,7 +15,7 @@ from tsdistill.inputs.files import write_whole
 from tsdistill.inputs.lengths import lengths_of
 from tsdistill.inputs.stored import StoredPanel
 from tsdistill.inputs.types import Fill, Float32Array, Path
-from tsdistill.reporting.content_policy import policy
+from tsdistill.reporting.content_policy import policy, without_controls
 
 TEMPLATE = pathlib.Path(__file__).parent / "page.html"
 SCRIPT = re.compile(r"<script[^>]*>(.*?)</script>", flags=re.DOTALL)
@@ -128,7 +128,7 @@ def _with_own_lengths(panel):
 
 def _title(labels):
     names = ", ".join(label[:40] for label in labels[:4]) + (", ..." if len(labels) > 4 else "")
-    return f"Which class is this series: {names}?"
+    return without_controls(f"Which class is this series: {names}?")
 
 
 def _shown(label):

@@ -12,7 +12,7 @@ from tsdistill._version import __version__
 from tsdistill.display.fidelity import draw_agreement, draw_curves
 from tsdistill.display.saliency import SaliencyDisplay
 from tsdistill.display.style import bare_figure, plain_style
-from tsdistill.reporting.content_policy import policy
+from tsdistill.reporting.content_policy import policy, without_controls
 
 NAMES = {
     "agreement": "same prediction as the teacher",
@@ -124,11 +124,11 @@ def page_of(report: Any, *, title: str | None = None) -> str:
         "counts its weights; any other model is pickled."
     )
     parts.append(_section("Sizes and latencies", text, _table(report.models)))
-    body = "\n".join(parts)
+    body = without_controls("\n".join(parts))
     if not full:
         hint = "<p>to_html(path) writes the page with curves and maps.</p>"
         return f'<style>{STYLE}</style><div class="tsdistill">{body}{hint}</div>'
-    title = escape(title)
+    title = without_controls(escape(title))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f"{policy()}"

@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 from xml.etree import ElementTree
 
-from tsdistill.reporting.content_policy import policy
+from tsdistill.reporting.content_policy import policy, without_controls
 from tsdistill.reporting.html import STYLE
 from tsdistill.swap.verdict import BROKEN, KEPT, UNDECIDED
 
@@ -90,12 +90,12 @@ def page_of_result(result: Any, title: str) -> str:
         _section("Versions", result.versions),
         f"<section><h2>Contract</h2><pre>{escape(result.contract)}</pre></section>",
     ]
-    body = "\n".join(parts)
+    body = without_controls("\n".join(parts))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f"{policy()}"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title>{body}\n</body></html>\n"
+        f"<title>{without_controls(escape(title))}</title>{body}\n</body></html>\n"
     )
 
 
