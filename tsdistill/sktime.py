@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 from sktime.classification.base import BaseClassifier
 
 from tsdistill.estimators.classifier import SaliencyDistilledClassifier
 from tsdistill.estimators.holds_teacher import HoldsTeacher
-from tsdistill.estimators.scoring import labels_to_score
+from tsdistill.estimators.scoring import accuracy_of, labels_to_score
 from tsdistill.estimators.settings import check_not_own_teacher
+from tsdistill.estimators.sktime_inputs import (
+    check_as_many,
+    labels_for_sktime,
+    series_for_sktime,
+)
 from tsdistill.estimators.sktime_methods import SktimeMethods
 from tsdistill.estimators.types import (
     ClassWeight,
@@ -25,8 +29,6 @@ from tsdistill.estimators.types import (
 )
 from tsdistill.exceptions import PanelError
 from tsdistill.inputs.formats import channel_names, check_channel_names
-from tsdistill.inputs.forms import as_array_or_frames
-from tsdistill.inputs.labels import as_labels
 from tsdistill.inputs.types import Device, Float32Array, LabelArray, RandomSource, Series
 from tsdistill.objectives.base import Objective
 from tsdistill.students import Lite
@@ -216,27 +218,20 @@ class SaliencyDistilledTSC(HoldsTeacher, SktimeMethods, BaseClassifier):
         Raises
         ------
         PanelError
-            If y is missing or has more than two axes, or X cannot be used.
+            If y is missing, has more than two axes or cannot be classes, or X cannot be used.
         """
         check_not_own_teacher(self)
-        gaps = self.missing == "mask"
-        names, X, labels = channel_names(X), as_array_or_frames(X, gaps), as_labels(y)
+        names, X = channel_names(X), series_for_sktime(X, self.missing == "mask")
+        labels = labels_for_sktime(y, type(self).__name__)
+        check_as_many(X, labels)
+        before = dict(vars(self))
         try:
-            labels = np.array(labels) if isinstance(labels, (list, tuple)) else labels
-        except ValueError as error:
-            raise PanelError(f"y is no list of labels: {error}") from error
-        if np.ndim(labels) not in (1, 2):
-            got = "y=None" if labels is None else f"y of shape {np.shape(labels)}"
-            raise PanelError(
-                f"{got}; {type(self).__name__} needs one label for each series, of shape "
-                "(n_instances,), or several, of shape (n_instances, n_outputs)."
-            )
-        if isinstance(X, (np.ndarray, list)) and len(X) != len(labels):
-            raise PanelError(
-                f"X has {len(X)} series but y has {len(labels)} labels; pass one for each."
-            )
-        super().fit(X, labels)
-        self._channel_names = names
+            super().fit(X, labels)
+        except BaseException:  # sktime has reset the estimator by then
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        self._remember_names(names)
         return self
 
     def predict(self, X: Series) -> LabelArray:
@@ -288,12 +283,15 @@ class SaliencyDistilledTSC(HoldsTeacher, SktimeMethods, BaseClassifier):
         float
             The value of the metric.
         """
-        return float(super().score(X, labels_to_score(y), *arguments, **settings))
+        labels = labels_to_score(y)
+        if arguments or settings:
+            return float(super().score(X, labels, *arguments, **settings))
+        return accuracy_of(labels, self.predict(X))
 
     def _as_fitted(self, X: Any) -> Any:
         self.check_is_fitted()
         check_channel_names(channel_names(X), self._channel_names)
-        return as_array_or_frames(X, self.missing == "mask")
+        return series_for_sktime(X, self.missing == "mask", self._channel_names)
 
     def _fit(self, X: Any, y: LabelArray) -> Self:
         parameters = {name: getattr(self, name) for name in self.get_param_names()}

@@ -1,6 +1,7 @@
 """A teacher that fails in the middle of a fit, at every one of its queries."""
 
 import pickle
+import re
 import threading
 import time
 import warnings
@@ -70,6 +71,7 @@ def fitted(toy):
 
 FAULTS = {
     "teacher raises": (Points(raising(lambda: ConnectionError("gone"))), None, "gone"),
+    "teacher raises no OSError": (Points(raising(lambda: RuntimeError("broken"))), None, "broken"),
     "teacher answers NaN": (Points(lambda: None), not_a_number, "NaN or infinity"),
     "teacher answers in another shape": (Points(lambda: None), lambda p: p[:-1], "in shape"),
     "teacher answers without columns": (Points(lambda: None), lambda p: p[:, 0], "in shape"),
@@ -102,6 +104,60 @@ def test_a_connection_that_fails_once_is_told_and_not_taken_for_an_answer(toy, i
             student.fit(*toy)
         assert points.n == k
         injected("teacher raises once")
+
+
+class KnowsLayouts:
+    """Answers otherwise to series of shape (n, 1, n_timepoints), and counts the axes of all."""
+
+    def __init__(self):
+        self.n_axes = []
+
+    def __call__(self, X):
+        self.n_axes.append(X.ndim)
+        proba = bump_teacher(X.reshape(len(X), -1))
+        return proba if X.ndim == 2 else proba[:, ::-1]
+
+
+@pytest.mark.usefixtures("few_a_batch")
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_query_that_fails_once_ends_in_the_same_student_or_in_a_named_error(kind, toy, injected):
+    """What fails at the first query, by which the layout is found, is not taken for a refusal."""
+    template, answer, told = FAULTS[kind]
+    expected = SaliencyDistilledClassifier(KnowsLayouts(), **SMALL).fit(*toy)
+    outcomes = []
+    for k in range(1, n_queries_of(toy) + 1):
+        teacher = KnowsLayouts()
+        points = Points(template.fault, at=k)
+        student = SaliencyDistilledClassifier(FailsAt(teacher, points, answer), **SMALL)
+        with nothing_left_behind():
+            try:
+                student.fit(*toy)
+            except TeacherError as error:
+                assert re.search(told, str(error))
+            else:
+                outcomes.append(k)
+                proba, maps = student.predict_proba(toy[0]), student.explain(toy[0], of="teacher")
+                np.testing.assert_array_equal(proba, expected.predict_proba(toy[0]))
+                np.testing.assert_array_equal(maps, expected.explain(toy[0], of="teacher"))
+                assert teacher.n_axes.count(3) == 1
+        injected(kind + " once")
+    assert outcomes == ([] if kind == "teacher raises" else [1])
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_a_teacher_of_one_layout_is_asked_three_times_for_it(ndim, toy):
+    """In the layout of X, in its own, and in that of X once more."""
+    asked = []
+
+    def of_one_layout(X):
+        asked.append(X.ndim)
+        if X.ndim != ndim:
+            raise ValueError(f"expected {ndim} axes")
+        return bump_teacher(X.reshape(len(X), -1))
+
+    X = toy[0] if ndim == 3 else toy[0][:, np.newaxis]
+    Teacher(of_one_layout).bind(X, np.arange(3))
+    assert asked == [5 - ndim, ndim, 5 - ndim]
 
 
 @pytest.mark.usefixtures("few_a_batch")
@@ -298,18 +354,20 @@ def test_a_module_inside_a_teacher_that_fails_is_left_as_it_was(toy, injected):
     module[2].weight.requires_grad_(False)
     clean = Points()
     counted = module.register_forward_pre_hook(lambda *_: clean.pass_or_fail())
-    SaliencyDistilledClassifier(module, **SMALL).fit(*toy)
+    expected = SaliencyDistilledClassifier(module, **SMALL).fit(*toy).predict_proba(toy[0])
     counted.remove()
     for k in range(1, clean.n + 1):
         points = Points(raising(lambda: RuntimeError("CUDA error: an illegal access")), at=k)
         hook = module.register_forward_pre_hook(lambda *_, points=points: points.pass_or_fail())
         with nothing_left_behind(module), warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            student = SaliencyDistilledClassifier(module, **SMALL)
             try:
-                SaliencyDistilledClassifier(module, **SMALL).fit(*toy)
+                student.fit(*toy)
             except TeacherError:
                 pass
             else:
-                assert k <= 2, "the layout is looked for: the next one is tried"
+                assert k == 1, "the layout is looked for, and the query asked once more"
+                np.testing.assert_array_equal(student.predict_proba(toy[0]), expected)
         hook.remove()
         injected("torch teacher fails")

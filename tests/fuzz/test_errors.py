@@ -2,6 +2,7 @@
 
 import copy
 import os
+import re
 
 import numpy as np
 import pytest
@@ -186,11 +187,28 @@ def test_a_failed_fit_leaves_a_fitted_estimator_as_it_was(parameter, X, y):
     """Everything may be wrong at once; if nothing is, only the copy is fitted."""
     name, value = parameter
     student = copy.copy(fitted()).set_params(**{name: value})
-    before, proba = dict(vars(student)), student.predict_proba(FLAT_SERIES)
-    try:
-        student.fit(X, y)
-    except Exception:  # what is clear is tested above
-        assert all(vars(student)[key] is one for key, one in before.items())
-        assert vars(student).keys() == before.keys()
+    proba = student.predict_proba(FLAT_SERIES)
+    outcome = refused_or_right(student, X, name, type(value).__name__, "X", "y", y=y)
+    if outcome.error is not None:
         np.testing.assert_array_equal(student.predict_proba(FLAT_SERIES), proba)
+        require_named_what_is_wrong(outcome.error, parameter, X, y)
     np.testing.assert_array_equal(fitted().predict_proba(FLAT_SERIES), proba)
+
+
+def require_named_what_is_wrong(error, parameter, X, y):
+    """Fail if the same error comes with a right value for any of the arguments that it names."""
+    name, value = parameter
+    passed = {name: value, "X": X, "y": y}
+    right = {name: getattr(fitted(), name), "X": FLAT_SERIES, "y": HALVES}
+    named = [one for one in passed if re.search(rf"(?<!\w){one}(?!\w)", str(error))]
+    for one in named or [name]:  # some messages name the class of the value
+        given = passed | {one: right[one]}
+        student = copy.copy(fitted()).set_params(**{name: given[name]})
+        try:
+            student.fit(given["X"], given["y"])
+        except Exception as other:
+            if str(other) == str(error):
+                continue
+        return
+    error.add_note(f"the message is the same with right values for {named}")
+    raise error

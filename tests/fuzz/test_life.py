@@ -9,12 +9,11 @@ import copy
 import io
 import os
 import pickle
-import random
 import tempfile
+from pathlib import Path
 
 import joblib
 import numpy as np
-import torch
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -28,84 +27,38 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from tests.fuzz.cases import FEWER
+from tests.fuzz.lives import BAD_SERIES, INVALID, LABELS, VALID, WAYS_TO_COPY, global_states
 from tests.fuzz.of_arrays import content_of, laid_out, layouts
 from tests.fuzz.of_series import TEACHERS, FailingTeacher, series_of, tiny_students
 from tsdistill import DeferringClassifier, SaliencyDistilledClassifier, SwapMonitor
 from tsdistill.exceptions import TeacherError, TsdistillError
-
-LABELS = ([0, 1], ["a", "b"], [-1.0, 2.0], [3, 5, 9], ["é\n", "", "ü"], [False, True])
-BAD_SERIES = ("NaN", "one class", "text", "0-D", "no series", "few labels", "weights", "ragged y")
-WAYS_TO_COPY = ("deepcopy", "copy", "pickle", "joblib", "save")
-INVALID = {
-    "batch_size": 0,
-    "lr": np.nan,
-    "temperature": 0.0,
-    "saliency": "sums",
-    "n_windows": 1.5,
-    "max_epochs": 0,
-    "windows_per_step": 2.5,
-    "validation_fraction": 1.0,
-    "donors": "all",
-    "missing": None,
-    "warm_start": "yes",
-    "device": "abacus",
-    "n_jobs": 0,
-    "verbose": "loud",
-    "random_state": "seed",
-    "label_weight": -1,
-    "window_size": 0,
-    "student": "larger",
-    "class_weight": {"nobody": 1.0},
-    "memory": 3,
-    "callbacks": [3],
-    "auxiliary": 3,
-    "teacher": 3,
-}
-VALID = {
-    "batch_size": (2, 8),
-    "temperature": (1.0, 4),
-    "saliency": ("class", "logit_change", "sum", "decoupled"),
-    "saliency_weight": (None, 0, 2.0),
-    "n_mixtures": (0, 3),
-    "windows_per_step": (1, 0.5, 2),
-    "donors": (None, "zero", "same", "varied"),
-    "class_weight": (None, "balanced"),
-    "validation_fraction": (None, 0.5),
-    "warm_start": (False, True),
-    "random_state": (0, 7),
-}
-
-
-def global_states():
-    """What belongs to the whole process, and no call may move."""
-    return (
-        random.getstate(),
-        pickle.dumps(np.random.get_state()),
-        torch.get_rng_state().numpy().tobytes(),
-        torch.is_grad_enabled(),
-        torch.get_num_threads(),
-        torch.are_deterministic_algorithms_enabled(),
-        np.geterr(),
-        os.getcwd(),
-    )
 
 
 class LifeOfAClassifier(RuleBasedStateMachine):
     """A classifier, and a simple model of it."""
 
     @initialize(
-        student=tiny_students, seed=st.integers(0, 3), teacher=st.sampled_from(sorted(TEACHERS))
-    )
-    def begin(self, student, seed, teacher):
+        student=tiny_students, seed=st.integers(0, 3), teacher=st.sampled_from(sorted(TEACHERS)),
+        n_channels=st.sampled_from((0, 1, 2, None)),
+    )  # fmt: skip
+    def begin(self, student, seed, teacher, n_channels):
+        """A classifier; most are fitted at once, since most rules wait for a fit."""
         self.classifier = SaliencyDistilledClassifier(
             TEACHERS[teacher], student, max_epochs=1, n_windows=2, n_mixtures=0, random_state=seed
         )
         self.teacher = teacher
-        self.fitted = False
+        self.fitted, self.bits = False, 32
         self.states = global_states()
+        self.folder = tempfile.TemporaryDirectory()
+        self.workers = joblib.parallel_config("threading")
+        if n_channels is not None:
+            self.fit([0, 1], 8, n_channels, 12, "C", seed, with_labels=True)
 
     def teardown(self):
-        assert not hasattr(self, "states") or global_states() == self.states
+        if hasattr(self, "states"):
+            self.workers.unregister()
+            self.folder.cleanup()
+            assert global_states() == self.states
 
     def learns(self, classes, n, n_channels, n_timepoints, seed):
         """Series to be fitted on, with labels; they become those that are asked about."""
@@ -120,7 +73,7 @@ class LifeOfAClassifier(RuleBasedStateMachine):
 
     def remember(self, X):
         """Take the answers to series as those that have to stay."""
-        self.fitted, self.X = True, X
+        self.fitted, self.X, self.bits = True, X, self.classifier.n_bits_
         self.proba = self.model.predict_proba(X)
         self.check_answers(self.model)
 
@@ -132,6 +85,7 @@ class LifeOfAClassifier(RuleBasedStateMachine):
         np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-5)
         best = np.asarray(model.classes_)[proba.argmax(axis=1)]
         np.testing.assert_array_equal(model.predict(self.X), best)
+        assert model.n_bits_ == self.bits
 
     def refuses(self, call, *names, errors=(TsdistillError,)):
         """Fail unless a call ends in a clear error that names an argument, and changes nothing."""
@@ -142,8 +96,16 @@ class LifeOfAClassifier(RuleBasedStateMachine):
             assert any(name in str(error) for name in names), f"{error!s} names none of {names}"
         else:
             raise AssertionError(f"nothing was refused; expected an error about {names}")
-        assert vars(self.classifier).keys() == before.keys()
-        assert all(vars(self.classifier)[name] is one for name, one in before.items())
+        self.is_as(before)
+
+    def is_as(self, before):
+        """Fail unless the attributes are those of before; a memory gives the teacher a name."""
+        now = vars(self.classifier)
+        assert now.keys() == before.keys()
+        changed = [name for name, one in before.items() if now[name] is not one]
+        named = now["memory"] is not None and self.fitted
+        assert not changed or (named and changed == ["teacher_"])
+        assert not changed or now["teacher_"].model is before["teacher_"].model
 
     @invariant()
     def answers_stay(self):
@@ -184,6 +146,7 @@ class LifeOfAClassifier(RuleBasedStateMachine):
             assert (content_of(given_X), content_of(y)) == content
         assert self.classifier.classes_.tolist() == sorted(set(y.tolist())) or not labelled
         self.remember(X)
+        assert self.bits == 32
 
     def may_fail(self, error, before, labelled):
         """Whether a fit may be refused.
@@ -355,8 +318,8 @@ class LifeOfAClassifier(RuleBasedStateMachine):
             self.classifier = other.set_params(**parameters)
 
     @precondition(lambda self: self.fitted)
-    @rule(bits=st.integers(1, 9))
-    def quantised_is_another_student(self, bits):
+    @rule(bits=st.integers(1, 9), stays=st.booleans())
+    def quantised_is_another_student(self, bits, stays):
         if not 2 <= bits <= 8:
             self.refuses(lambda: self.classifier.quantised(bits), "bits")
             return
@@ -364,13 +327,49 @@ class LifeOfAClassifier(RuleBasedStateMachine):
         proba = small.predict_proba(self.X)
         assert small.n_bits_ == bits and np.isfinite(proba).all()
         np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-5)
+        if stays:
+            self.classifier = small
+            self.remember(self.X)
+            np.testing.assert_array_equal(proba, self.proba)
+
+    @rule(kept=st.booleans(), n_jobs=st.sampled_from((None, 1, 2)))
+    def keep_answers_and_ask_in_workers(self, kept, n_jobs):
+        memory = self.folder.name if kept else None
+        self.classifier.set_params(memory=memory, n_jobs=n_jobs)
+
+    @precondition(lambda self: self.fitted)
+    @rule(how=st.sampled_from(("to_c", "to_html")))
+    def export(self, how):
+        before, path = dict(vars(self.classifier)), Path(self.folder.name) / "an export"
+        getattr(self.model, how)(path)
+        written = path.read_bytes()
+        getattr(self.model, how)(path)
+        assert path.read_bytes() == written
+        self.is_as(before)
+
+    def swap(self):
+        """A swap of the teacher for the classifier."""
+        swap = DeferringClassifier(self.classifier, max_disagreement=0.5, confidence=0.8)
+        return swap.fit(np.concatenate([self.X] * 3))
+
+    @precondition(lambda self: self.fitted)
+    @rule(stays=st.booleans())
+    def swap_is_loaded(self, stays):
+        swap, path = self.swap(), os.path.join(self.folder.name, "a swap.tsdistill")
+        swap.save(path)
+        loaded = DeferringClassifier.load(path, teacher=self.classifier.teacher_)
+        assert loaded.threshold_ == swap.threshold_
+        np.testing.assert_array_equal(loaded.defers(self.X), swap.defers(self.X))
+        np.testing.assert_array_equal(loaded.predict(self.X), swap.predict(self.X))
+        self.check_answers(loaded.student_)
+        if stays:  # a file keeps no settings of the machine
+            parameters = self.classifier.get_params(deep=False)
+            self.classifier = loaded.student_.set_params(**parameters)
 
     @precondition(lambda self: self.fitted)
     @rule(seed=st.integers(0, 3))
     def swap_is_watched(self, seed):
-        more = np.concatenate([self.X] * 3)
-        swap = DeferringClassifier(self.classifier, max_disagreement=0.5, confidence=0.8)
-        swap.fit(more)
+        swap = self.swap()
         answers = swap.predict(self.X)
         monitor = SwapMonitor(swap, audit_rate=0.5, random_state=seed)
         np.testing.assert_array_equal(monitor.predict(self.X), answers)

@@ -50,7 +50,8 @@ def snapshot(value):
     """The content of a value, which can be compared."""
     if isinstance(value, torch.Tensor):
         plain = value.detach()
-        if plain.layout == torch.strided and plain.device.type == "cpu" and not plain.is_quantized:
+        listable = plain.layout == torch.strided and not (plain.is_quantized or plain.is_nested)
+        if listable and plain.device.type == "cpu":
             return "tensor", str(value.dtype), value.requires_grad, repr(plain.tolist())
         return repr(value)
     if isinstance(value, np.ma.MaskedArray):

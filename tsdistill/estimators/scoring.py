@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score
 from tsdistill.exceptions import PanelError, PanelTypeError
 from tsdistill.inputs.labels import as_labels, labels_of_one_type
 from tsdistill.inputs.plain import as_array, as_real
-from tsdistill.inputs.types import LabelArray, Series
+from tsdistill.inputs.types import FloatArray, LabelArray, Series
 
 
 def labels_to_score(y: ArrayLike | None) -> LabelArray:
@@ -16,6 +16,32 @@ def labels_to_score(y: ArrayLike | None) -> LabelArray:
     if y is None:
         raise PanelError("y=None; score needs one label for each series.")
     return labels_of_one_type(as_array(as_labels(y), "y"))
+
+
+def accuracy_of(
+    y: LabelArray, predicted: LabelArray, sample_weight: FloatArray | None = None
+) -> float:
+    """The share of the labels that were predicted; PanelError if they cannot be compared.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_instances,)
+    predicted : ndarray of shape (n_instances,)
+    sample_weight : ndarray of shape (n_instances,), default=None
+    """
+    if y.shape[:1] != predicted.shape[:1]:
+        raise PanelError(
+            f"y has shape {y.shape}; expected one label for each of the {len(predicted)} series."
+        )
+    try:
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+    except (TypeError, ValueError) as error:  # names y_true, or nothing
+        weighted = "" if sample_weight is None else ", with this sample_weight"
+        kind = PanelTypeError if isinstance(error, TypeError) else PanelError
+        raise kind(
+            f"y cannot be compared with the predictions{weighted}: {error}. Expected one of "
+            "the labels of fit for each series."
+        ) from error
 
 
 class ScoresLabels:
@@ -51,18 +77,4 @@ class ScoresLabels:
         y = labels_to_score(y)
         if sample_weight is not None:
             sample_weight = as_real(sample_weight, "sample_weight", PanelError)
-        predicted = self.predict(X)
-        if y.shape[:1] != predicted.shape:
-            raise PanelError(
-                f"y has shape {y.shape}; expected one label for each of the {len(predicted)} "
-                "series."
-            )
-        try:
-            return float(accuracy_score(y, predicted, sample_weight=sample_weight))
-        except (TypeError, ValueError) as error:  # names y_true, or nothing
-            weighted = "" if sample_weight is None else ", with this sample_weight"
-            kind = PanelTypeError if isinstance(error, TypeError) else PanelError
-            raise kind(
-                f"y cannot be compared with the predictions{weighted}: {error}. Expected one of "
-                "the labels of fit for each series."
-            ) from error
+        return accuracy_of(y, self.predict(X), sample_weight)

@@ -48,6 +48,15 @@ class SktimeMethods(Estimator):
         """The classifier inside."""
         raise NotImplementedError
 
+    def _remember_names(self, names: list[Any] | None) -> None:
+        """Keep the channel names of fit, None if it had none, in place of those given inside."""
+        self._channel_names = names
+        if hasattr(self, "classifier_"):
+            self.classifier_._channel_names = names
+        if hasattr(self, "classifiers_"):  # a data frame of one student for each column of y
+            for student in self.classifiers_.to_numpy().ravel():
+                student._remember_names(names)
+
     def explain(
         self,
         X: Series,

@@ -97,6 +97,8 @@ def _with_own_dtype(frame):
     """A data frame of objects with the dtype of its numbers; names stay, text is refused."""
     found = _of_own_dtype(frame.to_numpy(dtype=object))
     if found.dtype == object:
+        if any(map(_is_sequence, found.ravel())):
+            _check_cells_hold_series(found)
         return frame
     return type(frame)(found, index=frame.index, columns=frame.columns)
 

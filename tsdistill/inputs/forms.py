@@ -16,7 +16,7 @@ from tsdistill.inputs.lengths import check_ends, is_uneven, lengths_of, to_lengt
 FORMS = ("list", "df-list", "nested_univ", "pd-multiindex", "array")
 
 
-def as_array_or_frames(X: Any, gaps: bool = False) -> Any:
+def as_array_or_frames(X: Any, gaps: bool = False, names: list[Any] | None = None) -> Any:
     """Convert series to an array, or if they differ in length to a list of data frames.
 
     Unlike an array padded with NaN, sktime tells these from series with missing values.
@@ -27,6 +27,8 @@ def as_array_or_frames(X: Any, gaps: bool = False) -> Any:
         As for :func:`~tsdistill.inputs.formats.as_array`.
     gaps : bool, default=False
         Whether values may be missing: then sktime's own formats are left as they are.
+    names : list, default=None
+        Names for the channels of series that have none. By default these are numbered.
 
     Returns
     -------
@@ -39,8 +41,9 @@ def as_array_or_frames(X: Any, gaps: bool = False) -> Any:
         return array
     check_ends(array)
     panel = array if array.ndim == 3 else array[:, np.newaxis]
-    names = tuple(channel_names(X) or range(panel.shape[1]))
-    return UnevenForm("df-list", 3, panel.shape[-1], names).of(panel)
+    numbered = list(range(panel.shape[1]))
+    given = names if names is not None and len(names) == len(numbered) else numbered
+    return UnevenForm("df-list", 3, panel.shape[-1], tuple(channel_names(X) or given)).of(panel)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,18 @@ def encode_labels(y):
     PanelError
         If there is only one class, y is continuous, or its labels are of several types.
     """
+    classes, class_index = np.unique(check_labels(y), return_inverse=True)
+    check_two_classes(classes, "y holds")
+    return classes, class_index.astype(np.int64)
+
+
+def check_labels(y: LabelArray) -> LabelArray:
+    """Labels of one type, or PanelError if they cannot be classes.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_instances,)
+    """
     y = labels_of_one_type(y)
     if y.dtype.kind in "mM" and np.isnat(y).any():
         raise PanelError(
@@ -47,9 +59,7 @@ def encode_labels(y):
         raise PanelError(f"y cannot be used as labels: {error}") from error
     except TypeError as error:  # of bytes, from scikit-learn 1.8 on
         raise PanelTypeError(f"y cannot be used as labels: {error}") from error
-    classes, class_index = np.unique(y, return_inverse=True)
-    check_two_classes(classes, "y holds")
-    return classes, class_index.astype(np.int64)
+    return y
 
 
 def as_labels(y: Any, name: str = "y") -> Any:

@@ -25,6 +25,10 @@ def find_layout(
     that refuses float32 in all of them is asked in float64. Series of unequal length are passed
     in their form, an UnevenForm, and then in other forms. A model that does not answer within
     ``timeout`` seconds is not asked again.
+
+    Before another layout than the first is taken, the model is asked in the first once more: a
+    model that failed for a moment, and not because of the layout, would else be asked in another
+    layout from then on, in which its answers may be others, and nobody would notice.
     """
     sample = np.array(X[:2], dtype=np.float32)
     if form is not None:
@@ -35,22 +39,19 @@ def find_layout(
     layouts = [X.ndim] if form is None else form.in_turn()
     if form is None and panel.shape[1] == 1:
         layouts.append(3 if X.ndim == 2 else 2)
-    failures = []
+    failures: list[Exception] = []
     adapters = [adapter_for(model, ndim) for ndim in layouts]
     for adapter in adapters:
         adapter.timeout = timeout
     for adapter in adapters + ([] if form is not None else _in_float64(adapters)):
-        try:
-            return adapter, _n_columns(adapter, panel, name_of(model))
-        except TeacherTimeoutError:
-            raise
-        except OSError as error:  # a connection that fails refuses no layout
-            raise TeacherError(
-                f"teacher {name_of(model)} failed on two series of shape {sample.shape}: "
-                f"{type(error).__name__}: {error}."
-            ) from error
-        except Exception as error:  # the model is the user's: any exception can come out of it
-            failures.append(error)
+        n_columns = _n_columns_or_none(adapter, model, panel, sample.shape, failures)
+        if n_columns is None:
+            continue
+        if failures:
+            again = _n_columns_or_none(adapters[0], model, panel, sample.shape, failures)
+            if again is not None:
+                return adapters[0], again
+        return adapter, n_columns
     if form is not None:
         raise uneven_error(model, X, form, failures) from failures[0]
     # Answers that cannot be used tell more than the refusal of a layout.
@@ -63,6 +64,28 @@ def find_layout(
         "was fitted on as many channels and timepoints. To use a model that takes flat features, "
         "pass a callable that reshapes X first."
     ) from error
+
+
+def _n_columns_or_none(
+    adapter: Any,
+    model: Any,
+    panel: NDArray[Any],
+    shape: tuple[int, ...],
+    failures: list[Exception],
+) -> int | None:
+    """The number of columns of a model's answers; None if it fails, which goes to ``failures``."""
+    try:
+        return _n_columns(adapter, panel, name_of(model))
+    except TeacherTimeoutError:
+        raise
+    except OSError as error:  # a connection that fails refuses no layout
+        raise TeacherError(
+            f"teacher {name_of(model)} failed on two series of shape {shape}: "
+            f"{type(error).__name__}: {error}."
+        ) from error
+    except Exception as error:  # the model is the user's: any exception can come out of it
+        failures.append(error)
+        return None
 
 
 def _n_columns(adapter: Any, panel: NDArray[Any], name: str) -> int:
