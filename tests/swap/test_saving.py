@@ -12,7 +12,7 @@ from tests.conftest import bump_teacher
 from tests.export.test_archive import archive_of, members_of
 from tsdistill import DeferringClassifier, SaliencyDistilledClassifier, Teacher
 from tsdistill.exceptions import ExportError, SavedFileError, TeacherError, TsdistillError
-from tsdistill.export.archive import read_archive
+from tsdistill.export.archive import read_archive, write_archive
 
 
 @pytest.fixture
@@ -133,6 +133,77 @@ def test_damaged_promises_are_refused(fitted, tmp_path, change):
     fitted.save(tmp_path / "swap")
     rewritten(tmp_path / "swap", change)
     with pytest.raises(TsdistillError):
+        DeferringClassifier.load(tmp_path / "swap")
+
+
+def share(**changed):
+    """A share that a swap promises for a class, as a file holds it."""
+    values = {"share": 0.25, "bound": 0.5, "n": 16} | changed
+    return {"dict": [[key, value] for key, value in values.items() if value is not None]}
+
+
+@pytest.mark.parametrize("place", [0, 2])
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        *(share(**{key: "few"}) for key in ("share", "bound", "n")),
+        *(share(**{key: None}) for key in ("share", "bound", "n")),  # is not there
+        *(share(n=16.5), share(limit=0.5), 0.25, []),
+    ],
+    ids=str,
+)
+def test_a_damaged_share_of_a_class_is_refused(fitted, tmp_path, damaged, place):
+    fitted.save(tmp_path / "swap")
+    rewritten(
+        tmp_path / "swap", lambda state: state["class_disagreement"].__setitem__(place, damaged)
+    )
+    with pytest.raises(SavedFileError, match="the shares that the swap promises are damaged"):
+        DeferringClassifier.load(tmp_path / "swap")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: state.update(promises={"dict": []}), None),
+        (lambda state: state.update(promises=[]), "the shares"),
+        (lambda state: state.update(promises={"dict": [["every", share(limit=1)]]}), "the shares"),
+        (lambda state: state.update(promises={"dict": [["all", share()]]}), "the shares"),
+        (lambda state: state.update(class_disagreement={"tuple": [share()] * 3}), "the shares"),
+        (lambda state: state.update(class_disagreement=[]), None),
+        (lambda state: state.update(class_disagreement=[share()] * 3), None),
+        (lambda state: state.update(class_disagreement=[share()] * 2), "the shares"),
+        (lambda state: state.update(guarantee={"tuple": [0.5, "high"]}), "the guarantee"),
+        (lambda state: state.update(guarantee={"tuple": ["high", 0.5]}), "the guarantee"),
+        (lambda state: state.update(guarantee={"tuple": [0.5]}), "the guarantee"),
+        (lambda state: state.update(guarantee=[0.5, 0.8]), "the guarantee"),
+        (lambda state: state["numbers"].update(threshold_="low"), "the numbers"),
+        (lambda state: state["numbers"].update(_max_uncertainty="low"), "the numbers"),
+    ],
+)
+def test_it_is_said_what_is_damaged(fitted, tmp_path, change, message):
+    fitted.save(tmp_path / "swap")
+    rewritten(tmp_path / "swap", change)
+    if message is None:
+        DeferringClassifier.load(tmp_path / "swap")
+        return
+    with pytest.raises(SavedFileError, match=f"{message}.* damaged"):
+        DeferringClassifier.load(tmp_path / "swap")
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("curve.bound", lambda values: values[:-1]),  # the others are longer
+        ("curve.", lambda values: values[:, np.newaxis]),
+        ("curve.", lambda values: np.arange(len(values))),
+    ],
+)
+def test_a_damaged_curve_is_refused(fitted, tmp_path, name, damage):
+    fitted.save(tmp_path / "swap")
+    config, tensors = read_archive(tmp_path / "swap")
+    damaged = {key: damage(values) for key, values in tensors.items() if key.startswith(name)}
+    write_archive(tmp_path / "swap", config, tensors | damaged)
+    with pytest.raises(SavedFileError, match="the curve of the swap is damaged"):
         DeferringClassifier.load(tmp_path / "swap")
 
 
