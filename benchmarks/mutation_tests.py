@@ -21,6 +21,10 @@ import pytest
 from coverage import CoverageData
 from mutation_changes import mutated_tree
 
+READS_DEFAULTS = (
+    "tests/test_public_names.py::test_names_parameters_and_defaults_are_those_of_the_list"
+)
+"""A test that executes no line of the functions whose defaults it compares."""
 UNLISTED = 0.02  # seconds of a test that is too short to be listed
 WIDE = {"session", "package", "module", "class"}
 LIMIT, TIMES = 15, 3  # seconds, and times the expected ones, of the processor for one process
@@ -329,9 +333,12 @@ class Tests:
         first, later : tuple of (list of str, float)
             Node ids and the expected seconds.
         """
-        if (name := (mutant.file, mutant.lines)) in self.plans:
+        if (name := (mutant.file, mutant.lines, mutant.kind == "default")) in self.plans:
             return self.plans[name]
-        tests = sorted(self.of_lines(*name), key=lambda test: (self.seconds(test), test))
+        found = self.of_lines(mutant.file, mutant.lines)
+        if mutant.kind == "default" and self._exists(READS_DEFAULTS):
+            found.add(READS_DEFAULTS)
+        tests = sorted(found, key=lambda test: (self.seconds(test), test))
         seen, order = Counter(), []
         lines = range(min(mutant.lines) - 5, max(mutant.lines) + 6) if mutant.lines else ()
         around = [self.known[mutant.file].get(line, set()) for line in lines]
