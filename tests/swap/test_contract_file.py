@@ -209,3 +209,11 @@ def test_demands_that_just_do_not_contradict_each_other_can_be_made():
         assert contract.demands == {name: 0.75, "net_accuracy": 0.25}
         with pytest.raises(ParameterError, match="on a share of 0.25 at most cannot be right"):
             SwapContract(**{name: 0.75}, net_accuracy=np.nextafter(0.25, 1))
+
+
+def test_a_confidence_may_be_from_one_half_to_one_in_a_billion_below_1():
+    for confidence in (0.5, 1 - 1e-9):
+        assert SwapContract(kl=1, confidence=confidence).confidence == confidence
+    for confidence in (0.4999999, 1 - 9e-10, 1.0, float("nan"), True):
+        with pytest.raises(ParameterError, match="expected a number of 0.5 or more, below 1"):
+            SwapContract(kl=1, confidence=confidence)

@@ -49,6 +49,16 @@ def test_it_is_said_how_many_series_count_the_most_that_one_may(student, X):
     assert values.about == f"of which {n_above} count {MOST_NATS:.2f}, the most that one may"
 
 
+def test_rows_that_are_no_probabilities_are_counted(student, X):
+    proba = np.full((20, 3), 1 / 3)
+    proba[:2, 0] = np.nan, np.inf
+    with pytest.raises(ParameterError, match="^teacher_proba has NaN or infinity in 2 of 20 rows"):
+        found(student, X, "kl", given=GivenAnswers(proba))
+    proba[:3] = [[0.5, 0.5, 0.0015], [0.5, 0.5015, -0.0015], [0.5, 0.5, 0.0005]]
+    with pytest.raises(ParameterError, match="^teacher_proba has 2 of 20 rows .* sums to 1.00"):
+        found(student, X, "kl", given=GivenAnswers(proba))
+
+
 @pytest.mark.parametrize(
     ("given", "teacher", "message"),
     [

@@ -1,5 +1,6 @@
 """Students of several sizes: the teacher is asked once, and the smallest that will do is chosen."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -269,7 +270,9 @@ def test_the_default_students_begin_with_a_few_hundred_weights(data, teacher):
 
 
 def test_a_picture_shows_every_student_with_its_bound(path):
-    display = path.plot()
+    figure = plt.figure()
+    display = path.plot(figure=figure)
+    assert display.figure_ is figure
     agreement = display.axes_[0]
     assert {text.get_text() for text in agreement.texts} == {"gru", "fcn", "lite"}
     assert agreement.get_xscale() == "log"

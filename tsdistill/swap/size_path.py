@@ -158,7 +158,7 @@ def _named(students: Any) -> dict[str, Any]:
     if isinstance(students, dict):
         named = dict(students)
     elif isinstance(students, (list, tuple)):
-        named = {_name_of(one): one for one in students}
+        named = {str(one): one for one in students}
         if len(named) < len(students):
             raise ParameterError(
                 f"students={shown(students)} holds two of one name; pass a dict of names instead."
@@ -171,10 +171,6 @@ def _named(students: Any) -> dict[str, Any]:
             "students, with at least one."
         )
     return named
-
-
-def _name_of(student: object) -> str:
-    return student if isinstance(student, str) else str(student)
 
 
 def _fitted(
@@ -325,7 +321,7 @@ class SizePath:
         if alone:
             parts = [self._nearest(name, (demands | limits)[name], self.frame) for name in alone]
             return f"no student of the path meets {'; nor '.join(parts)}."
-        within = self.frame[cleared[list(limits)].all(axis=1)] if limits else self.frame
+        within = self.frame[cleared[list(limits)].all(axis=1)]
         if not len(within):
             return (
                 f"no student meets all of {', '.join(limits)} at once, though each is met by one; "
