@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from tests.export.conftest import small
+from tests.fuzz.oddities import FLAT_SERIES
+from tests.fuzz.students import tiny
 from tsdistill import fidelity
 from tsdistill.exceptions import PanelError, ParameterError
 
@@ -124,3 +126,12 @@ def test_labels_that_scikit_learn_refuses_by_type_are_refused_by_name(toy, quick
 def test_labels_begin_no_trigraph_in_the_comment_of_a_c_file(tmp_path):
     small(labels=["a??/", "üü", "????"]).to_c(tmp_path / "student.c")
     assert "??" not in (tmp_path / "student.c").read_text()
+
+
+def test_series_of_another_length_are_refused_where_training_goes_on():
+    y = np.arange(6) % 2
+    student = tiny(warm_start=True).fit(FLAT_SERIES, y)
+    before = dict(vars(student))
+    with pytest.raises(ValueError, match="X has 9 features, but .* is expecting 8 features"):
+        student.fit(np.pad(FLAT_SERIES, [(0, 0), (0, 1)]), y)
+    assert vars(student) == before
