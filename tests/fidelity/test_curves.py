@@ -71,3 +71,8 @@ def test_a_curve_may_have_its_two_ends_alone():
     assert shares.tolist() == [0, 1]
     ends = [log_proba(X)[:, 0] for X in (panel.astype(np.float32), np.ones((3, 1, 8)))]
     np.testing.assert_allclose(proba, np.exp(ends).T)
+
+
+def test_the_area_of_a_curve_with_a_step_is_that_of_its_parts():
+    shares, proba = [0.0, 0.5, 0.5, 1.0], [[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.5]]
+    np.testing.assert_allclose(area(shares, proba), [0.5, 0.375])

@@ -124,6 +124,7 @@ def test_no_bet_gains_while_the_promise_is_kept(most):
     agree, differ = map(np.array, audit_bets(most))
     assert len(agree) == len(ODDS_RATIOS)
     np.testing.assert_allclose(most * differ + (1 - most) * agree, 1)
+    np.testing.assert_allclose(differ / agree, [1.5, 2, 3, 5, 10])  # of the odds
     assert (most / 2 * differ + (1 - most / 2) * agree < 1).all()
     assert (differ > 1).all() and (agree < 1).all()
 

@@ -283,6 +283,15 @@ def test_series_of_unequal_length_are_watched(quick):
     assert "input" in seen_by(monitor, [9 * one for one in series], 1).alarms_
 
 
+def test_the_history_ends_with_the_series_of_now(watched):
+    monitor = SwapMonitor(watched, audit_rate=0.05, random_state=0)
+    X = watched_series(300)
+    X = X[~watched.defers(X)]  # few of which are audited
+    for i in range(len(X)):
+        monitor.predict(X[i : i + 1])
+        assert monitor.history_["n_seen"][-1] == monitor.n_seen_ == i + 1
+
+
 def test_the_history_stays_short(watched):
     monitor = SwapMonitor(watched, audit_rate=0.5, random_state=0)
     for n in (1, 255, 1, 2000):

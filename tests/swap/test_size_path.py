@@ -90,6 +90,13 @@ def test_the_teacher_is_asked_once_for_all(data, teacher):
     assert n_twice <= n_twice_alone + 36 * len(TINY)
 
 
+def test_the_table_has_a_column_for_each_measure_and_its_bound(path):
+    assert path.frame.columns.tolist() == [
+        "weights", "bytes", "memory", "multiplications", "microseconds", "agreement",
+        "agreement_bound", "saliency", "saliency_bound", "kl", "kl_bound", "seconds", "front",
+    ]  # fmt: skip
+
+
 def test_the_measures_are_those_of_the_students(path, data, teacher):
     _, _, X_val = data
     for name, student in path.students.items():
