@@ -317,15 +317,29 @@ def line_of(room, rows, n_mutants):
 
 
 def by_size(rows, n_mutants):
-    """The share of all mutants that is detected, as far as samples of the rooms tell."""
-    counted, detected = Counter(), Counter()
+    """The share of all mutants that is detected, as far as samples of the rooms tell.
+
+    With an interval of 95 %: two standard errors of a stratified sample, in which each room has
+    two more mutants, one of them detected, since a room without a survivor has some elsewhere.
+    """
+    met, counted, detected = Counter(), Counter(), Counter()
     for row in rows:
+        met[room_of(row["file"])] += 1
         counted[room_of(row["file"])] += row["result"] != "equal"
         detected[room_of(row["file"])] += row["result"] in DETECTED
     rooms = [room for room in n_mutants if counted[room]]
-    share = sum(n_mutants[room] * detected[room] / counted[room] for room in rooms)
-    share /= max(1, sum(n_mutants[room] for room in rooms))
-    return f"each room counted by its mutants: {100 * share:.1f} %"
+    n_all = max(1, sum(n_mutants[room] for room in rooms))
+    share, variance = 0.0, 0.0
+    for room in rooms:
+        part, n, k = n_mutants[room] / n_all, counted[room], detected[room]
+        p, left = (k + 1) / (n + 2), 1 - met[room] / n_mutants[room]
+        share += part * k / n
+        variance += part**2 * p * (1 - p) / n * left
+    shown = f"each room counted by its mutants: {100 * share:.1f} %"
+    if variance:
+        low, high = share - 1.96 * variance**0.5, min(1.0, share + 1.96 * variance**0.5)
+        shown += f" [{100 * low:.1f}, {100 * high:.1f}]"
+    return shown
 
 
 def show(options):

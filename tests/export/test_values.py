@@ -98,7 +98,8 @@ def test_labels_of_a_hostile_file_are_refused(value):
     "value",
     [
         {"tuple": 3}, {"dict": [[1]]}, {"dict": [[[1], 2]]}, {"bytes": "x"}, {"float": "one"},
-        {"module": "os"}, {"module": [["a", 1]]}, {}, {"tuple": [], "dict": []}, [[[[[[[[[[[[1]]]]]]]]]]]],
+        {"module": "os"}, {"module": [["a", 1]]}, {}, {"tuple": [], "dict": []},
+        [[[[[[[[[[[[1]]]]]]]]]]]],
     ],
     ids=repr,
 )  # fmt: skip
