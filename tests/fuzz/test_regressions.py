@@ -163,3 +163,12 @@ def test_pages_hold_no_character_that_html_does_not_have(tmp_path):
     for page in tmp_path.iterdir():
         text = page.read_text(encoding="utf-8")
         assert not {"\0", "\x07", "\x85"}.intersection(text) and "\ufffd" in text
+
+
+def test_an_array_may_be_padded_beyond_its_longest_series():
+    X = np.full((6, 1, 8), np.nan)
+    X[:, 0, :2] = FLAT_SERIES[:, :2]
+    student = tiny().fit(X, HALVES)
+    np.testing.assert_array_equal(student.predict_proba(X), student.predict_proba(X[..., :2]))
+    with pytest.raises(PanelError, match=r"X\[0\] has 8 timesteps, but the longest .* had 2"):
+        student.predict_proba(np.zeros((2, 1, 8)))

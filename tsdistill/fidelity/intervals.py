@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import beta, bootstrap
+from scipy.stats import bootstrap
 
 from tsdistill.exceptions import ParameterError
 from tsdistill.inputs.checks import check_count, check_share
 from tsdistill.inputs.plain import as_array
 from tsdistill.inputs.random_state import generator
 from tsdistill.inputs.types import RandomSource
+from tsdistill.numerics.beta import beta_quantile
 
 VALUES_A_BLOCK = 2**22
 
@@ -69,8 +70,8 @@ def clopper_pearson(
         )
     k, n = map(float, counts)
     tail = (1 - float(confidence)) / 2
-    low = beta.ppf(tail, k, n - k + 1) if k > 0 else 0.0
-    high = beta.isf(tail, k + 1, n - k) if k < n else 1.0
+    low = beta_quantile(tail, k, n - k + 1) if k > 0 else 0.0
+    high = beta_quantile(tail, k + 1, n - k, upper=True) if k < n else 1.0
     return float(low), float(high)
 
 

@@ -34,9 +34,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import beta, binom
+from scipy.stats import binom
 
 from tsdistill.inputs.types import BoolArray, FloatArray
+from tsdistill.numerics.beta import beta_quantile
 
 ANSWER_ALL = 1.0  # no uncertainty of a prediction is larger
 BEYOND_ALL = 2.0  # above the uncertainty of any series with an answer
@@ -85,7 +86,7 @@ def rejects(n_events, n_members, limit, confidence):
 def upper_bound(n_events: ArrayLike, n_members: ArrayLike, confidence: float) -> Any:
     """Exact one-sided upper bound of a share, the largest that a binomial test does not reject."""
     n_events = np.asarray(n_events)
-    return beta.ppf(confidence, n_events + 1, np.maximum(n_members - n_events, 1e-300))
+    return beta_quantile(confidence, n_events + 1, np.maximum(n_members - n_events, 1e-300))
 
 
 def series_needed(limit, confidence):
