@@ -195,6 +195,18 @@ def test_the_classifier_the_log_and_the_random_states_stay_as_they_were(session,
     assert logging.root.manager.disable == 0
 
 
+def test_files_are_the_same_under_autocast_and_another_default_dtype(tmp_path):
+    classifier = small("lite")
+    classifier.to_onnx(tmp_path / "plain")
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            classifier.to_onnx(tmp_path / "other")
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert (tmp_path / "other").read_bytes() == (tmp_path / "plain").read_bytes()
+
+
 def test_bad_input_is_said(fitted, tmp_path, monkeypatch):
     path = tmp_path / "student.onnx"
     with pytest.raises(NotFittedError):

@@ -133,6 +133,8 @@ def test_members_of_a_str_enumeration_are_their_values(toy, quick, container):
 
 @pytest.mark.parametrize("dtype", ["Int64", "int64[pyarrow]"])
 def test_whole_numbers_of_pandas_stay_whole_and_apart(toy, quick, dtype):
+    if "pyarrow" in dtype:
+        pytest.importorskip("pyarrow")
     X, codes = toy
     y = pd.Series(2**53 + codes, dtype=dtype)  # as floats, two of these are one number
     student = quick(max_epochs=1).fit(X, y)

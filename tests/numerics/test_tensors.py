@@ -65,7 +65,7 @@ def test_training_computes_float32_gradients_on_the_cpu_in_any_mode(mode):
     assert layer.weight.grad.device.type == "cpu"
 
 
-EXPORTS = ("save", "to_c", "to_html", "to_onnx")
+EXPORTS = ("save", "to_c", "to_html")
 
 
 def exported(student, folder):
