@@ -42,6 +42,13 @@ def outcome_of(call, *names):
         return Outcome(error=error)
 
 
+def require_as_it_was(estimator, before):
+    """The attributes are those of before, and none was put in the place of another."""
+    after = vars(estimator)
+    assert after.keys() == before.keys()
+    assert all(after[name] is value for name, value in before.items())
+
+
 def require_clear(error, *names):
     """Raise the error itself, with a note, if a user would not learn from it what is wrong."""
     message = str(error)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz.choices import among
-from tests.fuzz.clear_errors import outcome_of
+from tests.fuzz.clear_errors import outcome_of, require_as_it_was
 from tests.fuzz.labels import n_distinct, odd_labels
 from tests.fuzz.oddities import DEEP_SERIES, FLAT_SERIES, any_series
 from tests.fuzz.parameters import ODD_VALUES, odd_parameters
@@ -49,9 +49,7 @@ def refused_or_right(student, X, *names, y=HALVES, **given):
     if outcome.error is None:
         require_right(student)
     else:
-        after = vars(student)
-        assert after.keys() == before.keys()
-        assert all(after[name] is value for name, value in before.items())
+        require_as_it_was(student, before)
     return outcome
 
 

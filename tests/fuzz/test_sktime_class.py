@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz.cases import FEWER
 from tests.fuzz.choices import among
-from tests.fuzz.clear_errors import Outcome, require_clear
+from tests.fuzz.clear_errors import Outcome, require_as_it_was, require_clear
 from tests.fuzz.labels import labels, n_distinct, odd_labels
 from tests.fuzz.oddities import FLAT_SERIES, any_series
 from tests.fuzz.parameters import ODD_VALUES, odd_parameters, valid_parameters
@@ -204,9 +204,7 @@ def refused_or_right(student, X, *names, y=HALVES):
     if outcome.error is None:
         require_right(student)
     else:
-        after = vars(student)
-        assert after.keys() == before.keys()
-        assert all(after[name] is value for name, value in before.items())
+        require_as_it_was(student, before)
     return outcome
 
 
